@@ -1,0 +1,1 @@
+"""The grid: configuration, run keys, runner, store of records."""

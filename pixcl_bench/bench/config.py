@@ -1,0 +1,247 @@
+"""`benchmarks.yaml`: load it, or list everything that is wrong with it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from pixcl_bench.bench import settings as merging
+from pixcl_bench.bench.errors import ConfigError, Problem, UsageError, nearest, unknown
+from pixcl_bench.bench.schema import Benchmarks, Claim, Method, Profile, Reported, Task
+from pixcl_bench.bench.source import method_entry_points
+from pixcl_bench.bench.yamlpos import Document, KeyPath, parse
+
+CONFIG_NAME = "benchmarks.yaml"
+_REPOSITORY = Path(__file__).resolve().parents[2]
+_ROUNDS = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Config:
+    """A configuration file that passed its schema: `path`, the project's `root`, the models, and the marks of
+    its text."""
+
+    path: Path
+    root: Path
+    benchmarks: Benchmarks
+    document: Document
+
+    @property
+    def profiles(self) -> dict[str, Profile]:
+        """The profiles by name."""
+        return self.benchmarks.profiles
+
+    @property
+    def tasks(self) -> dict[str, Task]:
+        """The tasks by name."""
+        return self.benchmarks.tasks
+
+    @property
+    def claims(self) -> list[Claim]:
+        """The claims in the order of the file."""
+        return self.benchmarks.claims
+
+    @property
+    def reported(self) -> list[Reported]:
+        """The papers' own numbers."""
+        return self.benchmarks.reported
+
+    @cached_property
+    def results(self) -> Path:
+        """The results folder where none is named: `results` beside the file."""
+        return self.path.parent / "results"
+
+    def profile(self, name: str) -> Profile:
+        """The profile `name`. Raises UsageError with the nearest name."""
+        return _known("profile", name, self.profiles)
+
+    def task(self, name: str) -> Task:
+        """The task `name`. Raises UsageError with the nearest name."""
+        return _known("task", name, self.tasks)
+
+    def method(self, task: str, name: str) -> Method:
+        """A method of a task, or one that an installed package adds by an entry point. Raises UsageError."""
+        methods = self.task(task).methods
+        if name not in methods and name in method_entry_points():
+            return Method(title=name, role="method", learner=name)
+        return _known("method", name, methods)
+
+    def method_names(self, task: str, profile: str) -> list[str]:
+        """The methods that a profile runs of a task, in the order of the file; none where the task has no
+        such budget."""
+        entry = self.task(task)
+        budget = entry.budgets.get(profile)
+        if budget is None:
+            return []
+        return list(entry.methods) if budget.methods == ["all"] else list(budget.methods)
+
+    def dataset_names(self, task: str, profile: str) -> list[str]:
+        """The data sets that a profile runs of a task; none where the task has no such budget."""
+        budget = self.task(task).budgets.get(profile)
+        return list(budget.datasets) if budget else []
+
+    def settings_model(self, task: str) -> type[BaseModel]:
+        """The pydantic model of the settings of a task."""
+        return merging.import_settings_model(self.task(task).settings_model, self.root)
+
+    def settings(
+        self, task: str, dataset: str, method: str, profile: str, overrides: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """The resolved settings of a run. Raises UsageError where the overrides do not fit."""
+        entry = self.method(task, method)
+        parts = merging.layers(task, self.task(task), dataset, method, profile, overrides, entry)
+        model = self.settings_model(task)
+        try:
+            return merging.resolve(model, parts)
+        except ValidationError as error:
+            raise UsageError("\n".join(merging.override_errors(error, model))) from error
+
+
+def _known(kind: str, name: str, table: Mapping[str, Any]) -> Any:
+    if name not in table:
+        raise UsageError(unknown(kind, name, table))
+    return table[name]
+
+
+def find_config(start: Path | None = None) -> Path:
+    """`benchmarks.yaml` of this folder or the nearest above it, else the one of the package's repository.
+    Raises UsageError."""
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents, _REPOSITORY):
+        if (folder / CONFIG_NAME).is_file():
+            return folder / CONFIG_NAME
+    raise UsageError(f"no {CONFIG_NAME} in {here.name or here} or above it: name one with --config FILE")
+
+
+def load_config(path: Path | str | None = None) -> Config:
+    """Load a configuration file. Raises ConfigError with every problem of it."""
+    config, problems = _load(path)
+    if problems or config is None:
+        raise ConfigError(problems)
+    return config
+
+
+def check_config(path: Path | str | None = None) -> list[Problem]:
+    """Every problem of a configuration file, in the order of its lines; an empty list where it is right."""
+    return sorted(set(_load(path)[1]))
+
+
+def _load(path: Path | str | None) -> tuple[Config | None, list[Problem]]:
+    from pixcl_bench.bench.checks import cross_checks
+
+    place = Path(path) if path else find_config()
+    name = _shown(place)
+    try:
+        text = place.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        return None, [Problem(name, 1, 1, "", f"not UTF-8 text: {error.reason} at byte {error.start}")]
+    except OSError as error:
+        raise UsageError(f"{name}: cannot be read: {error.strerror}") from error
+    document = parse(text, name)
+    problems = list(document.problems)
+    if not isinstance(document.data, dict):
+        return None, problems or [Problem(name, 1, 1, "", "the file is not a mapping of keys")]
+    benchmarks, rows, found = validated(document)
+    problems += found
+    if benchmarks is None:
+        return None, problems
+    place = place.resolve()
+    config = Config(place, _root(place, benchmarks), benchmarks, document)
+    return config, [*problems, *cross_checks(config, rows)]
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _root(path: Path, benchmarks: Benchmarks) -> Path:
+    """The project that the paths of the file start from: its folder, or the package's repository for a copy
+    kept elsewhere."""
+    notebooks = [task.notebook for task in benchmarks.tasks.values()]
+    here = path.parent
+    if not any((here / notebook).is_file() for notebook in notebooks):
+        inside = [n for n in notebooks if not Path(n).is_absolute() and ".." not in Path(n).parts]
+        if any((_REPOSITORY / notebook).is_file() for notebook in inside):
+            return _REPOSITORY
+    return here
+
+
+Rows = dict[str, list[int]]
+
+
+def validated(document: Document) -> tuple[Benchmarks | None, Rows, list[Problem]]:
+    """The models of a document, the rows of its lists `claims` and `reported` that are right, and every
+    problem. A wrong part is reported, then left out, so that the checks can go on with the rest."""
+    data = json.loads(json.dumps(document.data))
+    problems: list[Problem] = []
+    rows: Rows = {}
+    for key, model in (("claims", Claim), ("reported", Reported)):
+        if isinstance(data.get(key), list):
+            good = [_valid(model, data[key][i], (key, i), document, problems) for i in range(len(data[key]))]
+            rows[key] = [i for i, item in enumerate(good) if item is not None]
+            data[key] = [data[key][i] for i in rows[key]]
+    return _valid(Benchmarks, data, (), document, problems), rows, problems
+
+
+def _valid(
+    model: type[BaseModel], data: Any, at: KeyPath, document: Document, problems: list[Problem]
+) -> Any:
+    removed: set[KeyPath] = set()
+    for _ in range(_ROUNDS):
+        try:
+            return model.model_validate_json(json.dumps(data))
+        except ValidationError as error:
+            errors = error.errors()
+        for item in errors:
+            loc = tuple(item["loc"])
+            message, hint = merging.explain(item, model)
+            if not (item["type"] == "missing" and loc in removed):
+                child = (*loc, message.partition(":")[0]) if item["type"] == "value_error" else loc
+                place = child if (*at, *child) in document.marks else loc
+                is_key = item["type"] == "extra_forbidden" or loc[-1:] == ("[key]",)
+                where = (*at, *(part for part in place if part != "[key]"))
+                if item["type"] == "missing" and not hint:
+                    hint = _missing_hint(loc, data, model)
+                problems.append(document.problem(where, message, hint, key=is_key))
+        cuts = {_cut(data, tuple(item["loc"]), item["type"]) for item in errors}
+        if () in cuts:
+            return None
+        for path in sorted(cuts, key=len, reverse=True):
+            _remove(data, path)
+        removed |= cuts
+    return None
+
+
+def _missing_hint(loc: KeyPath, data: Any, model: type[BaseModel]) -> str:
+    for part in loc[:-1]:
+        data = data.get(part) if isinstance(data, dict) else None
+    known = merging.field_names(model, loc[:-1])
+    strangers = [key for key in data if key not in known] if isinstance(data, dict) else []
+    meant = [key for key in strangers if nearest(key, [str(loc[-1])]).startswith("did")]
+    return f"is {meant[0]!r} meant for it?" if meant else ""
+
+
+def _cut(data: Any, loc: KeyPath, kind: str) -> KeyPath:
+    """The part to leave out for an error at `loc`: the whole list for an item of a list, the parent for a
+    missing key."""
+    path = tuple(part for part in loc[:-1] if part != "[key]") if kind == "missing" else loc
+    kept: KeyPath = ()
+    for part in path:
+        if not isinstance(data, dict) or part not in data:
+            break
+        kept = (*kept, part)
+        data = data[part]
+    return kept
+
+
+def _remove(data: Any, path: KeyPath) -> None:
+    for part in path[:-1]:
+        data = data[part]
+    del data[path[-1]]

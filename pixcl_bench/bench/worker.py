@@ -1,0 +1,167 @@
+"""The process of one run: executes its notebook with papermill and writes down why it failed, if it does.
+
+`python -m pixcl_bench.bench.worker JOB.json`, started by the suite. The kernel is a child of this process and
+dies with it."""
+
+import ctypes
+import json
+import logging
+import os
+import signal
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+from pixcl_bench.bench import store
+from pixcl_bench.bench.grid import Run
+from pixcl_bench.bench.machine import memory_kills
+from pixcl_bench.bench.notebook import NotebookError, check_parameters
+from pixcl_bench.bench.session import blank_record
+
+_PR_SET_PDEATHSIG = 1
+_NO_MEMORY = ("out of memory", "cannot allocate memory", "can't allocate memory")
+_DETAIL = 2000
+EXECUTED = "executed.ipynb"
+
+
+def die_with_parent(parent: int | None = None) -> None:
+    """On Linux, have this process killed as soon as its parent is gone; elsewhere nothing. `parent`: who that
+    should be."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if parent is not None and os.getppid() != parent:
+            os._exit(1)
+
+
+def parameters(job: dict[str, Any], run: Run) -> dict[str, Any]:
+    """The parameters of the notebook; paths relative to its working folder where they lie inside it."""
+    root = Path(job["root"])
+    return {
+        "method": run.method,
+        "dataset": run.dataset,
+        "seed": run.seed,
+        "profile": run.profile,
+        "device": run.device,
+        "overrides": run.overrides,
+        "config": _relative(Path(job["config"]), root),
+        "results": _relative(Path(job["results"]), root),
+    }
+
+
+def _relative(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def execute(job: dict[str, Any], kernels: list[Any]) -> None:
+    """Execute the notebook of a job. `kernels` receives the kernel's process."""
+    import papermill
+
+    run = Run.model_validate(job["run"])
+    root, folder = Path(job["root"]), Path(job["folder"])
+    given = parameters(job, run)
+    notebook = root / run.notebook
+    known = papermill.inspect_notebook(str(notebook))
+    if set(given) - set(known):
+        check_parameters(given, notebook)
+    papermill.execute_notebook(
+        str(notebook),
+        str(folder / EXECUTED),
+        parameters=given,
+        kernel_name="python3",
+        cwd=str(root),
+        progress_bar=False,
+        log_output=True,
+        autosave_cell_every=10,
+        request_save_on_cell_execute=True,
+        start_timeout=120,
+        kernel_manager_class=_kernel_manager(kernels),
+    )
+
+
+def _kernel_manager(kernels: list[Any]) -> type:
+    """A kernel manager whose kernel is killed together with this process."""
+    from jupyter_client.manager import AsyncKernelManager
+
+    parent = os.getpid()
+
+    class SuiteKernelManager(AsyncKernelManager):
+        """Starts the kernel bound to this process and remembers its process."""
+
+        async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
+            kw["preexec_fn"] = lambda: die_with_parent(parent)
+            await super()._async_launch_kernel(kernel_cmd, **kw)
+            kernels.append(getattr(self.provisioner, "process", None))
+
+        _launch_kernel = _async_launch_kernel
+
+    return SuiteKernelManager
+
+
+def explain(error: Exception, kernels: list[Any], kills_before: int | None) -> tuple[store.Reason, str]:
+    """The reason of a failure and its text."""
+    name = getattr(error, "ename", type(error).__name__)
+    text = str(getattr(error, "evalue", error)).strip()
+    if type(error).__name__ == "DeadKernelError":
+        code = kernels[-1].poll() if kernels and kernels[-1] is not None else None
+        return death(code, "the kernel", kills_before)
+    detail = f"{name}: {text}"[-_DETAIL:] if text else str(name)
+    cell = getattr(error, "exec_count", None)
+    if cell is not None:
+        detail += f" (cell [{cell}] of {EXECUTED})"
+    if name in ("MemoryError", "OutOfMemoryError") or any(words in text.lower() for words in _NO_MEMORY):
+        return "out of memory", detail
+    return "error", detail
+
+
+def death(code: int | None, who: str, kills_before: int | None) -> tuple[store.Reason, str]:
+    """Why a process that ended with this exit code (negative: a signal) may have died."""
+    if code is None or code >= 0:
+        return "error", f"{who} ended with exit code {code} without a record; see run.log"
+    name = signal.Signals(-code).name
+    if -code == signal.SIGKILL:
+        kills = memory_kills()
+        if kills is None or kills_before is None:
+            return "out of memory", f"{who} was killed by {name}: the usual cause is that memory ran out"
+        if kills > kills_before:
+            return "out of memory", f"{who} was killed by {name} because memory ran out"
+    return "killed", f"{who} was killed by {name}"
+
+
+def main(path: str) -> int:
+    """Run a job file; 0 where the notebook went through, 1 where not (then `failure.json` tells why)."""
+    job = json.loads(Path(path).read_text(encoding="utf-8"))
+    die_with_parent(job["parent"])
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    warnings.filterwarnings("ignore", module="papermill|jupyter_client|nbformat")
+    started, kills = store.now(), memory_kills()
+    kernels: list[Any] = []
+    try:
+        execute(job, kernels)
+    except NotebookError as error:
+        reason, detail = "error", str(error)
+    except Exception as error:
+        reason, detail = explain(error, kernels, kills)
+    else:
+        return 0
+    fail(job, reason, detail, started)
+    return 1
+
+
+def fail(job: dict[str, Any], reason: Any, detail: str, started: str) -> store.Record:
+    """Write the failure of a job."""
+    record = blank_record(Run.model_validate(job["run"]), job["key"]).model_copy(
+        update={
+            "status": "failed",
+            "reason": reason,
+            "detail": detail,
+            "started": started,
+            "finished": store.now(),
+        }
+    )
+    store.write_failure(Path(job["folder"]), record)
+    return record
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

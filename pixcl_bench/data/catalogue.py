@@ -1,0 +1,173 @@
+"""The catalogue: which data sets there are, which can be had here, and how to load one.
+
+Imports no torch until a set is loaded. Other packages add data sets through the entry-point group
+`pixcl_bench.datasets`. An entry point's name is the data set's name and its value is `module:ATTRIBUTE`, where
+the attribute is a `DatasetInfo` whose `loader` names the loading function. Keep the attribute in a module that
+does not import torch, so that the catalogue stays quick:
+
+    [project.entry-points."pixcl_bench.datasets"]
+    my-tiles = "my_package.entries:MY_TILES"
+"""
+
+import importlib
+import inspect
+import os
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from pixcl_bench.data.entries import BUILT_IN
+from pixcl_bench.data.fetch import FetchError, Member, Source, cache_dir, fetch_member
+from pixcl_bench.data.info import DatasetInfo, Published
+
+if TYPE_CHECKING:
+    from pixcl_bench.data.images import ImageSet
+
+__all__ = [
+    "GROUP",
+    "CatalogueError",
+    "DatasetInfo",
+    "FetchError",
+    "Member",
+    "Published",
+    "Source",
+    "cache_dir",
+    "catalogue",
+    "data_root",
+    "fetch_member",
+    "get_info",
+    "load",
+    "missing",
+]
+
+GROUP = "pixcl_bench.datasets"
+
+
+class CatalogueError(ValueError):
+    """A data set that is unknown, not there, or wrongly announced by a package."""
+
+
+class _Catalogue(Mapping[str, DatasetInfo]):
+    """Built-in entries, and those of entry points: a package is imported when its entry is looked up."""
+
+    def __init__(self, built_in: tuple[DatasetInfo, ...], points: tuple[EntryPoint, ...]) -> None:
+        self._built_in = {info.name: info for info in built_in}
+        self._points: dict[str, EntryPoint] = {}
+        for point in points:
+            if point.name in self._built_in or point.name in self._points:
+                raise CatalogueError(
+                    f"entry point {point.value!r} of {GROUP} takes the name {point.name!r}, which is in use"
+                )
+            self._points[point.name] = point
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._built_in
+        yield from self._points
+
+    def __len__(self) -> int:
+        return len(self._built_in) + len(self._points)
+
+    def __getitem__(self, name: str) -> DatasetInfo:
+        if name in self._built_in:
+            return self._built_in[name]
+        return _from_point(self._points[name])
+
+
+def _from_point(point: EntryPoint) -> DatasetInfo:
+    try:
+        info = point.load()
+    except (ImportError, AttributeError) as error:
+        raise CatalogueError(
+            f"data set {point.name!r}: entry point {point.value!r} cannot be loaded: {error}"
+        ) from error
+    if not isinstance(info, DatasetInfo) or info.name != point.name:
+        found = f"a DatasetInfo named {info.name!r}" if isinstance(info, DatasetInfo) else repr(info)
+        raise CatalogueError(
+            f"entry point {point.value!r} must be a DatasetInfo named {point.name!r}, it is {found}"
+        )
+    return info
+
+
+def catalogue() -> Mapping[str, DatasetInfo]:
+    """All data sets by name: the built-in ones, then those of other packages.
+
+    Raises CatalogueError where two claim one name; a broken foreign entry raises when it is looked up.
+    """
+    return _Catalogue(BUILT_IN, tuple(entry_points(group=GROUP)))
+
+
+def get_info(name: str) -> DatasetInfo:
+    """The entry of this name. Raises CatalogueError with the nearest names otherwise."""
+    known = catalogue()
+    if name in known:
+        return known[name]
+    near = get_close_matches(name, list(known), 1, 0.4)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise CatalogueError(f"unknown data set {name!r}: {hint}known are {', '.join(known)}")
+
+
+def data_root(root: Path | str | None = None) -> Path | None:
+    """The folder of the canonical data sets: `root`, else the environment's `PIXCL_BENCH_DATA`, else None."""
+    chosen = root or os.environ.get("PIXCL_BENCH_DATA")
+    return Path(chosen).expanduser().absolute() if chosen else None
+
+
+def missing(name: str, root: Path | str | None = None) -> str | None:
+    """None where the data set is there or can be fetched; else what to get, from where, in which tree.
+
+    Raises CatalogueError for an unknown name.
+    """
+    info = get_info(name)
+    if info.published is None:
+        return None
+    folder = data_root(root)
+    if folder is None:
+        return info.how_to_get("no data root is set")
+    if not folder.is_dir():
+        return info.how_to_get(f"the data root {folder} does not exist")
+    absent = info.absent(folder)
+    if not absent:
+        return None
+    more = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
+    return info.how_to_get(f"{folder} has no {', '.join(absent[:3])}{more}")
+
+
+def load(
+    name: str,
+    root: Path | str | None = None,
+    *,
+    split_seed: int = 0,
+    image_size: int | None = None,
+    workers: int | None = None,
+    cache: Path | None = None,
+) -> "ImageSet":
+    """Load a data set by name, fetching it first where that is possible.
+
+    The loader gets those of `root`, `split_seed`, `image_size`, `workers`, `cache` that its signature names
+    and that are given. Raises CatalogueError (unknown name, not there), FetchError (no network, wrong
+    hash), or the loader's own error on bad files.
+    """
+    problem = missing(name, root)
+    if problem is not None:
+        raise CatalogueError(problem)
+    loader = _loader(get_info(name))
+    offered = {
+        "root": data_root(root),
+        "split_seed": split_seed,
+        "image_size": image_size,
+        "workers": workers,
+        "cache": cache,
+    }
+    accepted = inspect.signature(loader).parameters
+    given = {key: value for key, value in offered.items() if key in accepted and value is not None}
+    return cast("ImageSet", loader(**given))
+
+
+def _loader(info: DatasetInfo) -> Any:
+    module, _, function = info.loader.partition(":")
+    try:
+        return getattr(importlib.import_module(module), function)
+    except AttributeError as error:
+        raise CatalogueError(f"data set {info.name}: module {module} has no function {function!r}") from error

@@ -1,0 +1,1 @@
+"""One learner per file: the methods of the papers, and their baselines."""

@@ -1,0 +1,1 @@
+"""Tables, statistics, claims, figures and pages. Reads result records; never torch."""

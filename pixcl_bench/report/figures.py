@@ -1,0 +1,213 @@
+"""The bar figure and the curve figure, as SVG that is readable on light and on dark ground.
+
+Text and axes are drawn in `currentColor`: inside a page they follow its text colour; a file of its own
+carries a style that follows the reader's colour scheme. The colours of the methods are those of Okabe and Ito
+(2008) that keep their contrast on both grounds.
+"""
+
+import io
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pixcl_bench.report.rows import Row, Table, metric_values
+from pixcl_bench.report.stats import mean_interval
+from pixcl_bench.report.words import escape, header, kind_name
+
+if TYPE_CHECKING:
+    import matplotlib.figure
+
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
+WIDTH = 4.7
+"""Inches: so narrow that the text stays readable where the figure is scaled to a phone."""
+GREY = "#8a8a8a"
+INK = "#010203"
+"""Stands for the text colour while matplotlib draws; replaced by `currentColor` in the SVG."""
+FAINT = "#040506"
+"""Stands for the grid: the text colour at a fifth of its strength."""
+
+_INKED = ("text.color", "axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "xtick.color", "ytick.color")
+
+History = Mapping[tuple[str, int], tuple[Sequence[float], Sequence[float]]]
+"""(method, seed) -> (steps, loss)."""
+
+
+@contextmanager
+def _style() -> Iterator[Any]:
+    """Drawing settings for the time of one figure, without touching those of the caller, and no window
+    system."""
+    import matplotlib
+    import seaborn as sns
+
+    style: Any = dict.fromkeys(_INKED, INK) | {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "pixcl_bench",
+        "font.size": 9,
+        "font.family": "sans-serif",
+        "axes.titlesize": 9,
+        "axes.labelsize": 9,
+        "axes.linewidth": 0.6,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "grid.color": FAINT,
+        "grid.linewidth": 0.6,
+        "figure.constrained_layout.use": True,
+    }
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(style)
+        yield sns
+
+
+def _new_figure(width: float, height: float) -> "matplotlib.figure.Figure":
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height))
+
+
+def _svg(figure: "matplotlib.figure.Figure", label: str) -> str:
+    """The figure as an `<svg>` element: transparent, theme-aware, without date and XML prologue."""
+    out = io.StringIO()
+    figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = out.getvalue()
+    text = text[text.index("<svg") :].strip()
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.S)
+    text = re.sub(r"(stroke|fill): ?#040506", r"\1: currentColor; \1-opacity: 0.2", text)
+    text = text.replace(INK, "currentColor")
+    # Text that names no colour is black in SVG: it must follow the page as well.
+    text = re.sub(r'(<svg[^>]*?) width="[\d.]+pt" height="[\d.]+pt"', r"\1", text, count=1)
+    width = float(figure.get_figwidth()) * 96
+    attributes = f'class="px-figure" role="img" aria-label="{escape(label)}" fill="currentColor"'
+    return text.replace("<svg ", f'<svg {attributes} style="max-width:{width:.0f}px" ', 1) + "\n"
+
+
+def standalone(svg: str) -> str:
+    """`svg` as a file of its own, which follows the reader's light or dark scheme."""
+    style = (
+        "<style>svg.px-figure{color:#222;width:100%}"
+        "@media (prefers-color-scheme:dark){svg.px-figure{color:#ddd}}</style>"
+    )
+    head, close, rest = svg.partition(">")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{head}{close}{style}{rest}'
+
+
+def colours(methods: Sequence[str], roles: Mapping[str, str]) -> dict[str, str]:
+    """A colour for each method, the same in every figure: grey for floors and ceilings."""
+    found, taken = {}, 0
+    for method in methods:
+        if roles.get(method) in ("floor", "ceiling"):
+            found[method] = GREY
+        else:
+            found[method] = PALETTE[taken % len(PALETTE)]
+            taken += 1
+    return found
+
+
+def _table_colours(table: Table) -> dict[str, str]:
+    roles = {row.method: row.role for row in table.rows}
+    # Sorted, so that a method keeps its colour when the order of the means changes.
+    return colours(sorted(roles), roles)
+
+
+def _ends(values: Any) -> tuple[float, float]:
+    interval = mean_interval(values)
+    return (interval.low, interval.high) if interval.defined else (interval.mean, interval.mean)
+
+
+def bar_svg(table: Table) -> str:
+    """Primary metric by method: bars with 95 % Student-t intervals, and each seed as a dot.
+
+    Raises:
+        ValueError: no row has a value.
+    """
+    metric = table.metrics[table.primary]
+    shown = [row for row in table.rows if row.values[table.primary] is not None]
+    if not shown:
+        raise ValueError(f"bar_svg: no finished run has a value of {table.primary}")
+    columns: dict[str, list[Any]] = {"value": [], "method": []}
+    for row in shown:
+        values = [v * metric.scale for v in metric_values(row.records, table.primary).values()]
+        columns["value"] += values
+        columns["method"] += [row.method] * len(values)
+    palette, order = _table_colours(table), [row.method for row in shown]
+    with _style() as sns:
+        figure = _new_figure(WIDTH, 0.6 + 0.3 * len(shown))
+        axes = figure.subplots()
+        axes.grid(axis="x")
+        axes.set_axisbelow(True)
+        common = {"data": columns, "x": "value", "y": "method", "order": order, "ax": axes}
+        line = {"color": INK, "linewidth": 1.1}
+        colour = {"hue": "method", "hue_order": order, "palette": palette, "legend": False}
+        sns.barplot(**common, **colour, errorbar=_ends, err_kws=line, capsize=0.3, alpha=0.75, saturation=1)
+        sns.stripplot(**common, color=INK, size=3, jitter=False, alpha=0.65)
+        for bar, row in zip(axes.patches, shown, strict=False):
+            if row.role in ("floor", "ceiling"):
+                bar.set_hatch("///")
+        axes.set_yticks(range(len(shown)), [f"{row.title} (n = {row.n})" for row in shown])
+        axes.set(xlabel=header(metric), ylabel="")
+        axes.tick_params(axis="y", length=0)
+        label = f"{metric.label} by method on {table.place.dataset}, {kind_name(table.dataset_kind)}"
+        return _svg(figure, label)
+
+
+def _smooth(values: Sequence[float], window: int) -> list[float]:
+    """Running mean over the last `window` values: single steps are noisy."""
+    out, total = [], 0.0
+    for i, value in enumerate(values):
+        total += value - (values[i - window] if i >= window else 0.0)
+        out.append(total / min(i + 1, window))
+    return out
+
+
+def _mean_curve(runs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> tuple[list[float], list[float]]:
+    """Mean over the runs at the steps that all of them have."""
+    at: dict[float, list[float]] = {}
+    for steps, values in runs:
+        for step, value in zip(steps, values, strict=True):
+            at.setdefault(step, []).append(value)
+    full = sorted(step for step, values in at.items() if len(values) == len(runs))
+    return full, [math.fsum(at[step]) / len(runs) for step in full]
+
+
+def curves_svg(table: Table, history: History) -> str:
+    """Training loss over steps, one panel a method: thin lines are seeds, the thick one their mean.
+
+    Methods have different objectives, so each has its own axis: shapes can be compared, heights cannot.
+
+    Raises:
+        ValueError: no method of the table has a history.
+    """
+    runs: dict[str, list[tuple[Sequence[float], Sequence[float]]]] = {}
+    for (method, _), (steps, loss) in sorted(history.items()):
+        if len(steps) > 1:
+            window = max(1, len(loss) // 50)
+            runs.setdefault(method, []).append((steps, _smooth(loss, window)))
+    rows = [row for row in table.rows if row.method in runs]
+    if not rows:
+        raise ValueError("curves_svg: no run has a history of its loss")
+    palette, across = _table_colours(table), min(3, len(rows))
+    down = math.ceil(len(rows) / across)
+    with _style() as sns:
+        figure = _new_figure(WIDTH, 0.4 + 1.2 * down)
+        panels = figure.subplots(down, across, sharex=True, squeeze=False).ravel()
+        for axes, row in zip(panels, rows, strict=False):
+            _panel(sns, axes, row, runs[row.method], palette[row.method])
+        for axes in panels[len(rows) :]:
+            axes.set_visible(False)
+        for axes in panels[max(0, len(rows) - across) : len(rows)]:
+            axes.tick_params(labelbottom=True)
+        figure.supxlabel("step", fontsize=9)
+        figure.supylabel("training loss", fontsize=9)
+        return _svg(figure, f"training loss over steps by method on {table.place.dataset}")
+
+
+def _panel(sns: Any, axes: Any, row: Row, runs: Sequence[Any], colour: str) -> None:
+    for steps, values in runs:
+        sns.lineplot(x=steps, y=values, ax=axes, color=colour, alpha=0.35, linewidth=0.7)
+    steps, values = _mean_curve(runs)
+    sns.lineplot(x=steps, y=values, ax=axes, color=colour, linewidth=1.6)
+    axes.set_title(row.title)
+    axes.locator_params(nbins=3)
+    axes.grid(axis="y")

@@ -1,0 +1,286 @@
+"""From records to the rows of a table: which runs belong together, their means, their holes, their ranks."""
+
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pixcl_bench.bench.config import Config
+from pixcl_bench.bench.errors import UsageError
+from pixcl_bench.bench.schema import Metric
+from pixcl_bench.bench.store import Record
+from pixcl_bench.report.stats import Interval, mean_interval, rank_groups
+
+ROLES = ("floor", "baseline", "method", "ablation", "ceiling")
+RANKED = ("baseline", "method", "ablation")
+"""Only these compete; floors and ceilings are lines to read them against."""
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """What runs must share to stand in one table."""
+
+    task: str
+    profile: str
+    dataset: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method of a table.
+
+    Attributes:
+        values: for each metric the mean with its interval, or None where no run has a value.
+        undefined: for each metric how many finished runs have no value for it.
+        n: finished runs.
+        failed: seed and reason of each failed run.
+        expected: runs that the profile asks for; None where it asks for none.
+        uses_labels: whether training saw labels; None where no run says so.
+        rank: shared where undecided; None where not ranked.
+        best: whether it holds rank 1 among the self-supervised methods.
+    """
+
+    method: str
+    title: str
+    role: str
+    values: Mapping[str, Interval | None]
+    undefined: Mapping[str, int]
+    n: int
+    failed: tuple[tuple[int, str], ...] = ()
+    expected: int | None = None
+    uses_labels: bool | None = None
+    rank: int | None = None
+    best: bool = False
+    records: tuple[Record, ...] = field(default=(), repr=False)
+
+    @property
+    def hole(self) -> str:
+        """The words for a row without a value: `failed: out of memory`, or that it has not been run."""
+        if self.n or not self.failed:
+            return "" if self.n else "not run"
+        return "failed: " + ", ".join(sorted({reason for _, reason in self.failed}))
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of one place with what a reader must know about them."""
+
+    place: Place
+    title: str
+    dataset_kind: str
+    primary: str
+    metrics: Mapping[str, Metric]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+    records: tuple[Record, ...] = field(default=(), repr=False)
+
+    @property
+    def ranked(self) -> bool:
+        """Whether any method could be ranked."""
+        return any(row.rank is not None for row in self.rows)
+
+
+def place(record: Record) -> Place:
+    """The table that a record belongs to."""
+    return Place(record.task, record.profile, record.dataset, record.device)
+
+
+def by_place(records: Iterable[Record]) -> dict[Place, list[Record]]:
+    """Records grouped by their table, in a fixed order."""
+    groups: dict[Place, list[Record]] = defaultdict(list)
+    for record in records:
+        groups[place(record)].append(record)
+    return {key: sorted(groups[key], key=lambda r: (r.method, r.seed)) for key in sorted(groups)}
+
+
+def _drop(settings: dict[str, Any], dotted: str) -> None:
+    *parents, last = dotted.split(".")
+    for name in parents:
+        inner = settings.get(name)
+        if not isinstance(inner, dict):
+            return
+        settings = inner
+    settings.pop(last, None)
+
+
+def budget_key(record: Record, per_method: Iterable[str]) -> str:
+    """Canonical text of a run's settings without those that a method may choose for itself."""
+    settings = json.loads(json.dumps(record.settings))
+    for name in per_method:
+        _drop(settings, name)
+    return json.dumps(settings, sort_keys=True)
+
+
+def _data_key(record: Record) -> str:
+    return str(record.data.get("fingerprint", ""))
+
+
+def same_budget(records: Sequence[Record], per_method: Iterable[str]) -> tuple[list[Record], list[Record]]:
+    """Splits runs of one place into those of one budget and one state of the data, and the rest.
+
+    The budget that most finished runs share is taken; the newest of them where that is a tie. Failed runs go
+    with their settings, for they may not have reached their data.
+    """
+    names = tuple(per_method)
+    finished = [r for r in records if r.status == "ok"]
+    if not finished:
+        return list(records), []
+    keys = {id(r): (budget_key(r, names), _data_key(r)) for r in finished}
+    counts = Counter(keys.values())
+    newest = {keys[id(r)]: r.finished for r in sorted(finished, key=lambda r: r.finished)}
+    chosen = max(counts, key=lambda key: (counts[key], newest[key]))
+
+    def belongs(record: Record) -> bool:
+        if record.status == "ok":
+            return keys[id(record)] == chosen
+        return budget_key(record, names) == chosen[0]
+
+    return [r for r in records if belongs(r)], [r for r in records if not belongs(r)]
+
+
+def metric_values(records: Iterable[Record], metric: str) -> dict[int, float]:
+    """Value of `metric` by seed, of the finished runs that have one."""
+    found = {r.seed: r.metrics.get(metric) for r in records if r.status == "ok"}
+    return {s: float(v) for s, v in found.items() if v is not None and math.isfinite(v)}
+
+
+def _expected(config: Config, where: Place) -> dict[str, int]:
+    """Runs that the profile asks of each method of this place."""
+    if where.profile not in config.profiles or where.dataset not in config.dataset_names(
+        where.task, where.profile
+    ):
+        return {}
+    seeds = len(config.profiles[where.profile].seeds)
+    return dict.fromkeys(config.method_names(where.task, where.profile), seeds)
+
+
+def describe(config: Config, task: str, method: str) -> tuple[str, str]:
+    """Title and role of a method; its own name and "method" where the configuration knows it no longer."""
+    try:
+        entry = config.method(task, method)
+    except UsageError:
+        return method, "method"
+    return entry.title, entry.role
+
+
+def _row(config: Config, where: Place, method: str, records: list[Record], expected: int | None) -> Row:
+    task = config.tasks[where.task]
+    title, role = describe(config, where.task, method)
+    finished = [r for r in records if r.status == "ok"]
+    values: dict[str, Interval | None] = {}
+    undefined: dict[str, int] = {}
+    for metric in task.metrics:
+        seen = metric_values(finished, metric)
+        values[metric] = mean_interval(list(seen.values())) if seen else None
+        undefined[metric] = len(finished) - len(seen)
+    return Row(
+        method=method,
+        title=title,
+        role=role,
+        values=values,
+        undefined=undefined,
+        n=len(finished),
+        failed=tuple((r.seed, r.reason or "error") for r in records if r.status != "ok"),
+        expected=expected,
+        uses_labels=any(r.uses_labels for r in finished) if finished else None,
+        records=tuple(records),
+    )
+
+
+def _order(primary: str, direction: str) -> Callable[[Row], tuple[int, bool, float, str]]:
+    sign = -1.0 if direction == "max" else 1.0
+
+    def key(row: Row) -> tuple[int, bool, float, str]:
+        role = ROLES.index(row.role) if row.role in ROLES else ROLES.index("method")
+        value = row.values.get(primary)
+        return role, value is None, sign * value.mean if value else 0.0, row.method
+
+    return key
+
+
+def _with_ranks(rows: list[Row], primary: str, metric: Metric) -> list[Row]:
+    competing = [r for r in rows if r.role in RANKED and not r.uses_labels and r.values[primary] is not None]
+    values = {r.method: metric_values(r.records, primary) for r in competing}
+    ranks = rank_groups(values, metric.direction)
+    return [replace(row, rank=ranks.get(row.method), best=ranks.get(row.method) == 1) for row in rows]
+
+
+def _rows(config: Config, where: Place, records: Sequence[Record]) -> list[Row]:
+    task = config.tasks[where.task]
+    expected = _expected(config, where)
+    methods = list(dict.fromkeys([*expected, *(r.method for r in records)]))
+    rows = [_row(config, where, m, [r for r in records if r.method == m], expected.get(m)) for m in methods]
+    primary = task.metrics[task.primary]
+    return sorted(_with_ranks(rows, task.primary, primary), key=_order(task.primary, primary.direction))
+
+
+def summary(config: Config, records: Iterable[Record], task: str) -> list[Row]:
+    """Rows of the records of `task`: floors, baselines, methods, ablations, ceilings, each by primary metric.
+
+    Methods that the profile asks for and that have no run yet get a row without values.
+
+    Raises:
+        ValueError: the records are of several profiles, data sets or devices (`tables` splits those).
+    """
+    mine = [r for r in records if r.task == task]
+    groups = by_place(mine)
+    if len(groups) > 1:
+        raise ValueError(
+            f"summary: records of {len(groups)} tables ({', '.join(map(str, groups))}): use tables()"
+        )
+    rows: list[Row] = []
+    for where, group in groups.items():
+        kept, _ = same_budget(group, config.tasks[task].per_method)
+        rows = _rows(config, where, kept)
+    return rows
+
+
+def _notes(rows: Sequence[Row], left_out: Sequence[Record], metrics: Mapping[str, Metric]) -> Iterable[str]:
+    ns = sorted({row.n for row in rows if row.n})
+    if len(ns) > 1:
+        yield f"n differs between methods ({', '.join(map(str, ns))}): compare with care"
+    for row in rows:
+        for seed, reason in row.failed:
+            yield f"{row.title}, seed {seed}: failed: {reason}"
+        for name, count in row.undefined.items():
+            if count and count < row.n:
+                yield f"{row.title}: {metrics[name].label} is undefined in {count} of {row.n} runs"
+        versions = {r.code.get("hash") for r in row.records if r.status == "ok"}
+        if len(versions) > 1:
+            yield f"{row.title}: runs of {len(versions)} versions of the code"
+    if left_out:
+        names = ", ".join(sorted({r.method for r in left_out}))
+        yield f"left out: {len(left_out)} runs with other settings or other data ({names})"
+    competing = [row for row in rows if row.role in RANKED and row.n]
+    if len(competing) > 1 and all(row.rank is None for row in competing):
+        yield "no ranks: a decision between two methods needs at least 6 paired seeds"
+
+
+def tables(config: Config, records: Iterable[Record], task: str | None = None) -> list[Table]:
+    """One table for each task, profile, data set and device that has records; `task` keeps only that one.
+
+    Records of tasks that the configuration does not know are left out.
+    """
+    found = []
+    for where, group in by_place(records).items():
+        if where.task not in config.tasks or (task is not None and where.task != task):
+            continue
+        entry = config.tasks[where.task]
+        kept, left_out = same_budget(group, entry.per_method)
+        rows = _rows(config, where, kept)
+        kinds = {r.dataset_kind for r in kept if r.status == "ok"} or {r.dataset_kind for r in kept}
+        table = Table(
+            place=where,
+            title=entry.title,
+            dataset_kind=" and ".join(sorted(map(str, kinds))),
+            primary=entry.primary,
+            metrics=dict(entry.metrics),
+            rows=tuple(rows),
+            notes=tuple(_notes(rows, left_out, entry.metrics)),
+            records=tuple(kept),
+        )
+        found.append(table)
+    return found

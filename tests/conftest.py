@@ -1,0 +1,48 @@
+"""Types and shapes of everything in pixcl_bench are checked while the tests run; data come through the ordinary cache."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+from jaxtyping import install_import_hook
+
+# Before anything of the package is imported, or that part stays unchecked.
+install_import_hook("pixcl_bench", "typechecks.check")
+
+if TYPE_CHECKING:
+    from pixcl_bench.data.images import ImageSet
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "canonical(name): needs the data set `name` under PIXCL_BENCH_DATA")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip by name what this machine cannot run."""
+    if item.get_closest_marker("gpu") is not None:
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("gpu: torch sees no CUDA device here")
+    marker = item.get_closest_marker("canonical")
+    if marker is not None:
+        from pixcl_bench.data.catalogue import missing
+
+        problem = missing(marker.args[0])
+        if problem is not None:
+            pytest.skip(f"canonical: {problem.splitlines()[0]}")
+
+
+@pytest.fixture(scope="session")
+def landcover_tiles() -> "ImageSet":
+    """The embedded data set `landcover-tiles`, fetched with pip where the cache lacks it."""
+    from pixcl_bench.data.catalogue import load
+
+    return load("landcover-tiles")
+
+
+@pytest.fixture(scope="session")
+def digits() -> "ImageSet":
+    """The embedded data set `digits`, fetched with pip where the cache lacks it."""
+    from pixcl_bench.data.catalogue import load
+
+    return load("digits")

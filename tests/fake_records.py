@@ -1,0 +1,101 @@
+"""Records with invented numbers, for the tests of tables, claims, figures and pages."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from pixcl_bench.bench import store
+from pixcl_bench.bench.config import Config, validated
+from pixcl_bench.bench.store import Record
+from pixcl_bench.bench.yamlpos import parse
+
+ROOT = Path(__file__).resolve().parents[1]
+MEANS = {
+    "random_init": 0.42,
+    "mean_color": 0.38,
+    "simclr": 0.60,
+    "moco_v3": 0.61,
+    "patchmix": 0.66,
+    "patchmix_ema": 0.655,
+    "supervised": 0.80,
+}
+
+
+def load(text: str | None = None) -> Config:
+    """`benchmarks.yaml` (or `text`) without the checks that read source code and data."""
+    text = text or (ROOT / "benchmarks.yaml").read_text(encoding="utf-8")
+    document = parse(text, "benchmarks.yaml")
+    benchmarks, _, problems = validated(document)
+    assert benchmarks is not None, problems
+    return Config(ROOT / "benchmarks.yaml", ROOT, benchmarks, document)
+
+
+def record(method: str, seed: int, value: float | None = None, **changes) -> Record:
+    """A sealed record of a finished run whose primary metric is `value`."""
+    rng = np.random.default_rng([seed, sum(map(ord, method))])
+    value = MEANS.get(method, 0.5) + 0.01 * rng.standard_normal() if value is None else value
+    fields = {
+        "key": f"{method}-{seed}".encode().hex()[:20],
+        "task": "image_ssl",
+        "dataset": "landcover-tiles",
+        "dataset_kind": "embedded",
+        "method": method,
+        "seed": seed,
+        "profile": "quick",
+        "learner": "pixcl_bench.methods.simclr:simclr",
+        "settings": {"lr": 1e-3, "steps": 100, "views": {"flip": 0.5}},
+        "uses_labels": method == "supervised",
+        "metrics": {
+            "knn20_top1": value,
+            "knn200_top1": value - 0.02,
+            "linear_top1": value + 0.03,
+            "effective_rank": 10 + 20 * value,
+        },
+        "data": {"fingerprint": "f" * 64},
+        "timings": {"train_seconds": 20.5 + seed, "images_per_second": 640.0},
+        "environment": {"torch": "2.13.0+cpu", "cpu": "Model <X> & co", "threads": 1, "hostless": seed % 2},
+        "code": {"hash": "c" * 64, "commit": "0123456789abcdef", "dirty": False, "versions": {}},
+        "curve": [(s, 5 * math.exp(-s / 40) + 0.1 * float(rng.standard_normal())) for s in range(0, 100, 2)],
+        "started": "2026-01-01T10:00:00+00:00",
+        "finished": f"2026-01-01T10:{seed:02d}:30+00:00",
+    }
+    return store.seal(Record(**{**fields, **changes}))
+
+
+def failure(method: str, seed: int, reason: str = "out of memory", **changes) -> Record:
+    """A sealed record of a failed run."""
+    empty = {"metrics": {}, "timings": {}, "environment": {}, "curve": [], "uses_labels": None}
+    return record(
+        method, seed, 0.0, **{**empty, "status": "failed", "reason": reason, "detail": "a | b <c>", **changes}
+    )
+
+
+def grid(seeds: int, methods=tuple(MEANS), **changes) -> list[Record]:
+    """One finished run for each method and seed."""
+    return [record(method, seed, **changes) for seed in range(seeds) for method in methods]
+
+
+def write(results: Path, records: list[Record]) -> None:
+    """The records in their folders, with a history and an executed notebook beside them."""
+    for item in records:
+        folder = results / item.folder
+        if item.status == "ok":
+            store.write_history(folder, [{"step": s, "loss": v, "lr": 0.1} for s, v in item.curve])
+            store.write_record(folder, item)
+        else:
+            store.write_failure(folder, item)
+        store.write_atomic(folder / "executed.ipynb", '{"nbformat": 4, "cells": []}')
+
+
+def publish(folder: Path, records: list[Record]) -> None:
+    """The records as published files."""
+    from pixcl_bench.bench.published import compact, published_path
+    from pixcl_bench.bench.store import write_atomic
+
+    files: dict[Path, list[str]] = {}
+    for item in records:
+        path = published_path(folder, item.profile, item.device)
+        files.setdefault(path, []).append(compact(item).model_dump_json())
+    for path, lines in files.items():
+        write_atomic(path, "\n".join(lines) + "\n")

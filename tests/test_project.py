@@ -1,0 +1,283 @@
+"""The project as a whole: what must lie where, what must agree, and what must not be written."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from configparser import ConfigParser
+from fnmatch import fnmatch
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[1]
+TOP_LEVEL = [
+    "nbs/index.ipynb", "pixcl_bench/__init__.py", "pixcl_bench/py.typed", "tests", "settings.ini",
+    "setup.py", "pyproject.toml", "benchmarks.yaml", "_quarto.yml", "README.md", "Makefile",
+    "CONTRIBUTING.md", "LICENSE", "CITATION.cff", "MANIFEST.in", ".gitignore", ".ci/run",
+    ".github/workflows/test.yml", ".github/workflows/site.yml",
+]  # fmt: skip
+# The nine papers, then SimCLR and MoCo v3.
+PAPERS = [
+    "2306.12243", "2306.16122", "2306.15930", "2211.07118", "2108.09440", "2302.01735", "2306.15189",
+    "2306.15868", "2306.15651", "2002.05709", "2104.02057",
+]  # fmt: skip
+FORBIDDEN = {
+    "torch.load without weights_only=True": r"\btorch\.load\((?!.*weights_only=True)",
+    "yaml.load (use safe_load)": r"\byaml\.load\(",
+    "pickle": r"^\s*(?:import|from)\s+pickle\b|\bpickle\.(?:loads?|dumps?)\(",
+    "a hard-coded .cuda()": r"\.cuda\(\)",
+    "a bare except": r"^\s*except\s*:",
+    "eval or exec": r"(?<![\w.])(?:eval|exec)\(",
+    "import *": r"^\s*from\s+\S+\s+import\s+\*",
+}
+MACHINE_PATH = r"(?<![\w.:/~-])/(?:home|root|work|Users|mnt|opt)/\w"
+TEXT_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)[eE][-+]?\d+")
+
+
+def committed(*patterns: str) -> list[Path]:
+    """Files of the project: what git tracks or would track; where there is no git, those in its folders."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    if listing.returncode == 0:
+        names = [name for name in listing.stdout.split("\0") if name]
+        return sorted({ROOT / name for name in names if (ROOT / name).is_file()})
+    found = [path for path in ROOT.rglob("*") if path.is_file() and ".venv" not in path.parts]
+    return sorted(p for p in found if any(fnmatch(p.relative_to(ROOT).as_posix(), each) for each in patterns))
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def hits(pattern: str, lines: list[str]) -> list[str]:
+    return [
+        f"{number}: {line.strip()[:120]}" for number, line in enumerate(lines, 1) if re.search(pattern, line)
+    ]
+
+
+def cells(path: Path, kind: str = "code") -> list[nbformat.NotebookNode]:
+    notebook = nbformat.read(path, as_version=4)
+    return [cell for cell in notebook.cells if cell.cell_type == kind and cell.source.strip()]
+
+
+NOTEBOOKS = committed("nbs/*.ipynb")
+MODULES = committed("pixcl_bench/*.py")
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, str]:
+    parser = ConfigParser(delimiters=["="], interpolation=None)
+    parser.read(ROOT / "settings.ini", encoding="utf-8")
+    return dict(parser["DEFAULT"])
+
+
+@pytest.mark.parametrize("entry", TOP_LEVEL)
+def test_top_level(entry: str) -> None:
+    assert (ROOT / entry).exists(), f"{entry} is missing"
+
+
+def test_settings_keys(settings: dict[str, str]) -> None:
+    wanted = {
+        "nbs_path": "nbs",
+        "doc_path": "_docs",
+        "lib_path": "pixcl_bench",
+        "min_python": "3.10",
+        "custom_sidebar": "True",
+        "update_pyproject": "False",
+        "tst_flags": "notest slow",
+        "allowed_cell_metadata_keys": "tags",
+    }
+    assert {key: settings.get(key) for key in wanted} == wanted
+    assert "pixcl-bench=pixcl_bench.cli:main" in settings["console_scripts"]
+
+
+@pytest.mark.parametrize("key", ["requirements", "dev_requirements", "cluster_requirements"])
+def test_requirements_stand_on_one_line_and_parse(settings: dict[str, str], key: str) -> None:
+    assert "\n" not in settings[key], f"settings.ini: {key} must be one line, nbdev reads no more"
+    names = [Requirement(word).name for word in settings[key].split()]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    "package", ["torch", "nbdev", "execnb", "fastcore", "ghapi", "timm", "jupyterlab", "papermill"]
+)
+def test_requirements_are_capped(settings: dict[str, str], package: str) -> None:
+    found = {Requirement(word).name: Requirement(word).specifier for word in settings["requirements"].split()}
+    assert any(spec.operator == "<" for spec in found[package]), f"{package} needs an upper bound"
+
+
+def test_benchmarks_yaml_has_no_numbers_read_as_text() -> None:
+    def walk(node: yaml.Node) -> list[yaml.ScalarNode]:
+        if isinstance(node, yaml.ScalarNode):
+            return [node]
+        pairs = node.value if isinstance(node, yaml.MappingNode) else [(child,) for child in node.value]
+        return [leaf for pair in pairs for child in pair for leaf in walk(child)]
+
+    tree = yaml.compose((ROOT / "benchmarks.yaml").read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    text = [leaf for leaf in walk(tree) if leaf.tag == "tag:yaml.org,2002:str" and leaf.style is None]
+    bad = [
+        f"line {leaf.start_mark.line + 1}: {leaf.value}" for leaf in text if TEXT_NUMBER.fullmatch(leaf.value)
+    ]
+    assert not bad, f"YAML reads these as text, write 1.0e-3: {bad}"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
+def test_title_cell(path: Path) -> None:
+    first = nbformat.read(path, as_version=4).cells[0]
+    title = [line.partition(" ")[0] for line in first.source.splitlines() if line.strip()]
+    form = "the first cell holds `# Title` and `> summary`: anything else would be lost from the page"
+    assert [first.cell_type, *title] == ["markdown", "#", ">"], form
+
+
+def test_benchmark_notebooks_have_a_parameters_cell() -> None:
+    tasks = yaml.safe_load((ROOT / "benchmarks.yaml").read_text(encoding="utf-8"))["tasks"]
+    for task, entry in tasks.items():
+        tagged = [
+            cell for cell in cells(ROOT / entry["notebook"]) if "parameters" in cell.metadata.get("tags", [])
+        ]
+        assert len(tagged) == 1, f"{task}: {entry['notebook']} needs one cell with the tag `parameters`"
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_forbidden_calls(what: str) -> None:
+    found = {
+        name(path): hits(FORBIDDEN[what], path.read_text(encoding="utf-8").splitlines()) for path in MODULES
+    }
+    for path in NOTEBOOKS:
+        found[name(path)] = hits(
+            FORBIDDEN[what], [line for cell in cells(path) for line in cell.source.splitlines()]
+        )
+    assert not {where: lines for where, lines in found.items() if lines}
+
+
+def test_forbidden_patterns_find_what_they_name() -> None:
+    samples = [
+        "torch.load(path)",
+        "yaml.load(text)",
+        "import pickle",
+        "x.cuda()",
+        "except:",
+        "eval('1')",
+        "from a import *",
+    ]
+    assert [
+        bool(hits(pattern, [text])) for pattern, text in zip(FORBIDDEN.values(), samples, strict=True)
+    ] == [True] * 7
+    innocent = [
+        "torch.load(path, weights_only=True)",
+        "model.eval()",
+        "except ValueError:",
+        "yaml.safe_load(text)",
+    ]
+    assert not [pattern for pattern in FORBIDDEN.values() if hits(pattern, innocent)]
+
+
+def test_no_path_of_one_machine() -> None:
+    patterns = [MACHINE_PATH] + ([re.escape(f"{ROOT.as_posix()}/")] if len(ROOT.parts) > 2 else [])
+    kinds = [
+        "*.py",
+        "*.ipynb",
+        "*.yaml",
+        "*.yml",
+        "*.ini",
+        "*.toml",
+        "*.md",
+        "*.cff",
+        "*.jsonl",
+        "Makefile",
+        ".ci/run",
+    ]
+    files = [path for path in committed(*kinds) if path != Path(__file__).resolve()]
+    found = {name(p): hits("|".join(patterns), p.read_text(encoding="utf-8").splitlines()) for p in files}
+    assert not {where: lines for where, lines in found.items() if lines}
+    assert hits(MACHINE_PATH, ["open('/home/someone/data')"])
+    assert not hits(MACHINE_PATH, ["https://host/home/x", "~/work/x"])
+
+
+@pytest.mark.parametrize("module", ["pixcl_bench.report.readme", "pixcl_bench.report.sync"])
+def test_readme_notebooks_and_modules_are_in_step(module: str) -> None:
+    check = subprocess.run(
+        [sys.executable, "-m", module, "--check"], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert check.returncode == 0, check.stdout + check.stderr
+
+
+@pytest.fixture(scope="module")
+def make() -> str:
+    program = shutil.which("make")
+    if program is None:
+        pytest.skip("the program make is not installed")
+    return program
+
+
+def dry_run(make: str, target: str, folder: Path) -> str:
+    environment = {
+        key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+    }
+    result = subprocess.run(
+        [make, "-n", "-C", str(ROOT), target], cwd=folder, capture_output=True, text=True, env=environment
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.parametrize("target", ["venv", "bench", "smoke", "test", "lint", "lab", "docs", "clean", "help"])
+def test_make_targets(make: str, target: str, tmp_path: Path) -> None:
+    dry_run(make, target, tmp_path)
+
+
+def test_make_bench_runs_the_quick_profile(make: str, tmp_path: Path) -> None:
+    assert "pixcl-bench run --profile quick" in dry_run(make, "bench", tmp_path)
+
+
+def test_make_test_ends_with_pytest(make: str, tmp_path: Path) -> None:
+    steps = [line for line in dry_run(make, "test", tmp_path).splitlines() if ".venv/bin/" in line]
+    order = [
+        "ruff check",
+        "mypy",
+        "lint-imports",
+        "report.sync --check",
+        "report.readme --check",
+        "nbdev_test",
+        "run --profile smoke",
+        "pytest",
+    ]
+    places = [next(i for i, step in enumerate(steps) if word in step) for word in order]
+    assert places == sorted(places)
+    assert "pytest" in steps[-1]
+
+
+def test_ci_runs_the_readme_s_test_command() -> None:
+    assert os.access(ROOT / ".ci/run", os.X_OK), ".ci/run must be executable"
+    assert "make test" in (ROOT / ".ci/run").read_text()
+    assert "make test" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("workflow", ["test", "site"])
+def test_workflows_parse(workflow: str) -> None:
+    jobs = yaml.safe_load((ROOT / f".github/workflows/{workflow}.yml").read_text())["jobs"]
+    assert all("runs-on" in job and job["steps"] for job in jobs.values())
+
+
+def test_citation_names_papers_and_data(settings: dict[str, str]) -> None:
+    cff = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors", "license", "version"} <= set(cff)
+    assert cff["version"] == settings["version"]
+    assert cff["license"] == "Apache-2.0"
+    assert all({"type", "title", "authors"} <= set(reference) for reference in cff["references"])
+    cited = {i["value"] for reference in cff["references"] for i in reference.get("identifiers", [])}
+    assert cited >= {f"arXiv:{paper}" for paper in PAPERS}
+
+
+def test_licence_is_apache_2() -> None:
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "Apache License" in text
+    assert "Version 2.0, January 2004" in text
+    assert "END OF TERMS AND CONDITIONS" in text
