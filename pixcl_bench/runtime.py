@@ -19,7 +19,8 @@ import warnings
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 # %% ../nbs/foundations/00_runtime.ipynb #ff517598
 import numpy as np
@@ -83,7 +84,7 @@ def seed_all(seed: int) -> None:
     import random
 
     random.seed(seed)
-    np.random.seed(seed % 2**32)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - libraries still draw from it
     torch.manual_seed(seed % 2**63)
 
 # %% ../nbs/foundations/00_runtime.ipynb #4b20120f
@@ -91,7 +92,7 @@ def set_deterministic(on: bool = True) -> None:
     """Choose deterministic kernels on every device; an operation that has none raises when it is called."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(on)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, and shows in no result
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, shows in no result
     torch.backends.cudnn.benchmark = not on
 
 # %% ../nbs/foundations/00_runtime.ipynb #664da86d

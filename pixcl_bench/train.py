@@ -11,9 +11,10 @@ import json
 import math
 import os
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 # %% ../nbs/foundations/06_train.ipynb #a5164eb1
 from .methods.base import Learner
@@ -154,7 +155,8 @@ def load_checkpoint(path: Path, learner: nn.Module, optimizer: torch.optim.Optim
         about = file.metadata()
         if about.get("owner") != owner:
             return None
-        _unpack({k: file.get_tensor(k) for k in file.keys()}, learner, optimizer)
+        names = file.keys()
+        _unpack({k: file.get_tensor(k) for k in names}, learner, optimizer)
     return int(about["step"]), json.loads(about["history"])
 
 # %% ../nbs/foundations/06_train.ipynb #125678a0
@@ -178,7 +180,7 @@ def _layout(learner: Learner, config: TrainConfig, device: torch.device) -> Call
     """Move the learner, choose memory layout, precision and compilation; returns the function that computes its losses."""
     learner.to(device)
     if config.channels_last:
-        learner.to(memory_format=torch.channels_last)
+        learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     losses = torch.compile(learner.losses) if config.compile else learner.losses
 
     def compute(batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:

@@ -7,10 +7,10 @@ __all__ = ['View', 'coordinate_map', 'warp', 'move_points', 'geometry', 'colour'
 
 # %% ../nbs/foundations/02_views.ipynb #cf236a5f
 from dataclasses import dataclass
-from typing import Sequence
+from collections.abc import Mapping, Sequence
 
 # %% ../nbs/foundations/02_views.ipynb #d74a22e0
-import pixcl_bench.runtime  # first: lets torchvision import beside a CPU torch
+import pixcl_bench.runtime  # noqa: F401 - first: lets torchvision import beside a CPU torch
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
@@ -114,6 +114,8 @@ class Normalise(nn.Module):
         super().__init__()
         if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
             raise ValueError(f"mean and std are three numbers, std above 0; got {tuple(mean)} and {tuple(std)}")
+        self.mean: Tensor
+        self.std: Tensor
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(3, 1, 1), persistent=False)
 
@@ -125,7 +127,7 @@ class Normalise(nn.Module):
 class TwoViews(nn.Module):
     """Two random views of every image. Keywords are `RandomView`'s; `second` replaces some of them for view 2."""
 
-    def __init__(self, *, second: dict[str, object] | None = None, **first: object) -> None:
+    def __init__(self, *, second: Mapping[str, object] | None = None, **first: object) -> None:
         super().__init__()
         self.one = RandomView(**first)  # type: ignore[arg-type]
         self.two = RandomView(**{**first, **(second or {})})  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Types and shapes of everything in pixcl_bench are checked while the tests run; data come through the ordinary cache."""
+"""Types and shapes of all of pixcl_bench are checked in tests; data come through the ordinary cache."""
 
 from typing import TYPE_CHECKING
 

@@ -1,6 +1,9 @@
-"""Splits, sources and loaders, on the embedded data and on miniatures of the canonical sets in their published formats."""
+"""Splits, sources and loaders: on the embedded data, and on miniatures of the canonical sets as published.
 
-# CIFAR is published as pickles, so its miniature has to be one; nothing but this file's own bytes is ever unpickled here.
+CIFAR is published as pickles, so its miniature has to be one: only bytes written here are unpickled here.
+"""
+
+import gzip
 import hashlib
 import pickle
 from dataclasses import replace
@@ -15,6 +18,7 @@ from PIL import Image
 from pixcl_bench.data.canonical import CIFAR10, CIFAR100, STL10, cifar10, cifar100, imagefolder, stl10
 from pixcl_bench.data.catalogue import CatalogueError, get_info, load
 from pixcl_bench.data.digits import digits as load_digits
+from pixcl_bench.data.digits import read_digits
 from pixcl_bench.data.images import (
     FolderImages,
     ImageFileError,
@@ -23,7 +27,8 @@ from pixcl_bench.data.images import (
     TensorImages,
     channel_stats,
 )
-from pixcl_bench.data.landcover import TILE, landcover_tiles as load_tiles, tile_counts
+from pixcl_bench.data.landcover import TILE, cut_tiles, fetch_maps, merge_classes, read_maps, tile_counts
+from pixcl_bench.data.landcover import landcover_tiles as load_tiles
 from pixcl_bench.data.splits import (
     SplitError,
     check_splits,
@@ -137,7 +142,7 @@ def test_landcover_is_the_same_again_and_another_with_another_seed(landcover_til
 def test_landcover_colours_tell_something_but_not_all(landcover_tiles: ImageSet) -> None:
     bank, queries = (all_images(landcover_tiles, split).float().mean((2, 3)) for split in ("train", "test"))
     labels = landcover_tiles.labels[landcover_tiles.splits["train"]]
-    near = torch.cdist(queries, bank).argsort(1, stable=True)[:, :20]
+    near = torch.cdist(queries, bank).argsort(dim=1, stable=True)[:, :20]
     votes = torch.nn.functional.one_hot(labels[near], 11).sum(1)
     accuracy = (
         (votes.argmax(1) == landcover_tiles.labels[landcover_tiles.splits["test"]]).float().mean().item()
@@ -155,6 +160,36 @@ def test_tile_counts_equal_a_count_of_each_tile() -> None:
             counts[by, bx, i, j].tolist()
             == np.bincount(classes[y : y + 32, x : x + 32].ravel(), minlength=12).tolist()
         )
+
+
+def test_the_conversion_gives_what_the_cache_holds(landcover_tiles: ImageSet) -> None:
+    tiles = cut_tiles(*read_maps(*fetch_maps()))
+    assert tiles["labels"].tolist() == landcover_tiles.labels.tolist()
+    test = landcover_tiles.splits["test"]
+    assert torch.equal(torch.from_numpy(tiles["images"][test.numpy()]), all_images(landcover_tiles, "test"))
+
+
+def test_wrong_maps_are_named(tmp_path: Path) -> None:
+    Image.new("L", (10, 5)).save(tmp_path / "map.png")
+    with pytest.raises(ValueError, match=r"map\.png: 10 x 5 L, expected 5400 x 2700 RGB"):
+        read_maps(tmp_path / "map.png", tmp_path / "map.png")
+    with pytest.raises(ValueError, match=r"map\.png: class 17 is not an IGBP class"):
+        merge_classes(np.array([[3, 17]], np.uint8), "map.png")
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ([0] * 784 + [10], "digit 10 is out of range"),
+        ([256] + [0] * 784, "grey value 256"),
+        ([1, 2], "rows of 2 numbers"),
+    ],
+)
+def test_wrong_digits_are_named(tmp_path: Path, row: list[int], message: str) -> None:
+    path = tmp_path / "digits.csv.gz"
+    path.write_bytes(gzip.compress(",".join(map(str, row)).encode()))
+    with pytest.raises(ValueError, match=rf"digits\.csv\.gz: {message}"):
+        read_digits(path)
 
 
 def test_digits_are_balanced_and_padded(digits: ImageSet) -> None:
@@ -176,7 +211,9 @@ def test_digits_are_balanced_and_padded(digits: ImageSet) -> None:
 def test_an_image_set_refuses_what_does_not_fit(digits: ImageSet) -> None:
     with pytest.raises(ValueError, match="digits: 5000 images but 4999 labels"):
         replace(digits, labels=digits.labels[:-1])
-    with pytest.raises(ValueError, match=r"digits, split 'test': label 9 at position \d+, allowed are 0..8"):
+    with pytest.raises(
+        ValueError, match=r"digits, split 'unlabelled': label 9 at position \d+, allowed are -1\.\.8"
+    ):
         replace(digits, class_names=digits.class_names[:9], splits={**digits.splits})
     with pytest.raises(SplitError, match="'val' and 'test' share 1000"):
         replace(digits, splits={**digits.splits, "val": digits.splits["test"]})
@@ -260,7 +297,7 @@ def test_colour_statistics_of_many_images_come_from_some(monkeypatch: pytest.Mon
 
 
 def write_cifar(root: Path, published: Any, per_class: int, **spoil: Any) -> Any:
-    """A miniature of `published` (CIFAR10 or CIFAR100) under `root`; returns its reader, with the right checksums."""
+    """A miniature of `published` (CIFAR10 or CIFAR100) under `root`; returns its reader, checksums set."""
     base, fine = root / published.base_folder, published is CIFAR100
     base.mkdir(parents=True, exist_ok=True)
     names = list(get_info("cifar100" if fine else "cifar10").classes)

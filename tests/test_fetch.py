@@ -164,7 +164,7 @@ def test_no_code_of_the_package_runs(tmp_path: Path) -> None:
 
 
 def test_an_unknown_member_names_the_nearest() -> None:
-    with pytest.raises(KeyError, match="toy_data/a.bin"):
+    with pytest.raises(KeyError, match=r"toy_data/a\.bin"):
         SOURCE.member("toy_data/aa.bin")
 
 

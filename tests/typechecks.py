@@ -1,4 +1,4 @@
-"""The run-time type check of the tests: beartype, with an int accepted where a float is asked for, as mypy does."""
+"""The run-time type check of the tests: beartype, which takes an int for a float as mypy does."""
 
 from beartype import BeartypeConf, beartype
 

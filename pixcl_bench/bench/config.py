@@ -205,7 +205,7 @@ def _valid(
             if not (item["type"] == "missing" and loc in removed):
                 child = (*loc, message.partition(":")[0]) if item["type"] == "value_error" else loc
                 place = child if (*at, *child) in document.marks else loc
-                is_key = item["type"] == "extra_forbidden" or loc[-1:] == ("[key]",)
+                is_key = item["type"] in ("extra_forbidden", "missing") or loc[-1:] == ("[key]",)
                 where = (*at, *(part for part in place if part != "[key]"))
                 if item["type"] == "missing" and not hint:
                     hint = _missing_hint(loc, data, model)

@@ -2,14 +2,25 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from pixcl_bench.bench.errors import UsageError
 from pixcl_bench.bench.words import use_data_root
 
-data_app = typer.Typer(help="Data sets: what they are, whether they are here, fetch them.")
+
+class ListByDefault(TyperGroup):
+    """Without a command of its own, `data` lists."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Add `list` where no command is named."""
+        named = any(word in self.commands or word == "--help" for word in args)
+        return super().parse_args(ctx, args if named else [*args, "list"])
+
+
+data_app = typer.Typer(help="Data sets: what they are, whether they are here, fetch them.", cls=ListByDefault)
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="benchmarks.yaml (default: of this folder or above).")
@@ -18,12 +29,10 @@ DataRoot = Annotated[Path | None, typer.Option("--data-root", help="Folder of th
 Names = list[str] | None
 
 
-@data_app.callback(invoke_without_command=True)
-def data(context: typer.Context, data_root: DataRoot = None) -> None:
-    """Without a command: the list."""
+@data_app.callback()
+def data(data_root: DataRoot = None) -> None:
+    """Data sets: what they are, whether they are here, fetch them. Without a command: the list."""
     use_data_root(data_root)
-    if context.invoked_subcommand is None:
-        data_list()
 
 
 @data_app.command("list")

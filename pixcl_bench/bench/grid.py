@@ -76,9 +76,9 @@ def make_run(
 
 def fingerprint(dataset: str) -> str:
     """The fingerprint of a data set of the catalogue."""
-    from pixcl_bench.data.catalogue import get_info
+    from pixcl_bench.data.catalogue import data_root, get_info
 
-    return get_info(dataset).fingerprint()
+    return get_info(dataset).fingerprint(data_root())
 
 
 def plan(

@@ -20,7 +20,7 @@ from pixcl_bench.bench.machine import memory_kills
 from pixcl_bench.bench.session import PROGRESS, SUITE, prepare
 from pixcl_bench.bench.worker import death, fail
 
-JOB, LOG = "job.json", "run.log"
+JOB, LOG, STOP = "job.json", "run.log", "stop"
 _GRACE = 5.0
 _THREADS = (
     "OMP_NUM_THREADS",
@@ -201,10 +201,15 @@ def supervise(run: Mapping[str, Any], key: str, config: str, root: str, results:
     job = Job(Run.model_validate(dict(run)), key, Path(config), Path(root), Path(results))
     record = job.done()
     if record is None:
+        asked = job.folder / STOP
+        asked.unlink(missing_ok=True)
         job.start()
         try:
             while (record := job.poll()) is None:
+                if asked.exists():
+                    raise InterruptedError("the suite that asked for this run was stopped")
                 time.sleep(0.2)
         finally:
             job.stop()
+            asked.unlink(missing_ok=True)
     return record.model_dump_json()

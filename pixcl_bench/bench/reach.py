@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pixcl_bench.bench.notebook import numbers_code
 from pixcl_bench.bench.source import find_module, parse_source
-from pixcl_bench.bench.units import Target, Units, canonical, import_targets, split
+from pixcl_bench.bench.units import Target, Units, canonical, split
 
 _HOME = "pixcl_bench"
 _BESIDE = tuple(f"{_HOME}.{name}" for name in ("bench", "report", "cli", "app"))
@@ -137,8 +137,9 @@ class _Walk:
         )
         for module in units.loads:
             self.load(module)
-        for node in units.body:
-            self.uses(node, units)
+        for index in range(len(units.body)):
+            for target in self._targets(units, index):
+                self.reach(target)
 
     def reach(self, target: Target) -> None:
         """Reach a name of a module, or the whole module."""
@@ -201,41 +202,32 @@ class _Walk:
             node = units.body[index]
             if index not in self.taken[units.module] and not isinstance(node, ast.Import | ast.ImportFrom):
                 self.taken[units.module].add(index)
-                yield from self._targets(node, units)
+                yield from self._targets(units, index)
 
-    def uses(self, node: ast.stmt, units: Units) -> None:
-        """Reach everything that a statement names."""
-        for target in self._targets(node, units):
-            self.reach(target)
-
-    def _targets(self, node: ast.stmt, units: Units) -> Iterator[Target]:
-        package = units.module if units.path.name == "__init__.py" else units.module.rpartition(".")[0]
-        local = dict(units.imports)
-        for inner in ast.walk(node):
-            if isinstance(inner, ast.Import | ast.ImportFrom):
-                for name, target in import_targets(inner, package):
-                    self.load(target[0])
-                    if name == "*":
-                        yield (target[0], None)
-                    local[name] = target
-        chains = dict(_chains(node))
-        for inner in ast.walk(node):
-            if isinstance(inner, ast.Name):
-                yield from self._named(inner.id, chains.get(id(inner), []), local, units)
-            elif isinstance(inner, ast.Constant) and isinstance(inner.value, str):
-                yield from self._quoted(inner.value)
+    def _targets(self, units: Units, index: int) -> Iterator[Target]:
+        mentioned = units.mentions(index)
+        local = units.imports
+        if mentioned.imports:
+            local = {**local, **dict(mentioned.imports)}
+            for name, target in mentioned.imports:
+                self.load(target[0])
+                if name == "*":
+                    yield (target[0], None)
+        for name, attributes in mentioned.names:
+            yield from self._named(name, attributes, local, units)
+        for text in mentioned.texts:
+            yield from self._quoted(text)
 
     def _named(
-        self, name: str, attributes: list[str], local: dict[str, Target], units: Units
+        self, name: str, attributes: tuple[str, ...], local: dict[str, Target], units: Units
     ) -> Iterator[Target]:
         if name in _WHOLE:
             yield (units.module, None)
         if name in local:
             module, inner = self._child(local[name])
             while inner is None and attributes and self._ours(module):
-                child = self._child((module, attributes[0]))
+                module, inner = self._child((module, attributes[0]))
                 attributes = attributes[1:]
-                module, inner = child
             yield (module, inner)
         elif name in units.defines:
             yield (units.module, name)
@@ -243,25 +235,8 @@ class _Walk:
     def _quoted(self, text: str) -> Iterator[Target]:
         """Text that names code, like "package.module:function" or "package.module"."""
         module, _, name = text.partition(":")
-        if (
-            "." in module
-            and len(text) < 200
-            and self._ours(module)
-            and self.reader.module(module) is not None
-        ):
+        if "." in module and self._ours(module) and self.reader.module(module) is not None:
             yield (module, name or None)
-
-
-def _chains(node: ast.AST) -> Iterator[tuple[int, list[str]]]:
-    """For each name that attributes are taken of, the longest chain of them: `a.b.c` gives b, c for a."""
-    for outer in reversed(list(ast.walk(node))):
-        attributes: list[str] = []
-        value: ast.AST = outer
-        while isinstance(value, ast.Attribute):
-            attributes.append(value.attr)
-            value = value.value
-        if attributes and isinstance(value, ast.Name):
-            yield id(value), attributes[::-1]
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from pixcl_bench.bench import store
 from pixcl_bench.bench.config import Config
 from pixcl_bench.bench.errors import UsageError
 from pixcl_bench.bench.grid import Run
-from pixcl_bench.bench.jobs import Job, supervise
+from pixcl_bench.bench.jobs import STOP, Job, supervise
 from pixcl_bench.bench.keys import run_key
 from pixcl_bench.bench.machine import default_jobs, gpu_names
 from pixcl_bench.bench.progress import Board, PlainScreen, screen
@@ -221,7 +221,8 @@ class _Cluster:
 
     def stop(self) -> None:
         for job in self.running:
-            self.futures[id(job)].cancel()
+            if not self.futures[id(job)].cancel() and job.folder.is_dir():
+                (job.folder / STOP).touch()
         self.executor.shutdown(wait=False)
         self.client.close()
 

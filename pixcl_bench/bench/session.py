@@ -56,6 +56,21 @@ class OpenRun:
         return self.run.learner
 
     @property
+    def task(self) -> str:
+        """The name of the task."""
+        return self.run.task
+
+    @property
+    def dataset(self) -> str:
+        """The name of the data set."""
+        return self.run.dataset
+
+    @property
+    def method(self) -> str:
+        """The name of the method."""
+        return self.run.method
+
+    @property
     def seed(self) -> int:
         """The seed of the run."""
         return self.run.seed

@@ -38,6 +38,16 @@ _NOT_CODE = {"__all__", "__version__"}
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
+@dataclass(frozen=True)
+class Mentions:
+    """What a statement mentions: imports inside it (local name, target), names with the attributes taken of
+    them, and short texts that may name code."""
+
+    imports: tuple[tuple[str, Target], ...]
+    names: tuple[tuple[str, tuple[str, ...]], ...]
+    texts: tuple[str, ...]
+
+
 @dataclass
 class Units:
     """`body` without docstrings; `defines`: name to the positions of the statements that bind it; `acts`:
@@ -52,6 +62,14 @@ class Units:
     imports: dict[str, Target] = field(default_factory=dict)
     stars: list[str] = field(default_factory=list)
     loads: list[str] = field(default_factory=list)
+    seen: dict[int, Mentions] = field(default_factory=dict)
+
+    def mentions(self, index: int) -> Mentions:
+        """What the statement at `index` mentions."""
+        if index not in self.seen:
+            package = self.module if self.path.name == "__init__.py" else self.module.rpartition(".")[0]
+            self.seen[index] = _mentions(self.body[index], package)
+        return self.seen[index]
 
 
 def split(module: str, path: Path, tree: ast.Module) -> Units:
@@ -102,6 +120,26 @@ def import_targets(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[
         base = ".".join([*parent, base] if base else parent)
     for alias in node.names:
         yield alias.asname or alias.name, (base, None if alias.name == "*" else alias.name)
+
+
+def _mentions(node: ast.stmt, package: str) -> Mentions:
+    imports: list[tuple[str, Target]] = []
+    names: dict[tuple[str, tuple[str, ...]], None] = {}
+    texts: dict[str, None] = {}
+    stack: list[tuple[ast.AST, tuple[str, ...]]] = [(node, ())]
+    while stack:
+        inner, attributes = stack.pop()
+        if isinstance(inner, ast.Import | ast.ImportFrom):
+            imports += import_targets(inner, package)
+        elif isinstance(inner, ast.Name):
+            names[inner.id, attributes] = None
+        elif isinstance(inner, ast.Constant) and isinstance(inner.value, str) and len(inner.value) < 200:
+            texts[inner.value] = None
+        elif isinstance(inner, ast.Attribute):
+            stack.append((inner.value, (inner.attr, *attributes)))
+        else:
+            stack += [(child, ()) for child in ast.iter_child_nodes(inner)]
+    return Mentions(tuple(imports), tuple(names), tuple(texts))
 
 
 def _bound(node: ast.stmt) -> Iterator[str]:

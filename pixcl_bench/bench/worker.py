@@ -55,6 +55,8 @@ def _relative(path: Path, root: Path) -> str:
 
 def execute(job: dict[str, Any], kernels: list[Any]) -> None:
     """Execute the notebook of a job. `kernels` receives the kernel's process."""
+    # jsonschema takes a second to build a grammar that no notebook needs, and does without it.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     import papermill
 
     run = Run.model_validate(job["run"])

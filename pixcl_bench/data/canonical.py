@@ -6,30 +6,30 @@
 __all__ = ['STL_BYTES', 'find_root', 'published_files', 'check_files', 'published_splits', 'cifar10', 'cifar100', 'check_stl10',
            'read_stl10', 'stl10', 'imagefolder']
 
-# %% ../../nbs/data/03_canonical.ipynb #813820d0
+# %% ../../nbs/data/03_canonical.ipynb #a0712a28
 import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-# %% ../../nbs/data/03_canonical.ipynb #640c2a7c
+# %% ../../nbs/data/03_canonical.ipynb #f760b6a3
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-# %% ../../nbs/data/03_canonical.ipynb #797abac8
+# %% ../../nbs/data/03_canonical.ipynb #0830c63d
 import pixcl_bench.runtime  # noqa: F401  torchvision imports only after the cure
 from torchvision.datasets import CIFAR10, CIFAR100, STL10, ImageFolder
 
-# %% ../../nbs/data/03_canonical.ipynb #26ebc66f
+# %% ../../nbs/data/03_canonical.ipynb #e9fcc530
 from .arrays import converted
 from .catalogue import CatalogueError, data_root, get_info, missing
 from .fingerprint import file_digest
 from .images import FolderImages, ImageSet, TensorImages, check_labels, make_image_set
 from .splits import stratified_parts
 
-# %% ../../nbs/data/03_canonical.ipynb #b2875766
+# %% ../../nbs/data/03_canonical.ipynb #25197029
 def find_root(name: str, root: Path | str | None) -> Path:
     """The data root that holds the data set `name`.
 
@@ -40,7 +40,7 @@ def find_root(name: str, root: Path | str | None) -> Path:
         raise CatalogueError(problem or f"data set {name}: no data root is set")
     return found
 
-# %% ../../nbs/data/03_canonical.ipynb #c3aa7ae3
+# %% ../../nbs/data/03_canonical.ipynb #79f08038
 def published_files(reader: Any) -> list[tuple[str, str | None]]:
     """Path below the data root and md5 (None: not checked) of each file that a torchvision class reads."""
     listed = [*reader.train_list, *reader.test_list]
@@ -48,7 +48,7 @@ def published_files(reader: Any) -> list[tuple[str, str | None]]:
         listed.append([reader.meta["filename"], reader.meta["md5"]])
     return [(f"{reader.base_folder}/{name}", md5) for name, md5 in listed]
 
-# %% ../../nbs/data/03_canonical.ipynb #b981dbbd
+# %% ../../nbs/data/03_canonical.ipynb #7d4461a7
 def check_files(root: Path, files: Sequence[tuple[str, str | None]]) -> None:
     """Raise `ValueError` naming the first file that is absent or whose md5 is not the published one."""
     for name, expected in files:
@@ -61,7 +61,7 @@ def check_files(root: Path, files: Sequence[tuple[str, str | None]]) -> None:
                 f"{path} ({size:,} bytes) is damaged: expected md5 {expected}, found {found}; unpack it again"
             )
 
-# %% ../../nbs/data/03_canonical.ipynb #20753581
+# %% ../../nbs/data/03_canonical.ipynb #4094a4a5
 def published_splits(
     labels: NDArray[np.int64], train_count: int, seed: int, name: str
 ) -> dict[str, NDArray[np.int64]]:
@@ -69,7 +69,7 @@ def published_splits(
     train, val = stratified_parts(labels[:train_count], (0.9, 0.1), seed, name)
     return {"unlabelled": train, "train": train, "val": val, "test": np.arange(train_count, len(labels))}
 
-# %% ../../nbs/data/03_canonical.ipynb #1423a57f
+# %% ../../nbs/data/03_canonical.ipynb #d3ed38a6
 def cifar10(*, root: Path | str | None = None, split_seed: int = 0, reader: Any = CIFAR10) -> ImageSet:
     """CIFAR-10 from `root`: 45,000 / 5,000 / 10,000 images of 32 x 32, ten classes.
 
@@ -78,12 +78,12 @@ def cifar10(*, root: Path | str | None = None, split_seed: int = 0, reader: Any 
     """
     return _cifar("cifar10", find_root("cifar10", root), split_seed, reader)
 
-# %% ../../nbs/data/03_canonical.ipynb #6e3cff61
+# %% ../../nbs/data/03_canonical.ipynb #c744b9e2
 def cifar100(*, root: Path | str | None = None, split_seed: int = 0, reader: Any = CIFAR100) -> ImageSet:
     """CIFAR-100 from `root`, with its 100 fine classes; otherwise as `cifar10`."""
     return _cifar("cifar100", find_root("cifar100", root), split_seed, reader)
 
-# %% ../../nbs/data/03_canonical.ipynb #e0fba638
+# %% ../../nbs/data/03_canonical.ipynb #ca52280b
 def _cifar(name: str, root: Path, split_seed: int, reader: Any) -> ImageSet:
     info = get_info(name)
     check_files(root, published_files(reader))
@@ -94,7 +94,7 @@ def _cifar(name: str, root: Path, split_seed: int, reader: Any) -> ImageSet:
         info, TensorImages(torch.from_numpy(images)), torch.from_numpy(labels), splits, split_seed, root=root
     )
 
-# %% ../../nbs/data/03_canonical.ipynb #f6dc6323
+# %% ../../nbs/data/03_canonical.ipynb #aa2fb20c
 def _read_cifar(root: Path, reader: Any, train: bool, classes: tuple[str, ...]) -> tuple[NDArray, NDArray]:
     listed = reader.train_list if train else reader.test_list
     where = f"{root / reader.base_folder}, {' '.join(name for name, _ in listed)}"
@@ -112,7 +112,7 @@ def _read_cifar(root: Path, reader: Any, train: bool, classes: tuple[str, ...]) 
     check_labels(torch.from_numpy(labels), len(classes), where)
     return np.ascontiguousarray(read.data.transpose(0, 3, 1, 2)), labels
 
-# %% ../../nbs/data/03_canonical.ipynb #589e605f
+# %% ../../nbs/data/03_canonical.ipynb #fff3b27f
 STL_BYTES = 3 * 96 * 96
 
 
@@ -134,7 +134,7 @@ def check_stl10(root: Path, reader: Any = STL10) -> None:
             at = int(np.flatnonzero((labels < 1) | (labels > 10))[0])
             raise ValueError(f"{base / part}_y.bin: label {labels[at]} at position {at}, allowed are 1..10")
 
-# %% ../../nbs/data/03_canonical.ipynb #65d3449e
+# %% ../../nbs/data/03_canonical.ipynb #56375374
 def read_stl10(root: Path, reader: Any = STL10) -> dict[str, NDArray]:
     """STL-10 as three arrays, in the order train, test, unlabelled.
 
@@ -161,7 +161,7 @@ def read_stl10(root: Path, reader: Any = STL10) -> dict[str, NDArray]:
         start += count
     return {"images": images, "labels": labels, "train": np.array([counts[0]])}
 
-# %% ../../nbs/data/03_canonical.ipynb #50a3fc67
+# %% ../../nbs/data/03_canonical.ipynb #331fd8fb
 def stl10(
     *, root: Path | str | None = None, split_seed: int = 0, cache: Path | None = None, reader: Any = STL10
 ) -> ImageSet:
@@ -178,7 +178,7 @@ def stl10(
     images = TensorImages(torch.from_numpy(arrays["images"]))
     return make_image_set(info, images, torch.from_numpy(labels), splits, split_seed, root=found)
 
-# %% ../../nbs/data/03_canonical.ipynb #8df5a273
+# %% ../../nbs/data/03_canonical.ipynb #5a0b01ae
 def imagefolder(
     *, root: Path | str | None = None, image_size: int = 224, split_seed: int = 0, workers: int | None = None
 ) -> ImageSet:
@@ -204,7 +204,7 @@ def imagefolder(
         info, images, torch.tensor(labels), splits, split_seed, class_names=names, root=found
     )
 
-# %% ../../nbs/data/03_canonical.ipynb #876bc612
+# %% ../../nbs/data/03_canonical.ipynb #e79f8448
 def _list_images(folder: Path) -> Any:
     try:
         return ImageFolder(folder)

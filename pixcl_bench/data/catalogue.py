@@ -1,9 +1,9 @@
 """The catalogue: which data sets there are, which can be had here, and how to load one.
 
 Imports no torch until a set is loaded. Other packages add data sets through the entry-point group
-`pixcl_bench.datasets`. An entry point's name is the data set's name and its value is `module:ATTRIBUTE`, where
-the attribute is a `DatasetInfo` whose `loader` names the loading function. Keep the attribute in a module that
-does not import torch, so that the catalogue stays quick:
+`pixcl_bench.datasets`. An entry point's name is the data set's name and its value is `module:ATTRIBUTE`,
+where the attribute is a `DatasetInfo` whose `loader` names the loading function. Keep the attribute in a
+module that does not import torch, so that the catalogue stays quick:
 
     [project.entry-points."pixcl_bench.datasets"]
     my-tiles = "my_package.entries:MY_TILES"

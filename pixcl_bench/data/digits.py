@@ -5,22 +5,22 @@
 # %% auto #0
 __all__ = ['read_digits', 'digits']
 
-# %% ../../nbs/data/02_digits.ipynb #5094a131
+# %% ../../nbs/data/02_digits.ipynb #af04efb1
 import gzip
 from pathlib import Path
 
-# %% ../../nbs/data/02_digits.ipynb #3a0ff585
+# %% ../../nbs/data/02_digits.ipynb #3497c05d
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-# %% ../../nbs/data/02_digits.ipynb #003feb4b
+# %% ../../nbs/data/02_digits.ipynb #d18f32de
 from .arrays import converted
 from .catalogue import fetch_member, get_info
 from .images import ImageSet, TensorImages, make_image_set
 from .splits import stratified_parts
 
-# %% ../../nbs/data/02_digits.ipynb #82985ecd
+# %% ../../nbs/data/02_digits.ipynb #66d51e39
 def read_digits(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Images uint8 (n, 28, 28) and labels int64 (n,) from the compressed table.
 
@@ -37,7 +37,7 @@ def read_digits(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
             raise ValueError(f"{path.name}: {name} {bad} is out of range, allowed are 0..{top}")
     return table[:, :-1].astype(np.uint8).reshape(-1, 28, 28), table[:, -1].copy()
 
-# %% ../../nbs/data/02_digits.ipynb #fe252fb4
+# %% ../../nbs/data/02_digits.ipynb #8c04923b
 def digits(*, split_seed: int = 0, cache: Path | None = None) -> ImageSet:
     """The data set `digits`: 5,000 images of 32 x 32, three equal channels, split 60/20/20 with `split_seed`.
 
@@ -51,7 +51,7 @@ def digits(*, split_seed: int = 0, cache: Path | None = None) -> ImageSet:
     images = TensorImages(torch.from_numpy(arrays["images"])[:, None].expand(-1, 3, -1, -1))
     return make_image_set(info, images, torch.from_numpy(arrays["labels"]), splits, split_seed)
 
-# %% ../../nbs/data/02_digits.ipynb #c6465fee
+# %% ../../nbs/data/02_digits.ipynb #a6829c89
 def _convert(cache: Path | None) -> dict[str, NDArray]:
     source = get_info("digits").sources[0]
     grey, labels = read_digits(fetch_member(source, source.members[0].path, cache))

@@ -6,24 +6,24 @@
 __all__ = ['STATS_IMAGES', 'SPLITS', 'ImageSource', 'TensorImages', 'ImageFileError', 'decode_square', 'FolderImages',
            'channel_stats', 'check_labels', 'ImageSet', 'make_image_set']
 
-# %% ../../nbs/data/00_images.ipynb #0bd34bda
+# %% ../../nbs/data/00_images.ipynb #ae7fc602
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-# %% ../../nbs/data/00_images.ipynb #ca1d94de
+# %% ../../nbs/data/00_images.ipynb #1460d7a1
 import torch
 from jaxtyping import Int64, UInt8
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-# %% ../../nbs/data/00_images.ipynb #f9d58044
+# %% ../../nbs/data/00_images.ipynb #d710b62f
 from .info import DatasetInfo
 from .splits import SplitError, check_splits, split_digest
 
-# %% ../../nbs/data/00_images.ipynb #300f406b
+# %% ../../nbs/data/00_images.ipynb #6790815d
 @runtime_checkable
 class ImageSource(Protocol):
     """RGB images of one size, read as uint8 batches."""
@@ -37,7 +37,7 @@ class ImageSource(Protocol):
     def batches(self, index_batches: Iterable[Tensor], device: torch.device | str) -> Iterator[Tensor]:
         """For each index tensor (b,) a uint8 tensor (b, 3, H, W) on `device`, in the same order."""
 
-# %% ../../nbs/data/00_images.ipynb #c290e749
+# %% ../../nbs/data/00_images.ipynb #e9f5122c
 class TensorImages:
     """An `ImageSource` over a uint8 tensor (n, 3, h, w). It moves to a device at its first batch there."""
 
@@ -57,11 +57,11 @@ class TensorImages:
         for index in index_batches:
             yield self._images.index_select(0, index.to(self._images.device))
 
-# %% ../../nbs/data/00_images.ipynb #f7bd4ef0
+# %% ../../nbs/data/00_images.ipynb #8f4ad18a
 class ImageFileError(ValueError):
     """An image file that cannot be decoded; the message names it."""
 
-# %% ../../nbs/data/00_images.ipynb #1de425fb
+# %% ../../nbs/data/00_images.ipynb #cdc980f6
 def decode_square(path: Path | str, size: int) -> UInt8[Tensor, "3 s s"]:
     """The centre square of an image file, RGB of side `size`, from a shorter side of `size * 256 / 224`.
 
@@ -82,7 +82,7 @@ def decode_square(path: Path | str, size: int) -> UInt8[Tensor, "3 s s"]:
         torch.frombuffer(bytearray(square.tobytes()), dtype=torch.uint8).view(size, size, 3).permute(2, 0, 1)
     )
 
-# %% ../../nbs/data/00_images.ipynb #a298a092
+# %% ../../nbs/data/00_images.ipynb #cbf6508a
 class _Decoded(Dataset[Tensor]):
     """What the workers see: index to decoded square."""
 
@@ -95,7 +95,7 @@ class _Decoded(Dataset[Tensor]):
     def __getitem__(self, index: int) -> Tensor:
         return decode_square(self.paths[index], self.size)
 
-# %% ../../nbs/data/00_images.ipynb #56f4473c
+# %% ../../nbs/data/00_images.ipynb #89d21e0e
 class FolderImages:
     """An `ImageSource` over image files, decoded as in `decode_square`.
 
@@ -122,7 +122,7 @@ class FolderImages:
         for batch in loader:
             yield batch.to(device, non_blocking=True)
 
-# %% ../../nbs/data/00_images.ipynb #b37adce8
+# %% ../../nbs/data/00_images.ipynb #91ba67d7
 STATS_IMAGES = 10_000
 
 
@@ -146,7 +146,7 @@ def channel_stats(
     )  # a flat channel must not divide by 0
     return tuple(mean.tolist()), tuple(std.tolist())
 
-# %% ../../nbs/data/00_images.ipynb #aa0b3c3d
+# %% ../../nbs/data/00_images.ipynb #829b41be
 SPLITS = ("unlabelled", "train", "val", "test")
 
 
@@ -159,7 +159,7 @@ def check_labels(labels: Int64[Tensor, " n"], classes: int, where: str, lowest: 
             f"{where}: label {int(labels[at])} at position {at}, allowed are {lowest}..{classes - 1}"
         )
 
-# %% ../../nbs/data/00_images.ipynb #2d641c14
+# %% ../../nbs/data/00_images.ipynb #b2b5051a
 @dataclass(frozen=True)
 class ImageSet:
     """Images with labels and splits.
@@ -200,7 +200,7 @@ class ImageSet:
         rest = {"classes": self.num_classes, "image_size": list(self.images.size)}
         return facts | {"split_digest": split_digest(self.splits)} | rest | sizes
 
-# %% ../../nbs/data/00_images.ipynb #2507e70c
+# %% ../../nbs/data/00_images.ipynb #d2ec782a
 def _check_set(data: ImageSet) -> None:
     if set(data.splits) != set(SPLITS):
         raise SplitError(f"{data.name}: splits are {sorted(data.splits)}, expected {sorted(SPLITS)}")
@@ -213,7 +213,7 @@ def _check_set(data: ImageSet) -> None:
         lowest = -1 if split == "unlabelled" else 0
         check_labels(data.labels[index], data.num_classes, f"{data.name}, split {split!r}", lowest)
 
-# %% ../../nbs/data/00_images.ipynb #c0fd5495
+# %% ../../nbs/data/00_images.ipynb #b084114d
 def make_image_set(
     info: DatasetInfo, images: ImageSource, labels: Int64[Tensor, " n"], splits: Mapping[str, Any],
     split_seed: int,

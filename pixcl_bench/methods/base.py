@@ -6,7 +6,8 @@
 __all__ = ['Learner', 'check_learner']
 
 # %% ../../nbs/methods/00_learner.ipynb #33fec96b
-from typing import ClassVar, Mapping
+from collections.abc import Mapping
+from typing import ClassVar
 
 # %% ../../nbs/methods/00_learner.ipynb #68b7ab52
 import torch
@@ -46,7 +47,8 @@ def check_learner(learner: Learner, batch: Mapping[str, Tensor]) -> dict[str, fl
     before = {k: v.clone() for k, v in batch.items()}
     logged = learner.train().losses({k: batch[k] for k in learner.batch_keys}, 0.5)
     assert "loss" in logged, f"losses() must return the key 'loss', got {sorted(logged)}"
-    assert logged["loss"].shape == () and torch.isfinite(logged["loss"]), f"loss is {logged['loss']}"
+    assert logged["loss"].shape == (), f"the loss is a scalar, got shape {tuple(logged['loss'].shape)}"
+    assert torch.isfinite(logged["loss"]), f"loss is {logged['loss']}"
     logged["loss"].backward()
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in learner.parameters()), "no parameter receives a gradient"
     assert all(torch.equal(batch[k], before[k]) for k in batch), "losses() changed the batch in place"
@@ -59,6 +61,6 @@ def _check_features(learner: Learner, images: Tensor) -> None:
     weights = {k: v.clone() for k, v in learner.state_dict().items()}
     with torch.no_grad():
         features = learner.eval().embed(images)
-    assert features.ndim == 2 and len(features) == len(images), f"features are {tuple(features.shape)} for {len(images)} images"
+    assert (features.ndim, len(features)) == (2, len(images)), f"features are {tuple(features.shape)} for {len(images)} images"
     assert all(torch.equal(v, weights[k]) for k, v in learner.state_dict().items()), "embed() changed the learner"
     learner.train()

@@ -6,7 +6,8 @@
 __all__ = ['RandomInit', 'random_init', 'MeanColor', 'mean_color', 'Supervised', 'supervised']
 
 # %% ../../nbs/methods/01_floors.ipynb #4475d62d
-from typing import ClassVar, Mapping
+from collections.abc import Mapping
+from typing import ClassVar
 
 # %% ../../nbs/methods/01_floors.ipynb #44a9546b
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 # %% ../../nbs/methods/01_floors.ipynb #1f4156ed
 from .base import Learner
+from ..nets.heads import width
 
 # %% ../../nbs/methods/01_floors.ipynb #2c3f096a
 class RandomInit(Learner):
@@ -75,4 +77,4 @@ def supervised(*, encoder: nn.Module, num_classes: int, label_smoothing: float =
     """Builder of the ceiling `supervised`."""
     if num_classes < 2:
         raise ValueError(f"classification needs at least two classes, got {num_classes}")
-    return Supervised(encoder=encoder, classifier=nn.Linear(int(encoder.num_features), num_classes), label_smoothing=label_smoothing)
+    return Supervised(encoder=encoder, classifier=nn.Linear(width(encoder), num_classes), label_smoothing=label_smoothing)

@@ -6,10 +6,10 @@
 __all__ = ['contrast', 'MoCoV3', 'moco_v3']
 
 # %% ../../nbs/methods/03_moco_v3.ipynb #8afc79a5
-from typing import ClassVar, Mapping
+from collections.abc import Mapping
+from typing import ClassVar
 
 # %% ../../nbs/methods/03_moco_v3.ipynb #555fc125
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -18,7 +18,7 @@ from ..losses import info_nce
 from ..memory import EMA, ema_schedule
 from .base import Learner
 from ..nets.encoders import set_drop_path
-from ..nets.heads import moco_predictor, moco_projector
+from ..nets.heads import moco_predictor, moco_projector, width
 
 # %% ../../nbs/methods/03_moco_v3.ipynb #19f671a7
 def contrast(q: Float[Tensor, "b d"], k: Float[Tensor, "b d"], temperature: float = 0.2) -> Float[Tensor, ""]:
@@ -40,21 +40,16 @@ class MoCoV3(Learner):
         super().__init__()
         self.encoder, self.projector, self.predictor = encoder, projector, predictor
         self.temperature, self.momentum = temperature, momentum
-        self.target = EMA(nn.ModuleList([encoder, projector]))
+        self.target = EMA(nn.Sequential(encoder, projector))
         set_drop_path(encoder, drop_path)
-
-    def keys(self, images: Tensor) -> Tensor:
-        encoder, projector = self.target.module
-        with torch.no_grad():
-            return projector(encoder(images))
 
     def losses(self, batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
         q1, q2 = (self.predictor(self.projector(self.encoder(batch[v]))) for v in ("view1", "view2"))
-        k1, k2 = self.keys(batch["view1"]), self.keys(batch["view2"])
+        k1, k2 = self.target(batch["view1"]), self.target(batch["view2"])
         return {"loss": contrast(q1, k2, self.temperature) + contrast(q2, k1, self.temperature)}
 
     def after_step(self, progress: float) -> None:
-        self.target.update(nn.ModuleList([self.encoder, self.projector]), ema_schedule(progress, self.momentum))
+        self.target.update(nn.Sequential(self.encoder, self.projector), ema_schedule(progress, self.momentum))
 
 # %% ../../nbs/methods/03_moco_v3.ipynb #f980e731
 def moco_v3(*, encoder: nn.Module, hidden: int = 4096, out: int = 256, temperature: float = 0.2, momentum: float = 0.99,
@@ -62,5 +57,5 @@ def moco_v3(*, encoder: nn.Module, hidden: int = 4096, out: int = 256, temperatu
     """MoCo v3 with a projector of three layers and a predictor of two, `hidden` wide, `out` at the end."""
     if not 0 <= momentum <= 1:
         raise ValueError(f"momentum is between 0 and 1, got {momentum}")
-    projector, predictor = moco_projector(int(encoder.num_features), hidden, out), moco_predictor(out, hidden)
+    projector, predictor = moco_projector(width(encoder), hidden, out), moco_predictor(out, hidden)
     return MoCoV3(encoder=encoder, projector=projector, predictor=predictor, temperature=temperature, momentum=momentum, drop_path=drop_path)

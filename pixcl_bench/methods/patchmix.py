@@ -9,11 +9,11 @@ __all__ = ['segment_map', 'mix_tokens', 'mix_images', 'original_weights', 'mixed
 # %% ../../nbs/methods/10_patchmix.ipynb #d3a1aeae
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 # %% ../../nbs/methods/10_patchmix.ipynb #86bac4a4
 import torch
-import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ from ..losses import cosine_logits
 from ..memory import EMA, ema_schedule
 from .base import Learner
 from ..nets.encoders import set_drop_path
-from ..nets.heads import moco_predictor, moco_projector
+from ..nets.heads import moco_predictor, moco_projector, width
 
 # %% ../../nbs/methods/10_patchmix.ipynb #716017e4
 def segment_map(permutation: Int[Tensor, " t"], num_mix: int) -> Int[Tensor, " t"]:
@@ -65,7 +65,7 @@ def original_weights(batch: int, num_mix: int) -> dict[int, float]:
     """Offset -> weight of the mix-to-original target: 1/m for offsets 0..m-1."""
     if num_mix > batch:
         raise ValueError(f"a batch of {batch} images cannot be mixed {num_mix} at a time")
-    return {d: 1 / num_mix for d in range(num_mix)}
+    return dict.fromkeys(range(num_mix), 1 / num_mix)
 
 
 def mixed_weights(batch: int, num_mix: int, wrap: str = "accumulate") -> dict[int, float]:
@@ -153,7 +153,7 @@ class PatchMix(Learner):
         self.encoder, self.projector, self.predictor = encoder, projector, predictor
         self.options, self.temperature = options, temperature
         self.momentum, self.mu_epochs = momentum, mu_epochs
-        self.target = None if momentum is None else EMA(nn.ModuleList([encoder, projector]))
+        self.target = None if momentum is None else EMA(nn.Sequential(encoder, projector))
         set_drop_path(encoder, drop_path)  # after the copy: the momentum network drops nothing
 
     def losses(self, batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
@@ -166,16 +166,16 @@ class PatchMix(Learner):
 
     @torch.no_grad()
     def keys(self, images: Tensor) -> Tensor:
-        encoder, projector = (self.encoder, self.projector) if self.target is None else self.target.module
-        return projector(encoder(images))
+        return self.projector(self.encoder(images)) if self.target is None else self.target(images)
 
     def after_step(self, progress: float) -> None:
         if self.target is not None and self.momentum is not None:
             t = math.floor(progress * self.mu_epochs) / self.mu_epochs if self.mu_epochs else progress
-            self.target.update(nn.ModuleList([self.encoder, self.projector]), ema_schedule(t, self.momentum))
+            self.target.update(nn.Sequential(self.encoder, self.projector), ema_schedule(t, self.momentum))
 
     def embed(self, images: Tensor) -> Tensor:
-        return self.encoder(images) if self.target is None else self.target.module[0](images)
+        encoder = self.encoder if self.target is None else self.target.module.get_submodule("0")
+        return encoder(images)
 
 # %% ../../nbs/methods/10_patchmix.ipynb #1843be6c
 def patchmix(*, encoder: nn.Module, patch: int | Sequence[int] | None = None, num_mix: int | Sequence[int] = 2, mix_p: float = 1.0,
@@ -188,7 +188,7 @@ def patchmix(*, encoder: nn.Module, patch: int | Sequence[int] | None = None, nu
         if embedding is None:
             raise ValueError(f"{type(encoder).__name__} has no patches of its own: give patch, in pixels")
         patch = int(embedding.patch_size[0])
-    options = MixOptions(_several(patch), _several(num_mix), mix_p, smooth_oto, smooth_mix, tuple(weights), wrap)
-    projector, predictor = moco_projector(int(encoder.num_features), hidden, out), moco_predictor(out, hidden)
+    options = MixOptions(_several(patch), _several(num_mix), mix_p, smooth_oto, smooth_mix, (weights[0], weights[1], weights[2]), wrap)
+    projector, predictor = moco_projector(width(encoder), hidden, out), moco_predictor(out, hidden)
     return PatchMix(encoder=encoder, projector=projector, predictor=predictor, options=options, temperature=temperature,
                     momentum=momentum, mu_epochs=mu_epochs, drop_path=drop_path)  # fmt: skip

@@ -6,7 +6,8 @@
 __all__ = ['SimCLR', 'simclr']
 
 # %% ../../nbs/methods/02_simclr.ipynb #0a46ad94
-from typing import ClassVar, Mapping
+from collections.abc import Mapping
+from typing import ClassVar
 
 # %% ../../nbs/methods/02_simclr.ipynb #edaab8f6
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 # %% ../../nbs/methods/02_simclr.ipynb #b0008711
 from ..losses import nt_xent
 from .base import Learner
-from ..nets.heads import simclr_projector
+from ..nets.heads import simclr_projector, width
 
 # %% ../../nbs/methods/02_simclr.ipynb #350fc2fe
 class SimCLR(Learner):
@@ -37,5 +38,5 @@ class SimCLR(Learner):
 # %% ../../nbs/methods/02_simclr.ipynb #698c2ea9
 def simclr(*, encoder: nn.Module, hidden: int = 2048, out: int = 256, temperature: float = 0.2) -> SimCLR:
     """SimCLR with the projector linear - ReLU - linear; sizes and temperature default to solo-learn's CIFAR settings."""
-    projector = simclr_projector(int(encoder.num_features), hidden, out)
+    projector = simclr_projector(width(encoder), hidden, out)
     return SimCLR(encoder=encoder, projector=projector, temperature=temperature)

@@ -11,9 +11,8 @@ import math
 from typing import Any
 
 # %% ../../nbs/foundations/04_encoders.ipynb #06d9c70b
-import pixcl_bench.runtime  # first: lets timm import beside a CPU torch
+import pixcl_bench.runtime  # noqa: F401 - first: lets timm import beside a CPU torch
 import timm
-import torch
 from jaxtyping import Float
 from timm.layers import DropPath
 from timm.models.vision_transformer import VisionTransformer
@@ -93,7 +92,7 @@ class ConvNano(nn.Module):
         self.num_features = widths[-1]
         self.stages = nn.ModuleList(
             nn.Sequential(nn.Conv2d(c, d, 3, stride=2 if i else 1, padding=1, bias=False), nn.BatchNorm2d(d), nn.ReLU())
-            for i, (c, d) in enumerate(zip((3, *widths), widths))
+            for i, (c, d) in enumerate(zip((3, *widths[:-1]), widths, strict=True))
         )
 
     def feature_maps(self, images: Float[Tensor, "b 3 h w"]) -> list[Tensor]:

@@ -123,11 +123,9 @@ def sign_flip_test(
         p in (0, 1], or None where n < `minimum`.
 
     Raises:
-        ValueError: no differences, or differences that are not finite, or an unknown alternative.
+        ValueError: no differences, or differences that are not finite.
     """
     array = _finite(differences, "sign_flip_test")
-    if alternative not in ("two-sided", "greater", "less"):
-        raise ValueError(f"sign_flip_test: alternative is two-sided, greater or less, got {alternative!r}")
     if array.size < minimum:
         return None
     exact = array.size <= EXACT_PAIRS

@@ -41,6 +41,7 @@ nav { display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; margin: .9rem 0 0; font
 .px-table thead th { background: var(--band); font-weight: 600; vertical-align: bottom; }
 .px-table th { font-weight: 500; text-align: left; }
 .px-table .l { text-align: left; }
+.px-table td.l:last-child { min-width: 10rem; }
 .px-table .n { text-align: left; white-space: nowrap; }
 .px-table .r { text-align: right; white-space: nowrap; }
 .px-table thead .r { white-space: normal; min-width: 5.2rem; }

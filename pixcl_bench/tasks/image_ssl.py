@@ -12,13 +12,14 @@ import inspect
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 # %% ../../nbs/tasks/00_image_ssl.ipynb #c868f59c
 from .. import runtime
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 # %% ../../nbs/tasks/00_image_ssl.ipynb #f985bd47
 from ..data.images import ImageSet
@@ -26,7 +27,7 @@ from ..methods.base import Learner
 from ..metrics import classification, diagnostics
 from ..nets.encoders import build_encoder
 from ..nets.heads import random_head
-from .settings import ImageSSLSettings, ViewSettings
+from .settings import ImageSSLSettings
 from ..train import TrainConfig, TrainResult, epoch_order, fit
 from ..views import Normalise, TwoViews
 
@@ -76,7 +77,7 @@ def batches(data: ImageSet, learner: Learner, settings: ImageSSLSettings, *, see
     augment = two_views(settings, data.mean, data.std).to(device)
     order = epoch_order(len(pool), settings.batch_size, seed, start)
     indices, again = _tee(pool[i] for i in order)
-    for index, images in zip(indices, data.images.batches(again, device)):
+    for index, images in zip(indices, data.images.batches(again, device), strict=True):
         yield _entries(learner.batch_keys, images, index, data.labels, augment)
 
 # %% ../../nbs/tasks/00_image_ssl.ipynb #2572794c
@@ -112,7 +113,10 @@ def pretrain(learner: Learner, data: ImageSet, settings: ImageSSLSettings, *, se
     if not learner.trains or settings.steps == 0:
         learner.to(device)
         return TrainResult([], 0.0, 0)
-    stream = lambda start: batches(data, learner, settings, seed=seed, device=device, start=start)
+
+    def stream(start: int) -> Iterator[dict[str, Tensor]]:
+        return batches(data, learner, settings, seed=seed, device=device, start=start)
+
     return fit(learner, stream, train_config(settings, seed), device=device, folder=folder, owner=owner, on_step=on_step, progress=progress)
 
 # %% ../../nbs/tasks/00_image_ssl.ipynb #381e17da

@@ -1,0 +1,188 @@
+"""`benchmarks.yaml`: every problem is found, with its line and the nearest right name; merging of settings;
+the grid."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bad_configs import BAD
+from toy_project import CONFIG, make_project
+
+from pixcl_bench.bench.config import Config, check_config, find_config, load_config
+from pixcl_bench.bench.errors import ConfigError, UsageError, nearest
+from pixcl_bench.bench.grid import plan
+from pixcl_bench.bench.settings import merge, nested, read_value
+from pixcl_bench.bench.signature import fits
+from pixcl_bench.bench.yamlpos import as_number, parse
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return load_config(make_project(tmp_path))
+
+
+def test_the_right_one_is_right(tmp_path: Path) -> None:
+    assert check_config(make_project(tmp_path)) == []
+
+
+def test_at_least_thirty_bad_configurations() -> None:
+    assert len(BAD) >= 30
+    assert len({name for name, *_ in BAD}) == len(BAD)
+
+
+@pytest.mark.parametrize(("old", "new", "parts"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+def test_bad_configuration(tmp_path: Path, old: str, new: str, parts: list[str]) -> None:
+    assert CONFIG.count(old) >= 1, "the edit must fit the configuration"
+    text = CONFIG.replace(old, new, 1)
+    path = make_project(tmp_path, text)
+    problems = check_config(path)
+    marked = [i for i, line in enumerate(text.splitlines(), 1) if "#!" in line] or [14]
+    fitting = [p for p in problems if all(part in str(p) for part in parts)]
+    assert fitting, "\n".join(map(str, problems)) or "nothing was found"
+    assert marked[0] in {p.line for p in fitting}, "\n".join(map(str, fitting))
+    assert all(p.file == str(path) and p.column >= 1 for p in problems)
+    with pytest.raises(ConfigError) as error:
+        load_config(path)
+    assert error.value.problems == problems
+
+
+def test_no_follow_up_problems(tmp_path: Path) -> None:
+    """One mistake is one problem: what is wrong in one place is not reported as unknown in another."""
+    for old, new in (
+        ("        title: better\n", "        titel: better\n"),
+        ("    purpose: for tests\n    seeds: [0, 1]\n", "    seeds: [0, x]\n"),
+    ):
+        problems = check_config(make_project(tmp_path, CONFIG.replace(old, new, 1)))
+        assert 1 <= len(problems) <= 2, "\n".join(map(str, problems))
+        assert not any("unknown method" in str(p) or "unknown profile" in str(p) for p in problems)
+
+
+def test_all_problems_at_once(tmp_path: Path) -> None:
+    text = CONFIG
+    for old, new in (
+        ("baseline: plain", "baseline: plane"),
+        ("{steps: 4}", "{stepz: 4}"),
+        ("threads: 2", "threads: two"),
+        ("than: chance", "than: chanc"),
+    ):
+        text = text.replace(old, new, 1)
+    messages = "\n".join(map(str, check_config(make_project(tmp_path, text))))
+    assert all(word in messages for word in ("'plane'", "'stepz'", "'two'", "'chanc'"))
+
+
+def test_a_missing_canonical_data_set_is_no_problem(tmp_path: Path) -> None:
+    assert not check_config(make_project(tmp_path, CONFIG.replace("landcover-tiles", "cifar10")))
+
+
+def test_numbers_in_yaml() -> None:
+    assert [as_number(t) for t in ("1e-3", "2.5e4", "-1E5", "3.")] == ["1.0e-3", "2.5e+4", "-1.0e+5", "3."]
+    assert parse("a: '1e-3'", "f").problems == []
+    assert parse("a: 2024-01-02", "f").problems
+    assert parse("&a [*a]", "f").problems
+    assert parse("a: [1", "f").problems[0].line == 1
+    assert parse("", "f").problems
+
+
+def test_values_of_the_command_line() -> None:
+    values = [read_value(text) for text in ("1e-3", "3", "[1, 2]", "true", "null", "sgd", "1.0", "10e")]
+    assert values == [1e-3, 3, [1, 2], True, None, "sgd", 1.0, "10e"]
+
+
+def test_nearest() -> None:
+    assert nearest("patchmx", ["patchmix", "simclr"]) == "did you mean 'patchmix'?"
+    assert nearest("MoCo-v3", ["moco_v3", "simclr"]) == "did you mean 'moco_v3'?"
+    assert nearest("zzz", ["a", "b"]) == "known: a, b"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "good", "bad"),
+    [
+        ("int", [1], [1.0, True, "1", None]),
+        ("float", [1, 1.5], [True, "1"]),
+        ("bool", [True], [1]),
+        ("str | None", ["a", None], [1]),
+        ("Optional[int]", [1, None], ["a"]),
+        ("Literal['a', 2]", ["a", 2], ["b", 2.0]),
+        ("tuple[int, ...]", [[], [1, 2]], [[1.5], 1]),
+        ("tuple[int, float]", [[1, 2]], [[1], [1, "a"]]),
+        ("Sequence[str]", [["a"]], [[1], "a"]),
+        ("'int'", [1], ["a"]),
+        ("nn.Module", [1, "a"], []),
+    ],
+)
+def test_static_types(annotation: str, good: list[object], bad: list[object]) -> None:
+    import ast
+
+    node = ast.parse(annotation, mode="eval").body
+    assert all(fits(value, node) for value in good)
+    assert not any(fits(value, node) for value in bad)
+
+
+def test_settings_are_merged_deeply_and_remember_their_place() -> None:
+    merged, origins = merge([(("a",), {"views": {"x": 1, "y": 2}, "z": 1}), (("b",), {"views": {"y": 3}})])
+    assert merged == {"views": {"x": 1, "y": 3}, "z": 1}
+    assert origins["views", "x"] == ("a", "views", "x")
+    assert origins["views", "y"] == ("b", "views", "y")
+    assert nested({"views.x": 1, "lr": 2}) == {"views": {"x": 1}, "lr": 2}
+
+
+def test_order_of_the_layers(config: Config) -> None:
+    settings = config.settings("toy", "digits", "better", "quick", {"views.flip": 0.3})
+    assert (settings["batch_size"], settings["steps"], settings["lr"]) == (8, 4, 0.01)
+    assert settings["views"]["flip"] == 0.3
+    assert settings["views"]["scale"] == [0.5, 1.0]
+    assert settings["momentum"] == 0.9
+    with pytest.raises(UsageError, match=r"--set lrr: unknown key 'lrr' \(did you mean 'lr'\?\)"):
+        config.settings("toy", "digits", "better", "quick", {"lrr": 0.3})
+
+
+def test_plan(config: Config) -> None:
+    runs = plan(config, "study")
+    assert len(runs) == 3 * 2 * 3
+    assert [run.seed for run in runs] == sorted(run.seed for run in runs)
+    assert {run.method for run in runs[:3]} == {"chance", "plain", "better"}
+    assert runs[0].folder == Path("study/toy/digits/chance/seed-0")
+    assert runs[0].threads == 2
+    assert [run.method for run in plan(config, "quick", methods=["better"], seeds=[7])] == ["better"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "hint"),
+    [
+        ({"tasks": ["tyo"]}, "did you mean 'toy'"),
+        ({"datasets": ["digit"]}, "did you mean 'digits'"),
+        ({"methods": ["plian"]}, "did you mean 'plain'"),
+        ({"seeds": [-1]}, "not negative"),
+        ({"overrides": {"batch_size": "x"}}, "--set batch_size"),
+        ({"overrides": {"a": 1, "a.b": 2}}, "given a value as well"),
+    ],
+)
+def test_unknown_wishes(config: Config, wish: dict[str, object], hint: str) -> None:
+    with pytest.raises(UsageError, match=hint):
+        plan(config, "quick", **wish)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="did you mean 'quick'"):
+        plan(config, "quik")
+
+
+def test_find_config(tmp_path: Path) -> None:
+    path = make_project(tmp_path)
+    (tmp_path / "a/b").mkdir(parents=True)
+    assert find_config(tmp_path / "a/b") == path.resolve()
+
+
+def test_the_suite_s_own_file_is_right() -> None:
+    path = Path(__file__).parents[1] / "benchmarks.yaml"
+    assert [str(problem) for problem in check_config(path)] == []
+
+
+def test_a_check_imports_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pixcl_bench.bench.config import load_config;"
+        "from pixcl_bench.bench.grid import plan;"
+        f"plan(load_config({str(make_project(tmp_path))!r}), 'study');"
+        "heavy = ('torch', 'timm', 'pandas', 'scipy', 'toybench', 'matplotlib');"
+        "print([m for m in heavy if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
