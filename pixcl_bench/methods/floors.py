@@ -5,21 +5,21 @@
 # %% auto #0
 __all__ = ['RandomInit', 'random_init', 'MeanColor', 'mean_color', 'Supervised', 'supervised']
 
-# %% ../../nbs/methods/01_floors.ipynb #4475d62d
+# %% ../../nbs/methods/01_floors.ipynb #3d4bf38f
 from collections.abc import Mapping
 from typing import ClassVar
 
-# %% ../../nbs/methods/01_floors.ipynb #44a9546b
+# %% ../../nbs/methods/01_floors.ipynb #c19d54e5
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-# %% ../../nbs/methods/01_floors.ipynb #1f4156ed
+# %% ../../nbs/methods/01_floors.ipynb #4c452903
 from .base import Learner
 from ..nets.heads import width
 
-# %% ../../nbs/methods/01_floors.ipynb #2c3f096a
+# %% ../../nbs/methods/01_floors.ipynb #5eaa810b
 class RandomInit(Learner):
     """The encoder as it was drawn: it does not train."""
 
@@ -35,28 +35,28 @@ def random_init(*, encoder: nn.Module) -> RandomInit:
     """Builder of the floor `random_init`."""
     return RandomInit(encoder=encoder)
 
-# %% ../../nbs/methods/01_floors.ipynb #a6a44be3
+# %% ../../nbs/methods/01_floors.ipynb #972f0344
 class MeanColor(Learner):
-    """Mean and deviation of each channel: no network at all. `encoder` is taken for its place in the comparison and not used."""
+    """Mean of each channel, and a constant `lift` that makes the cosine follow the distance: no network at all."""
 
     batch_keys: ClassVar[tuple[str, ...]] = ()
     trains: ClassVar[bool] = False
 
-    def __init__(self, *, encoder: nn.Module, deviation: bool = False) -> None:
+    def __init__(self, *, lift: float = 10.0, deviation: bool = False) -> None:
         super().__init__()
         self.encoder = nn.Identity()
-        self.deviation = deviation
+        self.lift, self.deviation = lift, deviation
 
     def embed(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
-        mean = images.mean((2, 3))
-        return torch.cat([mean, images.std((2, 3))], 1) if self.deviation else mean
+        parts = [images.mean((2, 3)), images.new_full((len(images), 1), self.lift)]
+        return torch.cat([*parts, images.std((2, 3))] if self.deviation else parts, 1)
 
 
-def mean_color(*, encoder: nn.Module, deviation: bool = False) -> MeanColor:
+def mean_color(*, lift: float = 10.0, deviation: bool = False) -> MeanColor:
     """Builder of the floor `mean_color`; `deviation` adds the deviation of each channel."""
-    return MeanColor(encoder=encoder, deviation=deviation)
+    return MeanColor(lift=lift, deviation=deviation)
 
-# %% ../../nbs/methods/01_floors.ipynb #6e09976c
+# %% ../../nbs/methods/01_floors.ipynb #5d18f9f2
 class Supervised(Learner):
     """Cross-entropy with labels on the encoder's features, one augmented view an image."""
 
@@ -72,7 +72,7 @@ class Supervised(Learner):
         loss = F.cross_entropy(logits.float(), batch["label"], label_smoothing=self.label_smoothing)
         return {"loss": loss, "train_accuracy": accuracy}
 
-# %% ../../nbs/methods/01_floors.ipynb #40b6af02
+# %% ../../nbs/methods/01_floors.ipynb #79271af1
 def supervised(*, encoder: nn.Module, num_classes: int, label_smoothing: float = 0.0) -> Supervised:
     """Builder of the ceiling `supervised`."""
     if num_classes < 2:
