@@ -11,7 +11,7 @@ from toy_project import CONFIG, make_project
 
 from pixcl_bench.bench.config import Config, check_config, find_config, load_config
 from pixcl_bench.bench.errors import ConfigError, UsageError, nearest
-from pixcl_bench.bench.grid import plan
+from pixcl_bench.bench.grid import make_run, plan
 from pixcl_bench.bench.settings import merge, nested, read_value
 from pixcl_bench.bench.signature import fits
 from pixcl_bench.bench.yamlpos import as_number, parse
@@ -186,3 +186,13 @@ def test_a_check_imports_nothing_heavy(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_budget_may_replace_arguments_of_a_method(config: Config) -> None:
+    quick, study = (
+        make_run(config, "toy", dataset="digits", method="better", seed=0, profile=profile)
+        for profile in ("quick", "study")
+    )
+    assert quick.args == {"width": 8}
+    assert study.args == {"width": 8, "sizes": [2, 3]}
+    assert config.args("toy", "plain", "study") == config.method("toy", "plain").args

@@ -64,6 +64,7 @@ tasks:
         datasets: [digits, landcover-tiles]
         methods: all
         settings: {steps: 8}
+        args: {better: {sizes: [2, 3]}}
 claims:
   - id: better-over-plain
     task: toy

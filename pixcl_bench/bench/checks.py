@@ -102,6 +102,11 @@ def _task_names(config: Config, name: str, task: Task) -> Iterator[Problem]:
             for i, word in enumerate(chosen if chosen != ["all"] or key == "datasets" else []):
                 if not (key == "methods" and word in method_entry_points()):
                     yield from _among(config, (*here, key, i), kind, word, table)
+        for word in budget.args:
+            if word not in methods:
+                yield config.document.problem(
+                    (*here, "args", word), f"unknown method {word!r}", nearest(word, methods), key=True
+                )
 
 
 def _task_files(config: Config, name: str, task: Task) -> Iterator[Problem]:
@@ -157,14 +162,24 @@ def _methods(config: Config, name: str, task: Task) -> Iterator[Problem]:
                 (*at, "learner"), message, nearest(entry.learner, method_entry_points())
             )
             continue
-        for fault in check_learner(resolve_learner(entry.learner), entry.args, config.root):
-            if fault.argument is None:
-                yield config.document.problem((*at, "learner"), fault.message, fault.hint)
-            else:
-                is_name = fault.message.startswith(("unknown", repr(fault.argument)))
-                yield config.document.problem(
-                    (*at, "args", fault.argument), fault.message, fault.hint, key=is_name
-                )
+        seen: set[KeyPath] = set()
+        for profile in (None, *task.budgets):
+            args = entry.args if profile is None else config.args(name, method, profile)
+            for fault in check_learner(resolve_learner(entry.learner), args, config.root):
+                wrong = fault.argument
+                place = (*at, "learner") if wrong is None else _argument(config, at, profile, wrong)
+                if place not in seen:
+                    seen.add(place)
+                    is_name = fault.message.startswith(("unknown", repr(wrong)))
+                    yield config.document.problem(place, fault.message, fault.hint, key=is_name)
+
+
+def _argument(config: Config, at: KeyPath, profile: str | None, name: str) -> KeyPath:
+    """Where an argument of the method at `at` is written: in the profile's budget, or with the method."""
+    task, method = str(at[1]), str(at[3])
+    budget = config.tasks[task].budgets[profile] if profile else None
+    inside = budget is not None and name in budget.args.get(method, {})
+    return ("tasks", task, "budgets", profile or "", "args", method, name) if inside else (*at, "args", name)
 
 
 def _settings(config: Config, name: str, task: Task) -> Iterator[Problem]:

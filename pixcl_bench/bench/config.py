@@ -79,6 +79,11 @@ class Config:
             return []
         return list(entry.methods) if budget.methods == ["all"] else list(budget.methods)
 
+    def args(self, task: str, method: str, profile: str) -> dict[str, Any]:
+        """The arguments of a method's builder in a profile: its own, and over them those of the budget."""
+        budget = self.task(task).budgets.get(profile)
+        return {**self.method(task, method).args, **(budget.args.get(method, {}) if budget else {})}
+
     def dataset_names(self, task: str, profile: str) -> list[str]:
         """The data sets that a profile runs of a task; none where the task has no such budget."""
         budget = self.task(task).budgets.get(profile)

@@ -68,7 +68,7 @@ def make_run(
         settings = config.settings(task, dataset, method, profile, overrides)
     return Run(
         task=task, dataset=dataset, method=method, seed=seed, profile=profile,
-        learner=resolve_learner(chosen.learner), args=chosen.args, settings=settings,
+        learner=resolve_learner(chosen.learner), args=config.args(task, method, profile), settings=settings,
         notebook=entry.notebook, code=entry.code, threads=budget.threads, device=device,
         time_limit=budget.time_limit, data_fingerprint=fingerprint(dataset), overrides=dict(overrides or {}),
     )  # fmt: skip

@@ -60,12 +60,13 @@ class Method(_Strict):
 
 
 class Budget(_Strict):
-    """What a profile runs of a task: data sets, methods (`all` is read as `["all"]`), and the settings of the
-    budget."""
+    """What a profile runs of a task: data sets, methods (`all` is read as `["all"]`), the settings of the
+    budget, and by method the arguments that replace its own there (a wider head, say)."""
 
     datasets: Annotated[list[str], Field(min_length=1)]
     methods: Methods = ["all"]
     settings: Settings = {}
+    args: dict[str, Settings] = {}
 
 
 class Task(_Strict):
