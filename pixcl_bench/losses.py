@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['cosine_logits', 'soft_cross_entropy', 'info_nce', 'nt_xent']
 
-# %% ../nbs/foundations/01_losses.ipynb #5346487f
+# %% ../nbs/foundations/01_losses.ipynb #ed317e19
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-# %% ../nbs/foundations/01_losses.ipynb #4eae0fe6
+# %% ../nbs/foundations/01_losses.ipynb #3fce2d73
 def _check_temperature(temperature: float) -> None:
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
@@ -29,7 +29,7 @@ def cosine_logits(
     with torch.autocast(q.device.type, enabled=False):
         return F.normalize(q.float(), dim=-1) @ F.normalize(k.float(), dim=-1).T / temperature
 
-# %% ../nbs/foundations/01_losses.ipynb #b11a9e7e
+# %% ../nbs/foundations/01_losses.ipynb #c3921ad4
 def soft_cross_entropy(logits: Float[Tensor, "n m"], targets: Float[Tensor, "n m"]) -> Float[Tensor, ""]:
     """Mean over rows of the cross-entropy between `targets` (rows sum to 1) and the softmax of `logits`, in float32."""
     if logits.shape != targets.shape:
@@ -37,7 +37,7 @@ def soft_cross_entropy(logits: Float[Tensor, "n m"], targets: Float[Tensor, "n m
     with torch.autocast(logits.device.type, enabled=False):
         return -(targets.float() * F.log_softmax(logits.float(), dim=-1)).sum(-1).mean()
 
-# %% ../nbs/foundations/01_losses.ipynb #89c2e071
+# %% ../nbs/foundations/01_losses.ipynb #bdd6c3e2
 def info_nce(
     q: Float[Tensor, "n d"],
     k: Float[Tensor, "m d"],  # m >= n: key i is the positive of query i, the rest are negatives
@@ -49,7 +49,7 @@ def info_nce(
     positives = torch.arange(len(q), device=q.device)
     return F.cross_entropy(cosine_logits(q, k, temperature), positives)
 
-# %% ../nbs/foundations/01_losses.ipynb #53a9e13a
+# %% ../nbs/foundations/01_losses.ipynb #3229c0c9
 def nt_xent(z1: Float[Tensor, "n d"], z2: Float[Tensor, "n d"], temperature: float = 0.2) -> Float[Tensor, ""]:
     """The objective of SimCLR (Chen et al. 2020, eq. 1), mean over all 2n views. `z1[i]` and `z2[i]` show the same image."""
     if z1.shape != z2.shape:

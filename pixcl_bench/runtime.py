@@ -6,7 +6,7 @@
 __all__ = ['CURED', 'PACKAGES', 'cure_torchvision', 'derive_seed', 'generator', 'seed_all', 'set_deterministic', 'set_threads',
            'reproducible', 'pick_device', 'package_versions', 'git_state', 'environment']
 
-# %% ../nbs/foundations/00_runtime.ipynb #5fb553b1
+# %% ../nbs/foundations/00_runtime.ipynb #c81b1852
 import hashlib
 import importlib
 import os
@@ -22,14 +22,14 @@ from pathlib import Path
 from collections.abc import Iterator
 from typing import Any
 
-# %% ../nbs/foundations/00_runtime.ipynb #ff517598
+# %% ../nbs/foundations/00_runtime.ipynb #4fe5d8f6
 import numpy as np
 import torch
 
-# %% ../nbs/foundations/00_runtime.ipynb #b4dbc0a0
+# %% ../nbs/foundations/00_runtime.ipynb #fe5f1c04
 import pixcl_bench
 
-# %% ../nbs/foundations/00_runtime.ipynb #37d99f8f
+# %% ../nbs/foundations/00_runtime.ipynb #e7643e2d
 _DECLARED: list[torch.library.Library] = []  # a Library forgets its operators when it is collected
 
 
@@ -54,7 +54,7 @@ def cure_torchvision(attempts: int = 8) -> list[str]:
             declared.append(found.group(1))
     raise RuntimeError(f"torchvision still fails to import after declaring {declared}: reinstall it to match torch {torch.__version__}")
 
-# %% ../nbs/foundations/00_runtime.ipynb #28956219
+# %% ../nbs/foundations/00_runtime.ipynb #14a88144
 def _declare(operator: str) -> None:
     library = torch.library.Library("torchvision", "FRAGMENT")
     library.define(f"{operator}(Tensor a, Tensor b, float c) -> Tensor")
@@ -67,13 +67,13 @@ CURED = tuple(cure_torchvision())
 # timm's dependencies ask for a notebook widget that nobody needs: bars are text.
 warnings.filterwarnings("ignore", message="IProgress not found")
 
-# %% ../nbs/foundations/00_runtime.ipynb #1d4e38df
+# %% ../nbs/foundations/00_runtime.ipynb #0ea9e5ff
 def derive_seed(seed: int, *axes: str | int) -> int:
     """A 63-bit seed for one purpose, from the run's seed and the purpose's name (sha256 of both)."""
     text = "/".join([str(int(seed)), *map(str, axes)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
-# %% ../nbs/foundations/00_runtime.ipynb #cd63f7c9
+# %% ../nbs/foundations/00_runtime.ipynb #559e2c31
 def generator(seed: int, *axes: str | int) -> torch.Generator:
     """A CPU generator with a derived seed, for draws that must not touch the global state."""
     return torch.Generator().manual_seed(derive_seed(seed, *axes))
@@ -87,7 +87,7 @@ def seed_all(seed: int) -> None:
     np.random.seed(seed % 2**32)  # noqa: NPY002 - libraries still draw from it
     torch.manual_seed(seed % 2**63)
 
-# %% ../nbs/foundations/00_runtime.ipynb #4b20120f
+# %% ../nbs/foundations/00_runtime.ipynb #7c49b263
 def set_deterministic(on: bool = True) -> None:
     """Choose deterministic kernels on every device; an operation that has none raises when it is called."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -95,14 +95,14 @@ def set_deterministic(on: bool = True) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, shows in no result
     torch.backends.cudnn.benchmark = not on
 
-# %% ../nbs/foundations/00_runtime.ipynb #664da86d
+# %% ../nbs/foundations/00_runtime.ipynb #f66b7020
 def set_threads(threads: int) -> None:
     """Use `threads` threads for the kernels of this process. Raises `ValueError` below 1."""
     if threads < 1:
         raise ValueError(f"threads must be at least 1, got {threads}")
     torch.set_num_threads(threads)
 
-# %% ../nbs/foundations/00_runtime.ipynb #4659b45e
+# %% ../nbs/foundations/00_runtime.ipynb #d6695987
 @contextmanager
 def reproducible(threads: int = 1) -> Iterator[None]:
     """Deterministic kernels and a fixed number of threads inside the block; the former state after it."""
@@ -116,7 +116,7 @@ def reproducible(threads: int = 1) -> Iterator[None]:
         torch.set_num_threads(state[1])
         torch.backends.cudnn.benchmark = state[2]
 
-# %% ../nbs/foundations/00_runtime.ipynb #0de2ac17
+# %% ../nbs/foundations/00_runtime.ipynb #94f12c2a
 def pick_device(name: str = "auto") -> torch.device:
     """The device called `name` ("auto", "cpu", "cuda", "cuda:1", "mps"); "auto" is the GPU where there is one.
 
@@ -132,7 +132,7 @@ def pick_device(name: str = "auto") -> torch.device:
         raise ValueError(f"device {name!r} is not available on this machine: use auto or cpu")
     return torch.device(name)
 
-# %% ../nbs/foundations/00_runtime.ipynb #21eaa34c
+# %% ../nbs/foundations/00_runtime.ipynb #3adc3225
 PACKAGES = ("torch", "torchvision", "timm", "kornia", "numpy", "scipy", "pandas", "matplotlib", "seaborn", "einops", "jaxtyping",
             "safetensors", "pydantic", "papermill", "nbclient", "ipykernel", "jupyterlab", "nbdev", "pytest", "pillow")  # fmt: skip
 
@@ -148,7 +148,7 @@ def package_versions(names: tuple[str, ...] = PACKAGES) -> dict[str, str | None]
 
     return {f"version_{name}": version(name) for name in names}
 
-# %% ../nbs/foundations/00_runtime.ipynb #d6955e76
+# %% ../nbs/foundations/00_runtime.ipynb #63e43403
 def _output(*command: str, cwd: Path | None = None) -> str | None:
     if shutil.which(command[0]) is None:
         return None
@@ -169,7 +169,7 @@ def git_state(folder: Path | None = None) -> dict[str, Any]:
         "dirty_sha256": hashlib.sha256(diff.encode()).hexdigest() if diff else None,
     }
 
-# %% ../nbs/foundations/00_runtime.ipynb #8f97d046
+# %% ../nbs/foundations/00_runtime.ipynb #994b6f9f
 def _cpu_model() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -185,7 +185,7 @@ def _memory_gib() -> float | None:
     except (AttributeError, ValueError, OSError):
         return None
 
-# %% ../nbs/foundations/00_runtime.ipynb #3028e930
+# %% ../nbs/foundations/00_runtime.ipynb #7d81ae52
 def _gpu(device: torch.device) -> dict[str, Any]:
     if device.type != "cuda":
         return {"gpu": None, "gpu_memory_gib": None, "gpu_capability": None, "gpu_driver": None}
@@ -198,7 +198,7 @@ def _gpu(device: torch.device) -> dict[str, Any]:
         "gpu_driver": driver.splitlines()[0].strip() if driver else None,
     }
 
-# %% ../nbs/foundations/00_runtime.ipynb #cd6b3650
+# %% ../nbs/foundations/00_runtime.ipynb #081189fc
 def _machine() -> dict[str, Any]:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
@@ -214,7 +214,7 @@ def _machine() -> dict[str, Any]:
         "memory_gib": _memory_gib(),
     }
 
-# %% ../nbs/foundations/00_runtime.ipynb #b459875d
+# %% ../nbs/foundations/00_runtime.ipynb #04f87320
 def _flags() -> dict[str, Any]:
     return {
         "threads": torch.get_num_threads(),
@@ -232,7 +232,7 @@ def _flags() -> dict[str, Any]:
         "python_hash_seed": os.environ.get("PYTHONHASHSEED"),
     }
 
-# %% ../nbs/foundations/00_runtime.ipynb #373ffac3
+# %% ../nbs/foundations/00_runtime.ipynb #48ea60c2
 def environment(device: torch.device | str = "cpu") -> dict[str, Any]:
     """At least 30 fields that say in which environment a run took place: code, versions, machine, GPU, threads, flags."""
     device = torch.device(device)

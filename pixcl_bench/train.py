@@ -6,7 +6,7 @@
 __all__ = ['TrainConfig', 'learning_rate', 'weight_decay', 'parameter_groups', 'build_optimizer', 'epoch_order', 'History',
            'save_checkpoint', 'load_checkpoint', 'TrainResult', 'fit']
 
-# %% ../nbs/foundations/06_train.ipynb #6afa8415
+# %% ../nbs/foundations/06_train.ipynb #8b50276d
 import json
 import math
 import os
@@ -16,11 +16,11 @@ from pathlib import Path
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-# %% ../nbs/foundations/06_train.ipynb #a5164eb1
+# %% ../nbs/foundations/06_train.ipynb #12d1f5ab
 from .methods.base import Learner
 from .runtime import derive_seed, seed_all
 
-# %% ../nbs/foundations/06_train.ipynb #2c39b8e5
+# %% ../nbs/foundations/06_train.ipynb #3df19277
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -28,7 +28,7 @@ from timm.optim import Lars
 from torch import Tensor, nn
 from tqdm import tqdm
 
-# %% ../nbs/foundations/06_train.ipynb #918548c6
+# %% ../nbs/foundations/06_train.ipynb #8d1807d7
 @dataclass(frozen=True)
 class TrainConfig:
     """How a learner is trained. `lr` holds for the batch size in use; `warmup` is a fraction of the steps."""
@@ -48,7 +48,7 @@ class TrainConfig:
     checkpoint_every: int = 0  # steps; 0: none
     seed: int = 0
 
-# %% ../nbs/foundations/06_train.ipynb #fec8a0f9
+# %% ../nbs/foundations/06_train.ipynb #fb003ce0
 def learning_rate(step: int, config: TrainConfig) -> float:
     """Learning rate of `step` (from 0): linear over the warm-up, then half a cosine to `min_lr` at the last step."""
     warm = round(config.warmup * config.steps)
@@ -65,7 +65,7 @@ def weight_decay(step: int, config: TrainConfig) -> float:
     t = step / max(1, config.steps - 1)
     return config.weight_decay_end + (config.weight_decay - config.weight_decay_end) * 0.5 * (1 + math.cos(math.pi * t))
 
-# %% ../nbs/foundations/06_train.ipynb #48db9929
+# %% ../nbs/foundations/06_train.ipynb #5d6ac313
 def parameter_groups(learner: nn.Module, decay: float) -> list[dict[str, Any]]:
     """Two groups of the trainable parameters: weights with `decay`, and tensors of fewer than two axes without."""
     trainable = [p for p in learner.parameters() if p.requires_grad]
@@ -74,7 +74,7 @@ def parameter_groups(learner: nn.Module, decay: float) -> list[dict[str, Any]]:
         {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
     ]
 
-# %% ../nbs/foundations/06_train.ipynb #dc4d533c
+# %% ../nbs/foundations/06_train.ipynb #0d828b63
 def build_optimizer(learner: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     """AdamW (betas 0.9, 0.999), SGD or LARS over `parameter_groups`. Raises `ValueError` for another name."""
     groups = parameter_groups(learner, config.weight_decay)
@@ -86,7 +86,7 @@ def build_optimizer(learner: nn.Module, config: TrainConfig) -> torch.optim.Opti
         return Lars(groups, lr=config.lr, momentum=config.momentum, trust_coeff=0.02, trust_clip=True)
     raise ValueError(f"unknown optimizer {config.optimizer!r}: use adamw, sgd or lars")
 
-# %% ../nbs/foundations/06_train.ipynb #449c65c8
+# %% ../nbs/foundations/06_train.ipynb #3e6b11ce
 def epoch_order(size: int, batch_size: int, seed: int, start: int = 0) -> Iterator[Tensor]:
     """Index batches without end, from step `start` on: each epoch a fresh permutation of `size`, incomplete batches dropped."""
     if size < batch_size:
@@ -100,7 +100,7 @@ def epoch_order(size: int, batch_size: int, seed: int, start: int = 0) -> Iterat
             yield order[i * batch_size : (i + 1) * batch_size]
             step += 1
 
-# %% ../nbs/foundations/06_train.ipynb #d6d39185
+# %% ../nbs/foundations/06_train.ipynb #86cb0cf3
 @dataclass
 class History:
     """What was logged: `rows` of step, learning rate and the mean of the learner's values since the last row."""
@@ -121,7 +121,7 @@ class History:
         self.rows.append({"step": step + 1, "lr": lr, **means})
         self._pending.clear()
 
-# %% ../nbs/foundations/06_train.ipynb #391b75d5
+# %% ../nbs/foundations/06_train.ipynb #57ce87af
 def _pack(learner: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     tensors = {f"model/{k}": v for k, v in learner.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
@@ -138,7 +138,7 @@ def _unpack(tensors: Mapping[str, Tensor], learner: nn.Module, optimizer: torch.
             state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
-# %% ../nbs/foundations/06_train.ipynb #fcc7511a
+# %% ../nbs/foundations/06_train.ipynb #ad7ff68b
 def save_checkpoint(path: Path, learner: nn.Module, optimizer: torch.optim.Optimizer, *, step: int, history: History, owner: str) -> None:
     """Write weights, optimiser, step and history to `path`, atomically."""
     about = {"step": str(step), "owner": owner, "history": json.dumps(history.rows)}
@@ -159,7 +159,7 @@ def load_checkpoint(path: Path, learner: nn.Module, optimizer: torch.optim.Optim
         _unpack({k: file.get_tensor(k) for k in names}, learner, optimizer)
     return int(about["step"]), json.loads(about["history"])
 
-# %% ../nbs/foundations/06_train.ipynb #125678a0
+# %% ../nbs/foundations/06_train.ipynb #a2702056
 def _set_schedule(optimizer: torch.optim.Optimizer, step: int, config: TrainConfig) -> float:
     lr = learning_rate(step, config)
     for group in optimizer.param_groups:
@@ -167,7 +167,7 @@ def _set_schedule(optimizer: torch.optim.Optimizer, step: int, config: TrainConf
     optimizer.param_groups[0]["weight_decay"] = weight_decay(step, config)
     return lr
 
-# %% ../nbs/foundations/06_train.ipynb #4538905b
+# %% ../nbs/foundations/06_train.ipynb #ff57ce6d
 def _optimise(loss: Tensor, learner: nn.Module, optimizer: torch.optim.Optimizer, clip: float | None) -> None:
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
@@ -175,7 +175,7 @@ def _optimise(loss: Tensor, learner: nn.Module, optimizer: torch.optim.Optimizer
         nn.utils.clip_grad_norm_([p for p in learner.parameters() if p.requires_grad], clip)
     optimizer.step()
 
-# %% ../nbs/foundations/06_train.ipynb #472177cc
+# %% ../nbs/foundations/06_train.ipynb #3207ffa1
 def _layout(learner: Learner, config: TrainConfig, device: torch.device) -> Callable[..., dict[str, Tensor]]:
     """Move the learner, choose memory layout, precision and compilation; returns the function that computes its losses."""
     learner.to(device)
@@ -191,7 +191,7 @@ def _layout(learner: Learner, config: TrainConfig, device: torch.device) -> Call
 
     return compute
 
-# %% ../nbs/foundations/06_train.ipynb #b8d047ba
+# %% ../nbs/foundations/06_train.ipynb #f754aebf
 @dataclass(frozen=True)
 class TrainResult:
     """History rows, seconds spent in this process, and the step from which it started (above 0 after a resume)."""
@@ -231,7 +231,7 @@ def fit(
             on_step(step + 1, config.steps)
     return TrainResult(history.rows, time.perf_counter() - began, start)
 
-# %% ../nbs/foundations/06_train.ipynb #f5014882
+# %% ../nbs/foundations/06_train.ipynb #7f22ac5e
 def _step(step: int, stream: Iterator[Mapping[str, Tensor]], learner: Learner, compute: Callable[..., dict[str, Tensor]],
           optimizer: torch.optim.Optimizer, history: History, config: TrainConfig) -> None:  # fmt: skip
     seed_all(derive_seed(config.seed, "step", step))

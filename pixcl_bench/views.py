@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['View', 'coordinate_map', 'warp', 'move_points', 'geometry', 'colour', 'RandomView', 'Normalise', 'TwoViews']
 
-# %% ../nbs/foundations/02_views.ipynb #cf236a5f
+# %% ../nbs/foundations/02_views.ipynb #ae6b3c5e
 from dataclasses import dataclass
 from collections.abc import Mapping, Sequence
 
-# %% ../nbs/foundations/02_views.ipynb #d74a22e0
+# %% ../nbs/foundations/02_views.ipynb #b2877154
 import pixcl_bench.runtime  # noqa: F401 - first: lets torchvision import beside a CPU torch
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,7 @@ from jaxtyping import Float, UInt8
 from kornia import augmentation as K
 from torch import Tensor, nn
 
-# %% ../nbs/foundations/02_views.ipynb #74610fa7
+# %% ../nbs/foundations/02_views.ipynb #2d600e2a
 @dataclass(frozen=True)
 class View:
     """A batch of views: pixels and geometry."""
@@ -30,7 +30,7 @@ class View:
         """Source position (x, y), in pixels, of every pixel of the view."""
         return coordinate_map(self.matrix, self.image.shape[-2:])
 
-# %% ../nbs/foundations/02_views.ipynb #f2fd03dc
+# %% ../nbs/foundations/02_views.ipynb #11396fbb
 def coordinate_map(matrix: Float[Tensor, "b 3 3"], size: Sequence[int]) -> Float[Tensor, "b h w 2"]:
     """Source coordinates (x, y), in pixels, of each pixel of views of `size` (h, w) made with `matrix`."""
     h, w = size
@@ -39,7 +39,7 @@ def coordinate_map(matrix: Float[Tensor, "b 3 3"], size: Sequence[int]) -> Float
     source = torch.einsum("bij,hwj->bhwi", torch.linalg.inv(matrix), pixels)
     return source[..., :2] / source[..., 2:]
 
-# %% ../nbs/foundations/02_views.ipynb #bce3b399
+# %% ../nbs/foundations/02_views.ipynb #841a1772
 def warp(source: Float[Tensor, "b c hs ws"], coords: Float[Tensor, "b h w 2"], mode: str = "bilinear") -> Float[Tensor, "b c h w"]:
     """Read `source` at the positions `coords` (pixels): how masks (`mode="nearest"`) and dense targets follow a view. Zero outside."""
     extent = torch.tensor(source.shape[:-3:-1], device=coords.device, dtype=coords.dtype) - 1
@@ -51,7 +51,7 @@ def move_points(points: Float[Tensor, "b n 2"], matrix: Float[Tensor, "b 3 3"]) 
     moved = torch.einsum("bij,bnj->bni", matrix, F.pad(points, (0, 1), value=1.0))
     return moved[..., :2] / moved[..., 2:]
 
-# %% ../nbs/foundations/02_views.ipynb #97b9c425
+# %% ../nbs/foundations/02_views.ipynb #b9e52fcc
 def geometry(
     size: int,  # side of the view in pixels
     scale: tuple[float, float] = (0.2, 1.0),  # area of the crop, as a fraction of the image
@@ -65,7 +65,7 @@ def geometry(
         data_keys=["input"],
     )
 
-# %% ../nbs/foundations/02_views.ipynb #b4f26d24
+# %% ../nbs/foundations/02_views.ipynb #36b4e4fe
 def colour(
     size: int,
     jitter: tuple[float, float, float, float] = (0.4, 0.4, 0.2, 0.1),  # brightness, contrast, saturation, hue
@@ -85,7 +85,7 @@ def colour(
     ]
     return [part for p, part in parts if p > 0]
 
-# %% ../nbs/foundations/02_views.ipynb #2e7ba82f
+# %% ../nbs/foundations/02_views.ipynb #18510dcd
 class RandomView(nn.Module):
     """Makes one random view of each image of a batch: crop, flip, colour, normalisation.
 
@@ -106,7 +106,7 @@ class RandomView(nn.Module):
             x = part(x)
         return View(self.normalise(x), self.geometry.transform_matrix)
 
-# %% ../nbs/foundations/02_views.ipynb #fee6ab62
+# %% ../nbs/foundations/02_views.ipynb #8da982f7
 class Normalise(nn.Module):
     """Float images in [0, 1], or uint8 images, to mean 0 and deviation 1 per channel."""
 
@@ -123,7 +123,7 @@ class Normalise(nn.Module):
         x = images.float() / 255 if images.dtype == torch.uint8 else images
         return (x - self.mean) / self.std
 
-# %% ../nbs/foundations/02_views.ipynb #d27491f1
+# %% ../nbs/foundations/02_views.ipynb #17c17ad3
 class TwoViews(nn.Module):
     """Two random views of every image. Keywords are `RandomView`'s; `second` replaces some of them for view 2."""
 

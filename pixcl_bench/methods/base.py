@@ -5,16 +5,16 @@
 # %% auto #0
 __all__ = ['Learner', 'check_learner']
 
-# %% ../../nbs/methods/00_learner.ipynb #33fec96b
+# %% ../../nbs/methods/00_learner.ipynb #d275695a
 from collections.abc import Mapping
 from typing import ClassVar
 
-# %% ../../nbs/methods/00_learner.ipynb #68b7ab52
+# %% ../../nbs/methods/00_learner.ipynb #761677a6
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-# %% ../../nbs/methods/00_learner.ipynb #e0710761
+# %% ../../nbs/methods/00_learner.ipynb #f35bd85c
 class Learner(nn.Module):
     """Base of every method and baseline.
 
@@ -37,7 +37,7 @@ class Learner(nn.Module):
         """Features of normalised images, as they are evaluated: the encoder's output, before any head."""
         return self.encoder(images)
 
-# %% ../../nbs/methods/00_learner.ipynb #46ae7f9d
+# %% ../../nbs/methods/00_learner.ipynb #0dfc0352
 def check_learner(learner: Learner, batch: Mapping[str, Tensor]) -> dict[str, float]:
     """Raise `AssertionError` where `learner` breaks the contract on `batch`; return its logged values.
 
@@ -56,7 +56,7 @@ def check_learner(learner: Learner, batch: Mapping[str, Tensor]) -> dict[str, fl
     _check_features(learner, batch["view1"])
     return {k: float(v.detach()) for k, v in logged.items()}
 
-# %% ../../nbs/methods/00_learner.ipynb #6e3329ba
+# %% ../../nbs/methods/00_learner.ipynb #5db97823
 def _check_features(learner: Learner, images: Tensor) -> None:
     weights = {k: v.clone() for k, v in learner.state_dict().items()}
     with torch.no_grad():

@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['VITS', 'init_vit', 'build_vit', 'set_drop_path', 'cifar_stem', 'ConvNano', 'encoder_names', 'build_encoder']
 
-# %% ../../nbs/foundations/04_encoders.ipynb #7940cf47
+# %% ../../nbs/foundations/04_encoders.ipynb #4c26283e
 import difflib
 import math
 from typing import Any
 
-# %% ../../nbs/foundations/04_encoders.ipynb #06d9c70b
+# %% ../../nbs/foundations/04_encoders.ipynb #3e4de781
 import pixcl_bench.runtime  # noqa: F401 - first: lets timm import beside a CPU torch
 import timm
 from jaxtyping import Float
@@ -18,7 +18,7 @@ from timm.layers import DropPath
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-# %% ../../nbs/foundations/04_encoders.ipynb #43a77dac
+# %% ../../nbs/foundations/04_encoders.ipynb #6f8c7291
 VITS: dict[str, dict[str, Any]] = {
     "vit_nano": {"embed_dim": 96, "depth": 4, "num_heads": 3, "patch_size": 8},
     "vit_micro": {"embed_dim": 64, "depth": 3, "num_heads": 2, "patch_size": 4},
@@ -30,7 +30,7 @@ VITS: dict[str, dict[str, Any]] = {
     "vit_base": {"embed_dim": 768, "depth": 12, "num_heads": 12, "patch_size": 16},
 }
 
-# %% ../../nbs/foundations/04_encoders.ipynb #ab2b07c3
+# %% ../../nbs/foundations/04_encoders.ipynb #35718b36
 def init_vit(net: VisionTransformer) -> None:
     """Initial weights of MoCo v3 for a timm ViT, in place."""
     for name, part in net.named_modules():
@@ -47,7 +47,7 @@ def init_vit(net: VisionTransformer) -> None:
     nn.init.normal_(net.cls_token, std=1e-6)
     nn.init.trunc_normal_(net.pos_embed, std=0.02)
 
-# %% ../../nbs/foundations/04_encoders.ipynb #c24052e1
+# %% ../../nbs/foundations/04_encoders.ipynb #22c9d383
 def build_vit(name: str, image_size: int, **changes: Any) -> VisionTransformer:
     """One of `VITS` for square images of `image_size` pixels, with MoCo v3's initial weights. `changes` go to timm."""
     sizes = {**VITS[name], **changes}
@@ -57,7 +57,7 @@ def build_vit(name: str, image_size: int, **changes: Any) -> VisionTransformer:
     init_vit(net)
     return net
 
-# %% ../../nbs/foundations/04_encoders.ipynb #723ccc1b
+# %% ../../nbs/foundations/04_encoders.ipynb #dc52cb9b
 def set_drop_path(net: nn.Module, rate: float) -> None:
     """Stochastic depth of a timm ViT: 0 in the first block, growing linearly to `rate` in the last. Other networks refuse a rate above 0."""
     if not 0 <= rate < 1:
@@ -72,7 +72,7 @@ def set_drop_path(net: nn.Module, rate: float) -> None:
         block.drop_path1 = DropPath(p) if p else nn.Identity()
         block.drop_path2 = DropPath(p) if p else nn.Identity()
 
-# %% ../../nbs/foundations/04_encoders.ipynb #235f9f31
+# %% ../../nbs/foundations/04_encoders.ipynb #8964a0bc
 def cifar_stem(net: nn.Module) -> nn.Module:
     """Give a timm ResNet the stem for small images: 3 x 3, stride 1, no max-pool. In place; returns the network."""
     old = net.conv1
@@ -83,7 +83,7 @@ def cifar_stem(net: nn.Module) -> nn.Module:
     net.maxpool = nn.Identity()
     return net
 
-# %% ../../nbs/foundations/04_encoders.ipynb #96ffe0ca
+# %% ../../nbs/foundations/04_encoders.ipynb #1daab1ce
 class ConvNano(nn.Module):
     """Convolutions 3 x 3 with batch normalisation and ReLU, halving the side from the second on; global average at the end."""
 
@@ -106,7 +106,7 @@ class ConvNano(nn.Module):
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         return self.feature_maps(images)[-1].mean((2, 3))
 
-# %% ../../nbs/foundations/04_encoders.ipynb #67930aa2
+# %% ../../nbs/foundations/04_encoders.ipynb #244d405d
 def encoder_names() -> list[str]:
     """Names of our own; every name of timm is accepted besides."""
     return [*VITS, "conv_nano", "resnet18_cifar", "resnet50_cifar"]
@@ -128,7 +128,7 @@ def build_encoder(name: str, *, image_size: int = 32, pretrained: bool = False) 
         return cifar_stem(timm.create_model(name.removesuffix("_cifar"), num_classes=0))
     return _timm_encoder(name, image_size, pretrained)
 
-# %% ../../nbs/foundations/04_encoders.ipynb #69bcc3b1
+# %% ../../nbs/foundations/04_encoders.ipynb #dc3a3217
 def _timm_encoder(name: str, image_size: int, pretrained: bool) -> nn.Module:
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, [*encoder_names(), *timm.list_models()], n=3)

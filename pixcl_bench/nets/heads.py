@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['width', 'simclr_projector', 'bn_mlp', 'moco_projector', 'moco_predictor', 'random_head']
 
-# %% ../../nbs/foundations/05_heads.ipynb #9ab65799
+# %% ../../nbs/foundations/05_heads.ipynb #66aa5a34
 from itertools import pairwise
 
-# %% ../../nbs/foundations/05_heads.ipynb #c8903160
+# %% ../../nbs/foundations/05_heads.ipynb #d0a0a260
 import torch
 from torch import nn
 
-# %% ../../nbs/foundations/05_heads.ipynb #56c8b981
+# %% ../../nbs/foundations/05_heads.ipynb #05ea5cfa
 def width(encoder: nn.Module) -> int:
     """How many features `encoder` gives. Raises `ValueError` when it does not say so in `num_features`."""
     features = getattr(encoder, "num_features", None)
@@ -20,12 +20,12 @@ def width(encoder: nn.Module) -> int:
         raise ValueError(f"{type(encoder).__name__} does not say in num_features how many features it gives")
     return features
 
-# %% ../../nbs/foundations/05_heads.ipynb #3d6118d6
+# %% ../../nbs/foundations/05_heads.ipynb #ae32344d
 def simclr_projector(dim: int, hidden: int = 2048, out: int = 256) -> nn.Sequential:
     """Projector of SimCLR and MoCo v2: dim -> hidden -> out, ReLU between, no normalisation."""
     return nn.Sequential(nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, out))
 
-# %% ../../nbs/foundations/05_heads.ipynb #9ac8a48c
+# %% ../../nbs/foundations/05_heads.ipynb #ae00404b
 def bn_mlp(sizes: list[int], last_bn: bool = True) -> nn.Sequential:
     """Linear layers without bias through `sizes`, batch normalisation and ReLU between, at the end (`last_bn`) one without affine."""
     if len(sizes) < 2:
@@ -39,7 +39,7 @@ def bn_mlp(sizes: list[int], last_bn: bool = True) -> nn.Sequential:
         layers.append(nn.BatchNorm1d(sizes[-1], affine=False))
     return nn.Sequential(*layers)
 
-# %% ../../nbs/foundations/05_heads.ipynb #597c3ee9
+# %% ../../nbs/foundations/05_heads.ipynb #18910609
 def moco_projector(dim: int, hidden: int = 4096, out: int = 256, layers: int = 3) -> nn.Sequential:
     """Projector of MoCo v3 and PatchMix: `layers` linear layers dim -> hidden -> ... -> out."""
     return bn_mlp([dim, *[hidden] * (layers - 1), out])
@@ -49,7 +49,7 @@ def moco_predictor(out: int = 256, hidden: int = 4096, layers: int = 2) -> nn.Se
     """Predictor of MoCo v3 and PatchMix: out -> hidden -> out."""
     return bn_mlp([out, *[hidden] * (layers - 1), out])
 
-# %% ../../nbs/foundations/05_heads.ipynb #4a04230c
+# %% ../../nbs/foundations/05_heads.ipynb #5a6bf3e7
 def random_head(dim: int, out: int = 1000, seed: int = 0) -> nn.Linear:
     """A frozen, seeded Xavier-uniform projection dim -> out, as PatchMix's released kNN evaluation applies unknowingly."""
     head = nn.Linear(dim, out).requires_grad_(False)
