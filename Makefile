@@ -67,7 +67,7 @@ notebooks: $(STAMP) ## every other notebook from top to bottom
 	@OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers 2 --path nbs --skip_folder_re '^([_.].*|benchmarks)$$' --timing
 
 pytest: $(STAMP) ## the tests, with the coverage of pixcl_bench
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov=pixcl_bench --cov-report=term $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov=pixcl_bench --cov-report=term $(ARGS)
 
 lab: $(STAMP) ## JupyterLab on nbs/ (executed notebooks under results/)
 	@$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/nbs/index.ipynb $(ARGS)
