@@ -122,3 +122,9 @@ def test_cure_leaves_other_errors_alone(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(runtime.importlib, "import_module", broken)
     with pytest.raises(RuntimeError, match="something else"):
         runtime.cure_torchvision()
+
+
+def test_what_is_published_of_the_environment_exists() -> None:
+    from pixcl_bench.bench.published import ENVIRONMENT
+
+    assert set(ENVIRONMENT) <= set(runtime.environment("cpu"))

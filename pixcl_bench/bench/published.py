@@ -13,7 +13,8 @@ from pixcl_bench.bench.store import Record, parse_record, scan, seal, write_atom
 ENVIRONMENT = (
     *("device", "gpu", "gpu_memory_gib", "gpu_capability", "gpu_driver", "cuda", "cudnn"),
     *("system", "machine", "cpu", "cpu_count", "cpu_usable", "cpu_capability", "memory_gib", "threads"),
-    *("python", "torch", "torchvision", "timm", "numpy", "kornia", "deterministic", "matmul_precision"),
+    *("python", "version_torch", "version_torchvision", "version_timm", "version_numpy", "version_kornia"),
+    *("deterministic", "matmul_precision"),
 )
 """The fields of the environment that a published record keeps."""
 

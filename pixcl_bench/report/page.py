@@ -155,7 +155,7 @@ def facts(records: Sequence[Record]) -> str:
     dirty = any(r.code.get("dirty") for r in good)
     if commits:
         items.append(("commit", ", ".join(commits[:3]) + (" with local changes" if dirty else "")))
-    torch = sorted({str(r.environment["torch"]) for r in good if r.environment.get("torch")})
+    torch = sorted({str(r.environment["version_torch"]) for r in good if r.environment.get("version_torch")})
     if torch:
         items.append(("torch", ", ".join(torch)))
     if good:
