@@ -54,7 +54,9 @@ def record(method: str, seed: int, value: float | None = None, **changes) -> Rec
         },
         "data": {"fingerprint": "f" * 64},
         "timings": {"train_seconds": 20.5 + seed, "images_per_second": 640.0},
-        "environment": {"version_torch": "2.13.0+cpu", "cpu": "Model <X> & co", "threads": 1, "hostless": seed % 2},
+        "environment": {
+            "version_torch": "2.13.0+cpu", "cpu": "Model <X> & co", "threads": 1, "hostless": seed % 2,
+        },
         "code": {"hash": "c" * 64, "commit": "0123456789abcdef", "dirty": False, "versions": {}},
         "curve": [(s, 5 * math.exp(-s / 40) + 0.1 * float(rng.standard_normal())) for s in range(0, 100, 2)],
         "started": "2026-01-01T10:00:00+00:00",
