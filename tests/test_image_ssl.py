@@ -115,7 +115,7 @@ def test_features_follow_the_split(digits: ImageSet) -> None:
     whole = features(learner, data, "val", SETTINGS, CPU)
     parts = features(learner, data, "val", SETTINGS.model_copy(update={"eval_batch": 7}), CPU)
     torch.testing.assert_close(whole, parts)
-    assert whole.shape == (30, 3)
+    assert whole.shape == (30, 4)  # three means and the constant
 
 
 def test_zero_steps_leave_the_weights(digits: ImageSet) -> None:
