@@ -13,7 +13,7 @@ from rich.console import Console
 
 from pixcl_bench.bench.store import RecordError, seal
 from pixcl_bench.report import build, claims, published_page, rows, stats, tables, words
-from pixcl_bench.report.figures import bar_svg, curves_svg, standalone
+from pixcl_bench.report.figures import bar_svg, curves_svg, standalone, table_colours
 
 
 @pytest.fixture(scope="module")
@@ -454,3 +454,11 @@ def test_nothing_published(config, tmp_path, monkeypatch):
     decided, few = published_page.verdicts(published)
     assert {v.verdict for v in decided} == {"no data"}
     assert few == []
+
+
+def test_a_method_keeps_its_colour_from_profile_to_profile(config):
+    few = rows.tables(config, fake.grid(3, ("simclr", "moco_v3")))[0]
+    more = rows.tables(config, fake.grid(3, ("moco_v3", "patchmix", "patchmix_ema", "simclr")))[0]
+    a, b = table_colours(few), table_colours(more)
+    assert {m: a[m] for m in ("simclr", "moco_v3")} == {m: b[m] for m in ("simclr", "moco_v3")}
+    assert len({b[m] for m in ("simclr", "moco_v3", "patchmix", "patchmix_ema")}) == 4

@@ -131,9 +131,10 @@ def colours(methods: Sequence[str], roles: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _table_colours(table: Table) -> dict[str, str]:
-    roles = {row.method: row.role for row in table.rows}
-    # Sorted, so that a method keeps its colour when the order of the means changes.
+def table_colours(table: Table) -> dict[str, str]:
+    """The colours of a table's methods."""
+    roles = {**table.roles, **{row.method: row.role for row in table.rows}}
+    # All methods of the task, sorted: a method keeps its colour in every profile.
     return colours(sorted(roles), roles)
 
 
@@ -157,7 +158,7 @@ def bar_svg(table: Table) -> str:
         values = [v * metric.scale for v in metric_values(row.records, table.primary).values()]
         columns["value"] += values
         columns["method"] += [row.method] * len(values)
-    palette, order = _table_colours(table), [row.method for row in shown]
+    palette, order = table_colours(table), [row.method for row in shown]
     with _style() as sns:
         figure = _new_figure(WIDTH, 0.6 + 0.3 * len(shown))
         axes = figure.subplots()
@@ -219,7 +220,7 @@ def curves_svg(table: Table, history: History) -> str:
     rows = [row for row in table.rows if row.method in runs]
     if not rows:
         raise ValueError("curves_svg: no run has a history of its loss")
-    palette, across = _table_colours(table), min(3, len(rows))
+    palette, across = table_colours(table), min(3, len(rows))
     down = math.ceil(len(rows) / across)
     with _style() as sns:
         figure = _new_figure(WIDTH, 0.4 + 1.2 * down)

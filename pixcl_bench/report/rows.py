@@ -76,6 +76,8 @@ class Table:
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
     records: tuple[Record, ...] = field(default=(), repr=False)
+    roles: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of every method of the task, also of those that this table does not show."""
 
     @property
     def ranked(self) -> bool:
@@ -281,6 +283,7 @@ def tables(config: Config, records: Iterable[Record], task: str | None = None) -
             rows=tuple(rows),
             notes=tuple(_notes(rows, left_out, entry.metrics)),
             records=tuple(kept),
+            roles={name: method.role for name, method in entry.methods.items()},
         )
         found.append(table)
     return found
