@@ -459,7 +459,7 @@ def test_diagnostics_refuse_nan(diagnose) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_on_cuda_as_on_cpu() -> None:
     (x, y), (test_x, test_y) = clusters(2000, 0, 2.0), clusters(1000, 1, 2.0)
-    here, there = (x, y, test_x, test_y), tuple(t.cuda() for t in (x, y, test_x, test_y))
+    here, there = (x, y, test_x, test_y), tuple(t.to("cuda") for t in (x, y, test_x, test_y))
     cpu, gpu = (C.knn_accuracy(*data, num_classes=11) for data in (here, there))
     assert gpu == pytest.approx(cpu, abs=0.003)
     first, again = (C.linear_probe(*there, num_classes=11, epochs=20) for _ in range(2))
@@ -467,4 +467,4 @@ def test_on_cuda_as_on_cpu() -> None:
     on_cpu = C.linear_probe(*here, num_classes=11, epochs=20)
     assert first.linear_top1 == pytest.approx(on_cpu.linear_top1, abs=0.02)
     for diagnose in (C.uniformity, C.effective_rank, C.feature_std):
-        assert diagnose(x.cuda()) == pytest.approx(diagnose(x), rel=1e-4)
+        assert diagnose(x.to("cuda")) == pytest.approx(diagnose(x), rel=1e-4)

@@ -222,14 +222,14 @@ def test_queue_refuses() -> None:
 def test_on_cuda_as_on_cpu() -> None:
     torch.manual_seed(0)
     source, batches = network(), [torch.randn(b, 2) for b in (3, 9, 4)]
-    here, there = EMA(source), EMA(source).cuda()
-    queues = Queue(size=5, dim=2), Queue(size=5, dim=2).cuda()
+    here, there = EMA(source), EMA(source).to("cuda")
+    queues = Queue(size=5, dim=2), Queue(size=5, dim=2).to("cuda")
     shake(source)
     here.update(source, 0.9)
-    there.update(source.cuda(), 0.9)
+    there.update(source.to("cuda"), 0.9)
     for batch in batches:
         queues[0].enqueue(batch)
-        queues[1].enqueue(batch.cuda())
+        queues[1].enqueue(batch.to("cuda"))
     for a, b in zip(here.parameters(), there.parameters(), strict=True):
         torch.testing.assert_close(a, b.cpu())
     torch.testing.assert_close(queues[0].keys, queues[1].keys.cpu())
