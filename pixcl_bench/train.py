@@ -37,10 +37,15 @@ class TrainConfig:
     lr: float = 1e-3
     min_lr: float = 0.0
     warmup: float = 0.1
+    schedule: str = "cosine"  # after the warm-up: cosine, poly, step, constant
+    power: float = 0.9  # of poly
+    drop_every: float = 0.4  # of step: a tenth of the rate after each such part of the training
     optimizer: str = "adamw"  # adamw, sgd, lars
     weight_decay: float = 0.05
     weight_decay_end: float | None = None  # cosine towards it; None: constant
+    decay_all: bool = False  # also decay biases and norms, as the recipes of segmentation do
     momentum: float = 0.9  # of sgd and lars
+    nesterov: bool = False  # of sgd
     clip_grad: float | None = None
     precision: str = "fp32"  # fp32, bf16
     channels_last: bool = False
@@ -50,12 +55,24 @@ class TrainConfig:
 
 # %% ../nbs/foundations/06_train.ipynb #fb003ce0
 def learning_rate(step: int, config: TrainConfig) -> float:
-    """Learning rate of `step` (from 0): linear over the warm-up, then half a cosine to `min_lr` at the last step."""
+    """Learning rate of `step` (from 0): linear over the warm-up, then the schedule, between `lr` and `min_lr`."""
     warm = round(config.warmup * config.steps)
     if step < warm:
         return config.lr * (step + 1) / warm
-    t = (step - warm) / max(1, config.steps - 1 - warm)
-    return config.min_lr + (config.lr - config.min_lr) * 0.5 * (1 + math.cos(math.pi * min(1.0, t)))
+    return config.min_lr + (config.lr - config.min_lr) * _remaining(step - warm, config.steps - warm, config)
+
+
+def _remaining(step: int, steps: int, config: TrainConfig) -> float:
+    """What the schedule leaves of the rate, from 1 to 0: the cosine reaches 0 in the last step, poly would after it."""
+    if config.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, steps - 1))))
+    if config.schedule == "poly":
+        return (1 - step / steps) ** config.power
+    if config.schedule == "step":
+        return 0.1 ** math.floor(step / steps / config.drop_every + 1e-9)
+    if config.schedule == "constant":
+        return 1.0
+    raise ValueError(f"unknown schedule {config.schedule!r}: use cosine, poly, step or constant")
 
 
 def weight_decay(step: int, config: TrainConfig) -> float:
@@ -66,22 +83,22 @@ def weight_decay(step: int, config: TrainConfig) -> float:
     return config.weight_decay_end + (config.weight_decay - config.weight_decay_end) * 0.5 * (1 + math.cos(math.pi * t))
 
 # %% ../nbs/foundations/06_train.ipynb #5d6ac313
-def parameter_groups(learner: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Two groups of the trainable parameters: weights with `decay`, and tensors of fewer than two axes without."""
+def parameter_groups(learner: nn.Module, decay: float, decay_all: bool = False) -> list[dict[str, Any]]:
+    """Two groups of the trainable parameters: those with `decay`, and without it, unless `decay_all`, tensors of fewer than two axes."""
     trainable = [p for p in learner.parameters() if p.requires_grad]
     return [
-        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": decay},
-        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in trainable if decay_all or p.ndim > 1], "weight_decay": decay},
+        {"params": [p for p in trainable if not decay_all and p.ndim <= 1], "weight_decay": 0.0},
     ]
 
 # %% ../nbs/foundations/06_train.ipynb #0d828b63
 def build_optimizer(learner: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     """AdamW (betas 0.9, 0.999), SGD or LARS over `parameter_groups`. Raises `ValueError` for another name."""
-    groups = parameter_groups(learner, config.weight_decay)
+    groups = parameter_groups(learner, config.weight_decay, config.decay_all)
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=config.lr)
     if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
+        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov)
     if config.optimizer == "lars":
         return Lars(groups, lr=config.lr, momentum=config.momentum, trust_coeff=0.02, trust_clip=True)
     raise ValueError(f"unknown optimizer {config.optimizer!r}: use adamw, sgd or lars")
@@ -115,7 +132,8 @@ class History:
             self._flush(step, lr)
 
     def _flush(self, step: int, lr: float) -> None:
-        means = {k: torch.stack([p[k].float() for p in self._pending]).mean().item() for k in self._pending[0]}
+        names = dict.fromkeys(k for logged in self._pending for k in logged)  # a learner with stages logs other values in each
+        means = {k: torch.stack([p[k].float() for p in self._pending if k in p]).mean().item() for k in names}
         if not all(map(math.isfinite, means.values())):
             raise FloatingPointError(f"step {step + 1}: {means} is not finite; lower the learning rate, or raise the temperature")
         self.rows.append({"step": step + 1, "lr": lr, **means})
@@ -179,13 +197,15 @@ def _optimise(loss: Tensor, learner: nn.Module, optimizer: torch.optim.Optimizer
 def _layout(learner: Learner, config: TrainConfig, device: torch.device) -> Callable[..., dict[str, Tensor]]:
     """Move the learner, choose memory layout, precision and compilation; returns the function that computes its losses."""
     learner.to(device)
+    volumes = any(p.ndim == 5 for p in learner.parameters())
+    layout, axes = (torch.channels_last_3d, 5) if volumes else (torch.channels_last, 4)
     if config.channels_last:
-        learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        learner.to(memory_format=layout)  # type: ignore[call-overload]
     losses = torch.compile(learner.losses) if config.compile else learner.losses
 
     def compute(batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
         if config.channels_last:
-            batch = {k: v.contiguous(memory_format=torch.channels_last) if v.ndim == 4 else v for k, v in batch.items()}
+            batch = {k: v.contiguous(memory_format=layout) if v.ndim == axes else v for k, v in batch.items()}
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=config.precision == "bf16"):
             return losses(batch, progress)
 

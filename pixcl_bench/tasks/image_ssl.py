@@ -9,6 +9,7 @@ __all__ = ['find_builder', 'make_learner', 'two_views', 'uses_labels', 'batches'
 # %% ../../nbs/tasks/00_image_ssl.ipynb #beef25c9
 import importlib
 import inspect
+import itertools
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,18 +77,11 @@ def batches(data: ImageSet, learner: Learner, settings: ImageSSLSettings, *, see
     pool = data.splits["train" if uses_labels(learner) else "unlabelled"]
     augment = two_views(settings, data.mean, data.std).to(device)
     order = epoch_order(len(pool), settings.batch_size, seed, start)
-    indices, again = _tee(pool[i] for i in order)
+    indices, again = itertools.tee(pool[i] for i in order)
     for index, images in zip(indices, data.images.batches(again, device), strict=True):
         yield _entries(learner.batch_keys, images, index, data.labels, augment)
 
 # %% ../../nbs/tasks/00_image_ssl.ipynb #2572794c
-def _tee(stream: Iterator[Tensor]) -> tuple[Iterator[Tensor], Iterator[Tensor]]:
-    import itertools
-
-    first, second = itertools.tee(stream)
-    return first, second
-
-
 def _entries(keys: tuple[str, ...], images: Tensor, index: Tensor, labels: Tensor, augment: TwoViews) -> dict[str, Tensor]:
     known: dict[str, Callable[[], Tensor]] = {
         "view1": lambda: augment.one(images).image,
