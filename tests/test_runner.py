@@ -65,7 +65,7 @@ def test_finished_runs_are_not_run_again(config: Config) -> None:
     lines = text.splitlines()
     assert lines[0].startswith("2 runs of profile 'quick'; 2 runs to do on cpu, 2 at once, 1 thread each")
     assert sum("started" in line for line in lines) == sum(" done " in line for line in lines) == 2
-    assert text.count("A toy task: digits") == 1, "the table is printed when a seed is complete"
+    assert text.count("A toy task: score") == 1, "the table is printed when a seed is complete"
     assert "51.4" in text
     before = {name: r.checksum for name, r in records.items()}
     summary, text = go(runs, config)

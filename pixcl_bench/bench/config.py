@@ -1,115 +1,23 @@
 """`benchmarks.yaml`: load it, or list everything that is wrong with it."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from pixcl_bench.bench import settings as merging
-from pixcl_bench.bench.errors import ConfigError, Problem, UsageError, nearest, unknown
-from pixcl_bench.bench.schema import Benchmarks, Claim, Method, Profile, Reported, Task
-from pixcl_bench.bench.source import method_entry_points
+from pixcl_bench.bench.checks import cross_checks
+from pixcl_bench.bench.errors import ConfigError, Problem, UsageError, nearest
+from pixcl_bench.bench.loaded import Config, Rows
+from pixcl_bench.bench.schema import Benchmarks, Claim, Reported
 from pixcl_bench.bench.yamlpos import Document, KeyPath, parse
+
+__all__ = ["Config", "check_config", "find_config", "load_config", "validated"]
 
 CONFIG_NAME = "benchmarks.yaml"
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _ROUNDS = 50
-
-
-@dataclass(frozen=True, eq=False)
-class Config:
-    """A configuration file that passed its schema: `path`, the project's `root`, the models, and the marks of
-    its text."""
-
-    path: Path
-    root: Path
-    benchmarks: Benchmarks
-    document: Document
-
-    @property
-    def profiles(self) -> dict[str, Profile]:
-        """The profiles by name."""
-        return self.benchmarks.profiles
-
-    @property
-    def tasks(self) -> dict[str, Task]:
-        """The tasks by name."""
-        return self.benchmarks.tasks
-
-    @property
-    def claims(self) -> list[Claim]:
-        """The claims in the order of the file."""
-        return self.benchmarks.claims
-
-    @property
-    def reported(self) -> list[Reported]:
-        """The papers' own numbers."""
-        return self.benchmarks.reported
-
-    @cached_property
-    def results(self) -> Path:
-        """The results folder where none is named: `results` beside the file."""
-        return self.path.parent / "results"
-
-    def profile(self, name: str) -> Profile:
-        """The profile `name`. Raises UsageError with the nearest name."""
-        return _known("profile", name, self.profiles)
-
-    def task(self, name: str) -> Task:
-        """The task `name`. Raises UsageError with the nearest name."""
-        return _known("task", name, self.tasks)
-
-    def method(self, task: str, name: str) -> Method:
-        """A method of a task, or one that an installed package adds by an entry point. Raises UsageError."""
-        methods = self.task(task).methods
-        if name not in methods and name in method_entry_points():
-            return Method(title=name, role="method", learner=name)
-        return _known("method", name, methods)
-
-    def method_names(self, task: str, profile: str) -> list[str]:
-        """The methods that a profile runs of a task, in the order of the file; none where the task has no
-        such budget."""
-        entry = self.task(task)
-        budget = entry.budgets.get(profile)
-        if budget is None:
-            return []
-        return list(entry.methods) if budget.methods == ["all"] else list(budget.methods)
-
-    def args(self, task: str, method: str, profile: str) -> dict[str, Any]:
-        """The arguments of a method's builder in a profile: its own, and over them those of the budget."""
-        budget = self.task(task).budgets.get(profile)
-        return {**self.method(task, method).args, **(budget.args.get(method, {}) if budget else {})}
-
-    def dataset_names(self, task: str, profile: str) -> list[str]:
-        """The data sets that a profile runs of a task; none where the task has no such budget."""
-        budget = self.task(task).budgets.get(profile)
-        return list(budget.datasets) if budget else []
-
-    def settings_model(self, task: str) -> type[BaseModel]:
-        """The pydantic model of the settings of a task."""
-        return merging.import_settings_model(self.task(task).settings_model, self.root)
-
-    def settings(
-        self, task: str, dataset: str, method: str, profile: str, overrides: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """The resolved settings of a run. Raises UsageError where the overrides do not fit."""
-        entry = self.method(task, method)
-        parts = merging.layers(task, self.task(task), dataset, method, profile, overrides, entry)
-        model = self.settings_model(task)
-        try:
-            return merging.resolve(model, parts)
-        except ValidationError as error:
-            raise UsageError("\n".join(merging.override_errors(error, model))) from error
-
-
-def _known(kind: str, name: str, table: Mapping[str, Any]) -> Any:
-    if name not in table:
-        raise UsageError(unknown(kind, name, table))
-    return table[name]
 
 
 def find_config(start: Path | None = None) -> Path:
@@ -136,8 +44,6 @@ def check_config(path: Path | str | None = None) -> list[Problem]:
 
 
 def _load(path: Path | str | None) -> tuple[Config | None, list[Problem]]:
-    from pixcl_bench.bench.checks import cross_checks
-
     place = Path(path) if path else find_config()
     name = _shown(place)
     try:
@@ -176,9 +82,6 @@ def _root(path: Path, benchmarks: Benchmarks) -> Path:
         if any((_REPOSITORY / notebook).is_file() for notebook in inside):
             return _REPOSITORY
     return here
-
-
-Rows = dict[str, list[int]]
 
 
 def validated(document: Document) -> tuple[Benchmarks | None, Rows, list[Problem]]:

@@ -68,8 +68,8 @@ def make_run(
         settings = config.settings(task, dataset, method, profile, overrides)
     return Run(
         task=task, dataset=dataset, method=method, seed=seed, profile=profile,
-        learner=resolve_learner(chosen.learner), args=config.args(task, method, profile), settings=settings,
-        notebook=entry.notebook, code=entry.code, threads=budget.threads, device=device,
+        learner=resolve_learner(chosen.learner), args=config.args(task, method, profile, dataset),
+        settings=settings, notebook=entry.notebook, code=entry.code, threads=budget.threads, device=device,
         time_limit=budget.time_limit, data_fingerprint=fingerprint(dataset), overrides=dict(overrides or {}),
     )  # fmt: skip
 
@@ -91,12 +91,12 @@ def plan(
     overrides: Mapping[str, Any] | None = None,
     device: Device = "cpu",
 ) -> list[Run]:
-    """The runs of a profile, all methods of the first seed before those of the next, so that the table grows
-    evenly. The filters choose among what the configuration knows, also outside the profile's budget. Raises
-    UsageError."""
-    budget = config.profile(profile)
+    """The runs of a profile, task by task. Of a task, all data sets and methods of the first seed come before
+    those of the next, so that its tables grow evenly. The filters choose among what the configuration knows,
+    also outside the profile's budget. Raises UsageError."""
+    config.profile(profile)
     _check_names("task", tasks, config.tasks)
-    chosen = list(tasks or config.tasks)
+    chosen = list(dict.fromkeys(tasks or config.tasks))
     _check_names("data set", datasets, [d for task in chosen for d in config.task(task).datasets])
     known = [m for task in chosen for m in config.task(task).methods]
     _check_names(
@@ -107,28 +107,31 @@ def plan(
     for seed in seeds or ():
         if seed < 0:
             raise UsageError(f"seed {seed}: a seed is not negative")
-    runs = [
-        make_run(
-            config,
-            task,
-            dataset=dataset,
-            method=method,
-            seed=0,
-            profile=profile,
-            device=device,
-            overrides=overrides,
-        )
-        for task in chosen
-        for dataset in _pick(datasets, config.task(task).datasets, config.dataset_names(task, profile))
-        for method in _pick(
-            methods, [*config.task(task).methods, *(methods or ())], config.method_names(task, profile)
-        )
-    ]
+    runs: list[Run] = []
+    for task in chosen:
+        first = [
+            make_run(
+                config,
+                task,
+                dataset=dataset,
+                method=method,
+                seed=0,
+                profile=profile,
+                device=device,
+                overrides=overrides,
+            )
+            for dataset in _pick(datasets, config.task(task).datasets, config.dataset_names(task, profile))
+            for method in _pick(
+                methods,
+                [*config.task(task).methods, *(methods or ())],
+                config.method_names(task, profile, dataset),
+            )
+        ]
+        wanted = dict.fromkeys(seeds or config.seeds(task, profile))
+        runs += [run.model_copy(update={"seed": seed}) for seed in wanted for run in first]
     if not runs:
         raise UsageError(f"profile {profile!r} runs nothing of {', '.join(chosen)}")
-    return [
-        run.model_copy(update={"seed": seed}) for seed in dict.fromkeys(seeds or budget.seeds) for run in runs
-    ]
+    return runs
 
 
 def _pick(wanted: Sequence[str] | None, known: Iterable[str], budget: list[str]) -> list[str]:

@@ -13,7 +13,7 @@ STATES = ("done", "stale", "failed", "missing")
 
 
 def config_tables(config: Config) -> list[Table]:
-    """Profiles, then for each task its methods, data sets and which profile runs them."""
+    """Profiles, then for each task its methods, its data sets, and what each profile runs of it."""
     profiles = _table("Profiles", "profile", "seeds", "threads", "limit a run", "purpose")
     for name, profile in config.profiles.items():
         seeds = str(len(profile.seeds))
@@ -34,7 +34,13 @@ def _task_tables(config: Config, name: str) -> Iterable[Table]:
         where = [p for p in config.profiles if dataset in config.dataset_names(name, p)]
         info = get_info(dataset)
         datasets.add_row(dataset, info.kind, info.size, ", ".join(where))
-    return methods, datasets
+    budgets = _table(f"{name}: budgets", "profile", "data set", "methods", "seeds", "runs")
+    for profile in config.profiles:
+        seeds = len(config.seeds(name, profile))
+        for dataset in config.dataset_names(name, profile):
+            count = len(config.method_names(name, profile, dataset))
+            budgets.add_row(profile, dataset, str(count), str(seeds), str(count * seeds))
+    return methods, datasets, budgets
 
 
 def job_state(job: Job) -> str:
@@ -116,5 +122,7 @@ def fetch_for(jobs: Iterable[Job]) -> None:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left")
     for column in columns:
-        table.add_column(column, justify="right" if column in (*STATES, "seeds", "threads") else "left")
+        table.add_column(
+            column, justify="right" if column in (*STATES, "seeds", "threads", "runs") else "left"
+        )
     return table

@@ -3,9 +3,9 @@
 import ast
 import json
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from pixcl_bench.bench.errors import BenchError, unknown
+from pixcl_bench.bench.errors import BenchError, nearest, unknown
 
 PARAMETERS = ("method", "dataset", "seed", "profile", "device", "overrides", "config", "results")
 """The parameters that a benchmark notebook takes, all of them."""
@@ -43,6 +43,24 @@ def parameter_names(path: Path) -> set[str]:
         if "parameters" in tags:
             return set(assigned_names(source))
     raise NotebookError(f"{path.name} has no code cell tagged 'parameters'")
+
+
+def notebook_fault(notebook: str, root: Path) -> tuple[str, str]:
+    """What is wrong with the path of a notebook of the project, and a hint; empty where it is there."""
+    path, place = PurePosixPath(notebook), root / notebook
+    if path.is_absolute() or ".." in path.parts or "\\" in notebook:
+        hint = "write a path inside it, like nbs/benchmarks/NAME.ipynb"
+        return f"notebook {notebook!r} leaves the project", hint
+    if path.suffix != ".ipynb":
+        return f"notebook {notebook!r} is not an .ipynb file", ""
+    if not place.is_file():
+        folder = root / path.parent
+        files = sorted(folder.glob("*.ipynb")) if folder.is_dir() else []
+        others = [file.relative_to(root).as_posix() for file in files]
+        return f"notebook {notebook!r} does not exist", nearest(notebook, others)
+    if not place.resolve().is_relative_to(root.resolve()):
+        return f"notebook {notebook!r} leaves the project by a link", ""
+    return "", ""
 
 
 def assigned_names(source: str) -> Iterator[str]:

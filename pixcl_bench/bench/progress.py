@@ -1,7 +1,8 @@
 """What a person sees while the grid runs: a live screen on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any
 
@@ -15,24 +16,29 @@ from pixcl_bench.bench.grid import Run
 from pixcl_bench.bench.jobs import Job
 from pixcl_bench.bench.store import Record
 
-Row = tuple[str, str, str]
+Place = tuple[str, ...]
 
 
 class Board:
-    """The records so far, and the growing table: for each method the mean of the primary metric and how many
-    runs."""
+    """The records so far, and a growing table for each task: for each method and data set the mean of the
+    primary metric and how many runs. `at_once`: how many runs go on at the same time."""
 
     def __init__(self, config: Config, runs: Sequence[Run]):
         self.config = config
         self.runs = list(runs)
         self.records: dict[Any, Record] = {}
+        self.seconds: dict[Place, list[float]] = {}
+        self.at_once = 1
         self.began = time.monotonic()
-        self.fresh = 0
 
-    def add(self, record: Record, *, fresh: bool = True) -> None:
-        """Take in the outcome of a run; `fresh` where it ran now."""
+    def add(self, record: Record, seconds: float | None = None) -> None:
+        """Take in the outcome of a run; `seconds`: how long it took, where it is known."""
         self.records[record.folder] = record
-        self.fresh += fresh
+        taken = _taken(record) if seconds is None else seconds
+        if taken is not None:
+            whole = (record.task, record.dataset, record.method)
+            for end in range(len(whole) + 1):
+                self.seconds.setdefault(whole[:end], []).append(taken)
 
     def value(self, record: Record) -> str:
         """The primary metric of a record as text, like `kNN top-1 61.2`."""
@@ -42,42 +48,78 @@ class Board:
             "undefined" if value is None else f"{value * metric.scale:.{metric.digits}f}"
         )
 
-    def seed_complete(self, seed: int) -> bool:
-        """Whether every run of a seed has an outcome."""
-        return all(run.folder in self.records for run in self.runs if run.seed == seed)
+    def seed_complete(self, task: str, seed: int) -> bool:
+        """Whether every run of a seed of a task has an outcome."""
+        mine = [run for run in self.runs if (run.task, run.seed) == (task, seed)]
+        return all(run.folder in self.records for run in mine)
+
+    def left(self) -> float | None:
+        """About how many seconds the rest takes: each run as long as those of its method on its data set
+        did, else as those of its data set, of its task, of all. None before anything has ended."""
+        todo = [run for run in self.runs if run.folder not in self.records]
+        if not todo or not self.seconds:
+            return None
+        return sum(self._expected(run) for run in todo) / max(1, min(self.at_once, len(todo)))
+
+    def _expected(self, run: Run) -> float:
+        whole = (run.task, run.dataset, run.method)
+        known = next(self.seconds[whole[:end]] for end in (3, 2, 1, 0) if whole[:end] in self.seconds)
+        return sum(known) / len(known)
 
     def clock(self) -> str:
         """Time since the start, and about how much is left."""
-        elapsed = time.monotonic() - self.began
-        left = len(self.runs) - len(self.records)
-        guess = f", about {duration(elapsed / self.fresh * left)} left" if self.fresh and left else ""
-        return duration(elapsed) + guess
+        left = self.left()
+        guess = "" if left is None else f", about {duration(left)} left"
+        return duration(time.monotonic() - self.began) + guess
 
-    def tables(self) -> list[RichTable]:
-        """One table for each task and data set."""
-        places = dict.fromkeys((run.task, run.dataset) for run in self.runs)
-        return [self._table(task, dataset) for task, dataset in places]
+    def tables(self, tasks: Collection[str] | None = None) -> list[RichTable]:
+        """One table for each task, or for these: the data sets side by side."""
+        known = dict.fromkeys(run.task for run in self.runs)
+        return [self._table(task) for task in known if tasks is None or task in tasks]
 
-    def _table(self, task: str, dataset: str) -> RichTable:
+    def _table(self, task: str) -> RichTable:
         entry = self.config.task(task)
         metric = entry.metrics[entry.primary]
-        table = RichTable(title=f"{entry.title}: {dataset}", title_justify="left")
-        for name in ("method", metric.label, "n", "failed"):
-            table.add_column(name, justify="left" if name == "method" else "right")
-        for method in dict.fromkeys(r.method for r in self.runs if (r.task, r.dataset) == (task, dataset)):
-            mine = [
-                r for r in self.records.values() if (r.task, r.dataset, r.method) == (task, dataset, method)
+        mine = [run for run in self.runs if run.task == task]
+        datasets = list(dict.fromkeys(run.dataset for run in mine))
+        table = RichTable(title=f"{entry.title}: {metric.label}", title_justify="left")
+        table.add_column("method", no_wrap=True)
+        for dataset in datasets:
+            table.add_column(dataset, justify="right", overflow="fold")
+            table.add_column("n", justify="right", no_wrap=True)
+        wanted = {(run.dataset, run.method) for run in mine}
+        for method in dict.fromkeys(run.method for run in mine):
+            cells = [
+                cell
+                for data in datasets
+                for cell in (self._cells(task, data, method) if (data, method) in wanted else ("", ""))
             ]
-            values = [v for r in mine if (v := r.metrics.get(entry.primary)) is not None]
-            failed = sum(r.status == "failed" for r in mine)
-            mean = f"{sum(values) / len(values) * metric.scale:.{metric.digits}f}" if values else "-"
-            table.add_row(self.config.method(task, method).title, mean, str(len(values)), str(failed or ""))
+            table.add_row(self.config.method(task, method).title, *cells)
         return table
+
+    def _cells(self, task: str, dataset: str, method: str) -> tuple[str, str]:
+        """The mean of the primary metric, and how many runs it is of, with those that failed."""
+        entry = self.config.task(task)
+        metric, where = entry.metrics[entry.primary], (task, dataset, method)
+        found = [r for r in self.records.values() if (r.task, r.dataset, r.method) == where]
+        values = [v for r in found if (v := r.metrics.get(entry.primary)) is not None]
+        failed = sum(r.status == "failed" for r in found)
+        mean = f"{sum(values) / len(values) * metric.scale:.{metric.digits}f}" if values else "-"
+        return mean, f"{len(values)}" + (f", {failed} failed" if failed else "")
+
+
+def _taken(record: Record) -> float | None:
+    """Seconds between start and end of a record of before; None where it does not tell."""
+    try:
+        began, ended = (datetime.fromisoformat(text) for text in (record.started, record.finished))
+    except ValueError:
+        return None
+    return max(0.0, (ended - began).total_seconds())
 
 
 class PlainScreen:
-    """One line for each run that starts or ends, and the table whenever all methods of a seed are
-    complete."""
+    """One line for each run that starts or ends, and the table of a task whenever all its runs of a seed have
+    an outcome."""
 
     def __init__(self, board: Board, console: Console):
         self.board, self.console = board, console
@@ -109,8 +151,8 @@ class PlainScreen:
             self.line(
                 "FAILED", f"{run.name}  {record.reason}: {first_line(record.detail)}  {duration(seconds)}"
             )
-        if self.board.seed_complete(run.seed):
-            for table in self.board.tables():
+        if self.board.seed_complete(run.task, run.seed):
+            for table in self.board.tables([run.task]):
                 self.console.print(table)
 
     def tick(self, running: Sequence[Job]) -> None:
@@ -118,7 +160,8 @@ class PlainScreen:
 
 
 class LiveScreen(PlainScreen):
-    """The growing table and the running runs, redrawn four times a second; failures stay above it."""
+    """The growing tables of the tasks at work and the running runs, redrawn four times a second; failures
+    stay above them."""
 
     def __init__(self, board: Board, console: Console):
         super().__init__(board, console)
@@ -148,9 +191,10 @@ class LiveScreen(PlainScreen):
             return
         self.drawn = time.monotonic()
         done = f"{len(self.board.records)} of {len(self.board.runs)} runs, {self.board.clock()}"
-        self.live.update(
-            Group(*self.board.tables(), Text(done, style="bold"), *map(_running, running)), refresh=True
-        )
+        # What does not fit on the screen is cut off below: the runs come first.
+        told = [Text(done, style="bold"), *map(_running, running)]
+        tasks = {job.run.task for job in running}
+        self.live.update(Group(*told, *self.board.tables(tasks or None)), refresh=True)
 
 
 def _running(job: Job) -> Text:

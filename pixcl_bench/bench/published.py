@@ -1,7 +1,7 @@
 """Published records: compact, committed, with the commit they came from. The only source of numbers for
 pages."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pixcl_bench.bench.config import Config
@@ -33,17 +33,22 @@ def publish(
     device: str,
     out_dir: Path,
     *,
+    tasks: Sequence[str] | None = None,
     allow_dirty: bool = False,
     allow_stale: bool = False,
 ) -> tuple[Path, int]:
     """Write the finished runs of a profile and device to `published/PROFILE-DEVICE.jsonl`; return the file
-    and how many.
+    and how many; of some `tasks` only, where they are named.
 
     Records already published and not run here are kept. The same records give the same file, byte for byte.
     Raises UsageError where a record's code was not committed, or where it is not what would be run today."""
-    records = [r for r in scan(results, profile) if r.status == "ok" and r.device == device]
+    for task in tasks or ():
+        config.task(task)
+    done = [r for r in scan(results, profile) if r.status == "ok" and r.device == device]
+    records = [r for r in done if not tasks or r.task in tasks]
     if not records:
-        raise UsageError(f"no finished run of profile {profile!r} on {device} in {results}")
+        which = f" of task {', '.join(tasks)}" if tasks else ""
+        raise UsageError(f"no finished run of profile {profile!r}{which} on {device} in {results}")
     refused = [why for record in records if (why := _refusal(record, config, allow_dirty, allow_stale))]
     if refused:
         more = f"\n... and {len(refused) - 10} more" if len(refused) > 10 else ""

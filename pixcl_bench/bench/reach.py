@@ -21,7 +21,10 @@ _BESIDE = tuple(f"{_HOME}.{name}" for name in ("bench", "report", "cli", "app"))
 """Machinery that carries numbers and does not make them."""
 _BY_FINGERPRINT = tuple(
     f"{_HOME}.data.{name}"
-    for name in ("catalogue", "entries", "fetch", "fingerprint", "info", "landcover", "digits", "canonical")
+    for name in (
+        *("catalogue", "entries", "volume_entries", "anatomy_entries", "fetch", "fingerprint", "info"),
+        *("landcover", "digits", "canonical", "medical", "phantom", "cardiac", "atrium", "anatomy"),
+    )
 )
 """What these make is in the fingerprint of the data set."""
 _BY_SETTINGS = (f"{_HOME}.tasks.settings",)

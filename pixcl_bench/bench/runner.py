@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -78,6 +79,7 @@ def run_grid(
             for job in todo:
                 job.forget()
         count = jobs or default_jobs(todo[0].run.device, todo[0].run.threads)
+        board.at_once = len(todo) if scheduler else count
         console.print(_plan(summary, todo, count, scheduler, results), highlight=False, soft_wrap=True)
         with screen(board, console) as view:
             pool = _Cluster(scheduler) if scheduler else _Local(count, todo[0].run.device)
@@ -99,7 +101,7 @@ def survey(jobs: Sequence[Job], config: Config, force: bool = False) -> tuple[li
         if record is None:
             todo.append(job)
         else:
-            board.add(record, fresh=False)
+            board.add(record)
     return todo, board, Summary(len(jobs), before=len(jobs) - len(todo))
 
 
@@ -114,8 +116,16 @@ def _plan(summary: Summary, todo: Sequence[Job], count: int, scheduler: str | No
     return (
         f"{_many(summary.total, 'run')} of profile {run.profile!r}{before}; "
         f"{_many(len(todo), 'run')} to do on {run.device}, {where}, at most {run.time_limit:g} s a run\n"
-        f"results in {shown(results / run.profile)}/"
+        f"{_by_task(todo)}results in {shown(results / run.profile)}/"
     )
+
+
+def _by_task(todo: Sequence[Job]) -> str:
+    """A line with the runs to do of each task, in the order in which they come; none where there is one
+    task."""
+    counts = Counter(job.run.task for job in todo)
+    words = ", then ".join(f"{count} of {task}" for task, count in counts.items())
+    return f"{words}\n" if len(counts) > 1 else ""
 
 
 def _many(count: int, noun: str) -> str:
@@ -143,7 +153,7 @@ def _drive(
             pool.start(job)
             view.started(job.run)
         for job, record in pool.ended():
-            board.add(record)
+            board.add(record, job.seconds)
             if record.status == "ok":
                 summary.done += 1
             else:

@@ -16,7 +16,20 @@ def _all(value: object) -> object:
     return ["all"] if value == "all" else value
 
 
+def _by_name(value: object) -> object:
+    """A list of data sets as the mapping that it stands for."""
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return {name: {} for name in value}
+    if not isinstance(value, dict):
+        hint = f": write [{value}]" if isinstance(value, str) else ""
+        raise ValueError(
+            f"datasets: a list of names is wanted, or a mapping from names to settings, got {value!r}{hint}"
+        )
+    return value
+
+
 Methods = Annotated[list[str], Field(min_length=1), BeforeValidator(_all)]
+Seeds = Annotated[list[Seed], Field(min_length=1)]
 
 
 class _Strict(BaseModel):
@@ -27,7 +40,7 @@ class Profile(_Strict):
     """How often and how long: the seeds, the CPU threads of a run, and its time limit in seconds."""
 
     purpose: Text
-    seeds: Annotated[list[Seed], Field(min_length=1)]
+    seeds: Seeds
     threads: Natural = 1
     time_limit: Seconds
 
@@ -59,12 +72,23 @@ class Method(_Strict):
     settings: Settings = {}
 
 
-class Budget(_Strict):
-    """What a profile runs of a task: data sets, methods (`all` is read as `["all"]`), the settings of the
-    budget, and by method the arguments that replace its own there (a wider head, say)."""
+class BudgetDataset(_Strict):
+    """What a profile changes on one data set of a task: the settings, the methods that it runs there (those
+    of the budget where None), and by method the arguments that replace its own there."""
 
-    datasets: Annotated[list[str], Field(min_length=1)]
+    settings: Settings = {}
+    methods: Methods | None = None
+    args: dict[str, Settings] = {}
+
+
+class Budget(_Strict):
+    """What a profile runs of a task: data sets (in the file a list of names, or a mapping with what changes
+    on each), methods (`all` is read as `["all"]`), seeds (those of the profile where None), the settings of
+    the budget, and by method the arguments that replace its own there (a wider head, say)."""
+
+    datasets: Annotated[dict[str, BudgetDataset], Field(min_length=1), BeforeValidator(_by_name)]
     methods: Methods = ["all"]
+    seeds: Seeds | None = None
     settings: Settings = {}
     args: dict[str, Settings] = {}
 
@@ -89,20 +113,32 @@ class Task(_Strict):
     budgets: dict[str, Budget]
 
 
+_BY_KIND: dict[str, set[str]] = {
+    "superiority": {"metric", "better", "than"},
+    "equivalence": {"metric", "better", "than", "margin"},
+    "threshold": {"metric", "better", "threshold"},
+    "exact": {"check", "evidence"},
+}
+"""What a claim of each kind needs; `dataset` is free, but for exact claims."""
+
+
 class Claim(_Strict):
     """A sentence made testable. `superiority`: `better` beats `than`; `equivalence`: they differ by at most
     `margin`; `threshold`: `better` reaches `threshold`. `margin` and `threshold` are in the metric's own unit
-    (a fraction, not per cent)."""
+    (a fraction, not per cent). `exact`: no run is needed, the function `check` (`package.module:function`, no
+    torch, no argument, returns an `Exact` of `report.exact`) decides; `evidence` is the notebook about it."""
 
     id: Name
     task: str
-    metric: str
-    better: str
+    metric: str = ""
+    better: str = ""
     than: str | None = None
-    kind: Literal["superiority", "equivalence", "threshold"] = "superiority"
+    kind: Literal["superiority", "equivalence", "threshold", "exact"] = "superiority"
     margin: Annotated[float, Field(gt=0.0)] | None = None
     threshold: float | None = None
     dataset: str | None = None
+    check: str = ""
+    evidence: str = ""
     statement: Text
     origin: Literal["paper", "control"]
     paper: str | None = None
@@ -110,16 +146,15 @@ class Claim(_Strict):
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> "Claim":
-        wanted = {"superiority": {"than"}, "equivalence": {"than", "margin"}, "threshold": {"threshold"}}[
-            self.kind
-        ]
-        for name in ("than", "margin", "threshold"):
-            given = getattr(self, name) is not None
+        wanted = _BY_KIND[self.kind]
+        unused = {"dataset"} if self.kind == "exact" else set()
+        for name in (*sorted(set().union(*_BY_KIND.values())), *unused):
+            given = getattr(self, name) not in (None, "")
             if given != (name in wanted):
                 raise ValueError(
                     f"{name}: {'not used by' if given else 'missing in'} a claim of kind {self.kind}"
                 )
-        if self.better == self.than:
+        if self.better and self.better == self.than:
             raise ValueError(f"than: {self.better!r} is compared with itself")
         return self
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from pixcl_bench.bench.errors import UsageError, nearest
-from pixcl_bench.bench.schema import Budget, DatasetEntry, Method, Task
+from pixcl_bench.bench.schema import Budget, BudgetDataset, DatasetEntry, Method, Task
 from pixcl_bench.bench.yamlpos import KeyPath, as_number, is_number, show_path
 
 Layer = tuple[KeyPath, Mapping[str, Any]]
@@ -28,10 +28,12 @@ def layers(
 ) -> list[Layer]:
     """The layers of the settings of a run, weakest first, each with its place in the file."""
     budget = task.budgets.get(profile) if profile else None
-    parts: list[tuple[KeyPath, Task | Budget | DatasetEntry | Method | None]] = [
+    here: KeyPath = ("tasks", name, "budgets", profile or "")
+    parts: list[tuple[KeyPath, Task | Budget | DatasetEntry | BudgetDataset | Method | None]] = [
         (("tasks", name), task),
-        (("tasks", name, "budgets", profile or ""), budget),
+        (here, budget),
         (("tasks", name, "datasets", dataset), task.datasets.get(dataset)),
+        ((*here, "datasets", dataset), budget.datasets.get(dataset) if budget else None),
         (("tasks", name, "methods", method), entry or task.methods.get(method)),
     ]
     found: list[Layer] = [((*path, "settings"), part.settings) for path, part in parts if part is not None]

@@ -170,7 +170,11 @@ def _cut_sdist(name: str) -> tuple[str, str, str]:
 
 
 def pip_command(source: Source, folder: Path) -> list[str]:
-    """The pip command that puts the archive into `folder`; it wants a wheel, so that no foreign code runs."""
+    """The pip command that puts the archive into `folder`.
+
+    It wants a wheel, so that no foreign code runs. Of a package that is only there as source, pip runs the
+    build as far as its metadata, in an environment of its own.
+    """
     kind = "--no-binary" if source.sdist else "--only-binary"
     return [
         *(sys.executable, "-m", "pip", "download", "--no-deps", "--quiet"),

@@ -11,9 +11,10 @@ from pathlib import Path
 from pixcl_bench.bench.config import Config
 from pixcl_bench.bench.store import HISTORY, Record, scan, write_atomic
 from pixcl_bench.report import page
-from pixcl_bench.report.claims import RULE, Verdict, decide_claims, markdown_claims
-from pixcl_bench.report.rows import Table, tables
+from pixcl_bench.report.claims import markdown_claims
+from pixcl_bench.report.rows import Table, by_place, tables
 from pixcl_bench.report.tables import csv_table, markdown_table
+from pixcl_bench.report.verdicts import RULE, Verdict, decide_claims
 
 History = dict[tuple[str, int], tuple[list[float], list[float]]]
 FILES = ("index.html", "table.md", "table.csv", "claims.md")
@@ -168,6 +169,7 @@ def build_report(config: Config, profile: str, results: Path, *, force: bool = F
     results = Path(results)
     folder = results / profile / "report"
     records = [r for r in scan(results, profile) if r.task in config.tasks]
+    records = [record for group in by_place(records, config).values() for record in group]
     mark = digest(config, profile, records)
     if not force and _is_current(folder, mark):
         return _paths(folder, built=False)

@@ -2,7 +2,7 @@
 
 Text and axes are drawn in `currentColor`: inside a page they follow its text colour; a file of its own
 carries a style that follows the reader's colour scheme. The colours of the methods are those of Okabe and Ito
-(2008) that keep their contrast on both grounds.
+(2008) that keep their contrast on both grounds, then six more of middling lightness.
 """
 
 import io
@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from pixcl_bench.report.rows import Row, Table, metric_values
@@ -19,7 +20,10 @@ from pixcl_bench.report.words import escape, header, kind_name
 if TYPE_CHECKING:
     import matplotlib.figure
 
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
+PALETTE = (
+    *("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"),
+    *("#8C6BB1", "#9A7D0A", "#B5485D", "#5F8A3A", "#3F8F8F", "#A0673A"),
+)
 WIDTH = 4.7
 """Inches: so narrow that the text stays readable where the figure is scaled to a phone."""
 POINTS = 40
@@ -222,11 +226,11 @@ def curves_svg(table: Table, history: History) -> str:
         raise ValueError("curves_svg: no run has a history of its loss")
     palette, across = table_colours(table), min(3, len(rows))
     down = math.ceil(len(rows) / across)
-    with _style() as sns:
+    with _style():
         figure = _new_figure(WIDTH, 0.4 + 1.2 * down)
         panels = figure.subplots(down, across, sharex=True, squeeze=False).ravel()
         for axes, row in zip(panels, rows, strict=False):
-            _panel(sns, axes, row, runs[row.method], palette[row.method])
+            _panel(axes, row, runs[row.method], palette[row.method])
         for axes in panels[len(rows) :]:
             axes.set_visible(False)
         for axes in panels[max(0, len(rows) - across) : len(rows)]:
@@ -236,11 +240,16 @@ def curves_svg(table: Table, history: History) -> str:
         return _svg(figure, f"training loss over steps by method on {table.place.dataset}")
 
 
-def _panel(sns: Any, axes: Any, row: Row, runs: Sequence[Any], colour: str) -> None:
+def _panel(axes: Any, row: Row, runs: Sequence[Any], colour: str) -> None:
     for steps, values in runs:
-        sns.lineplot(x=steps, y=values, ax=axes, color=colour, alpha=0.35, linewidth=0.7)
+        axes.plot(steps, values, color=colour, alpha=0.35, linewidth=0.7)
     steps, values = _mean_curve(runs)
-    sns.lineplot(x=steps, y=values, ax=axes, color=colour, linewidth=1.6)
-    axes.set_title(row.title)
+    axes.plot(steps, values, color=colour, linewidth=1.6)
+    axes.set_title(_wrapped(row.title))
     axes.locator_params(nbins=3)
     axes.grid(axis="y")
+
+
+def _wrapped(title: str) -> str:
+    """A title in lines that fit a panel."""
+    return "\n".join(wrap(title, 20)) or title

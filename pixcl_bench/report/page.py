@@ -1,17 +1,17 @@
 """The parts of the report page: head, tables with their figures, claims, runs, environment."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote
 
 from pixcl_bench.bench.config import Config
 from pixcl_bench.bench.store import FAILURE, HISTORY, RECORD, Record
-from pixcl_bench.report.claims import Verdict, html_claims
+from pixcl_bench.report.claims import html_claims
 from pixcl_bench.report.reported import TITLE, html_reported
 from pixcl_bench.report.rows import Table, describe
 from pixcl_bench.report.style import CSS
 from pixcl_bench.report.tables import html_table
+from pixcl_bench.report.verdicts import Verdict
 from pixcl_bench.report.words import escape, header, html_rows, kind_name, number, short, unbroken
 
 EXECUTED, LOG = "executed.ipynb", "run.log"
@@ -80,7 +80,6 @@ def _run_cells(config: Config, record: Record) -> list[str]:
     title, _ = describe(config, record.task, record.method)
     return [
         f"{escape(title)}, seed {record.seed}",
-        escape(record.dataset),
         word,
         escape(number(record.metrics.get(task.primary), task.metrics[task.primary])),
         "—" if seconds is None else f"{seconds:.1f}",
@@ -92,23 +91,29 @@ def _run_cells(config: Config, record: Record) -> list[str]:
 def runs_section(config: Config, records: Sequence[Record], results: Path) -> str:
     """Every run with links to its executed notebook and record, relative to the report's folder."""
     parts = []
-    for task, group in groupby(sorted(records, key=lambda r: r.task), key=lambda r: r.task):
+    present = dict.fromkeys((r.task, r.dataset) for r in records)
+    for task, dataset in present:
         entry = config.tasks[task]
         primary = header(entry.metrics[entry.primary])
-        head = ["run", "files", "data set", "status", primary, "training, s", "images / s", "key"]
+        head = ["run", "files", "status", primary, "training, s", "images / s", "key"]
+        mine = [r for r in records if (r.task, r.dataset) == (task, dataset)]
         rows = []
-        for record in sorted(group, key=lambda r: (r.dataset, r.method, r.seed)):
+        for record in sorted(mine, key=lambda r: (r.device, r.method, r.seed)):
             first, *rest = _run_cells(config, record)
             rows.append([first, _links(record, results), *rest])
+        words = f"{entry.title} on {dataset}: {len(mine)} runs"
         parts.append(
-            f"<h3>{escape(entry.title)}</h3>\n{html_rows([unbroken(h) for h in head], rows, 'nnnlrrrn')}"
+            _details(words, html_rows([unbroken(h) for h in head], rows, "nnlrrrn"), len(present) == 1)
         )
-    return _folded("runs", "Runs", f"{len(records)} runs: notebooks, records, timings", "".join(parts), True)
+    return f'<section id="runs">\n<h2>Runs</h2>\n{"".join(parts)}</section>\n'
 
 
-def _folded(name: str, title: str, summary: str, inner: str, is_open: bool = False) -> str:
-    head = f"<details{' open' if is_open else ''}><summary>{escape(summary)}</summary>"
-    return f'<section id="{name}">\n<h2>{escape(title)}</h2>\n{head}\n{inner}</details>\n</section>\n'
+def _details(summary: str, inner: str, is_open: bool = False) -> str:
+    return f"<details{' open' if is_open else ''}><summary>{escape(summary)}</summary>\n{inner}</details>\n"
+
+
+def _folded(name: str, title: str, summary: str, inner: str) -> str:
+    return f'<section id="{name}">\n<h2>{escape(title)}</h2>\n{_details(summary, inner)}</section>\n'
 
 
 def environments(records: Iterable[Record]) -> list[tuple[int, dict[str, str]]]:
@@ -190,5 +195,12 @@ def page(
 
 
 def _reported(config: Config, records: Sequence[Record]) -> str:
-    inner = "".join(html_reported(config, task) for task in sorted({r.task for r in records}))
-    return f'<section id="reported">\n<h2>{escape(TITLE)}</h2>\n{inner}</section>\n' if inner else ""
+    present = {record.task for record in records}
+    every = [
+        (config.tasks[task].title, html_reported(config, task)) for task in config.tasks if task in present
+    ]
+    found = [(title, inner) for title, inner in every if inner]
+    if not found:
+        return ""
+    parts = (f"<h3>{escape(title)}</h3>\n{inner}" if len(found) > 1 else inner for title, inner in found)
+    return f'<section id="reported">\n<h2>{escape(TITLE)}</h2>\n{"".join(parts)}</section>\n'

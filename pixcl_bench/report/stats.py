@@ -245,6 +245,12 @@ def paired_differences(a: Mapping[int, float], b: Mapping[int, float]) -> tuple[
     return seeds, [a[seed] - b[seed] for seed in seeds]
 
 
+def pairs_needed(comparisons: int, alpha: float = 0.05) -> int:
+    """How many paired seeds it takes until the sign-flip test can decide one of so many comparisons: its
+    smallest p is 2 / 2^n, which Holm multiplies by their number."""
+    return max(MIN_PAIRS, math.ceil(math.log2(2 * max(1, comparisons) / alpha)))
+
+
 def rank_groups(
     values: Mapping[str, Mapping[int, float]], direction: Direction = "max", alpha: float = 0.05
 ) -> dict[str, int | None]:
@@ -257,19 +263,16 @@ def rank_groups(
 
     Returns:
         rank of each method; None for a method with fewer than six seeds, and for all where some pair of the
-        rest has fewer than six in common.
+        rest has too few in common to be decided (`pairs_needed`).
     """
     sign = 1.0 if direction == "max" else -1.0
     enough = [m for m in values if len(values[m]) >= MIN_PAIRS]
     names = sorted(enough, key=lambda m: (-sign * float(np.mean(list(values[m].values()))), m))
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
-    pvalues = []
-    for a, b in pairs:
-        _, differences = paired_differences(values[a], values[b])
-        pvalues.append(sign_flip_test(differences) if differences else None)
-    if any(p is None for p in pvalues):
+    found = [paired_differences(values[a], values[b])[1] for a, b in pairs]
+    if any(len(differences) < pairs_needed(len(pairs), alpha) for differences in found):
         return dict.fromkeys(values, None)
-    adjusted = dict(zip(pairs, holm(pvalues), strict=True))
+    adjusted = dict(zip(pairs, holm([sign_flip_test(each) for each in found]), strict=True))
     ranks: dict[str, int | None] = dict.fromkeys(values, None)
     leader, rank = "", 1
     for place, name in enumerate(names, start=1):

@@ -56,8 +56,8 @@ p.px-legend { padding-left: 0; max-width: none; }
 .px-badge { display: inline-block; border-radius: 1rem; padding: .05rem .6rem; font-size: .84rem;
   font-weight: 600;
   white-space: nowrap; background: var(--none-bg); color: var(--soft); }
-.px-reproduced { background: var(--good-bg); color: var(--good); }
-.px-contradicted { background: var(--bad-bg); color: var(--bad); }
+.px-reproduced, .px-holds-exactly { background: var(--good-bg); color: var(--good); }
+.px-contradicted, .px-fails { background: var(--bad-bg); color: var(--bad); }
 .px-undecided { background: var(--open-bg); color: var(--open); }
 .px-figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr));
   gap: 1rem 2rem;
@@ -67,10 +67,12 @@ figure { margin: 0; } figcaption { color: var(--soft); font-size: .84rem; }
 .px-figure text { font-family: inherit; }
 details { margin: .8rem 0; } summary { cursor: pointer; font-weight: 500; }
 footer { margin-top: 3rem; color: var(--soft); font-size: .84rem; }
-#claims tbody th { min-width: 12rem; }
+.px-claims tbody th { min-width: 12rem; } .px-claims thead .r { min-width: 0; }
+.px-claims td.l { min-width: 9rem; }
 @media (max-width: 40rem) { main { padding: 1rem .9rem 3rem; } h1 { font-size: 1.4rem; }
   h2 { font-size: 1.12rem; }
   .px-table { font-size: .84rem; } .px-table th, .px-table td { padding: .36rem .55rem; }
-  .px-table tbody th, .px-table thead th:first-child, #claims tbody th { min-width: 6.4rem; } }
+  .px-table tbody th, .px-table thead th:first-child { min-width: 6.4rem; }
+  .px-claims tbody th { min-width: 8rem; } }
 @media print { .px-scroll { overflow: visible; } details > * { display: block; } }
 """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pixcl_bench.report.rows import Place, Row, Table, summary, tables
 from pixcl_bench.report.words import (
+    ARROW_NOTE,
     escape,
     header,
     html_rows,
@@ -79,15 +80,19 @@ def _cells(row: Row, table: Table) -> list[str]:
     return [*cells, "" if row.rank is None else str(row.rank)] if table.ranked else cells
 
 
-def _name(row: Row, star: str = "*") -> str:
-    labels = " (labels)" if row.uses_labels or (row.uses_labels is None and row.role == "ceiling") else ""
+def _name(row: Row, table: Table, star: str = "*") -> str:
+    labels = " (labels)" if table.labels_differ and row.saw_labels else ""
     return f"{row.title}{labels}{' ' + star if row.best else ''}"
 
 
 def _legend(table: Table, star: str = "*") -> list[str]:
     words = [INTERVAL_NOTE]
-    if any(row.best for row in table.rows):
-        words.append(f"{star} best self-supervised; methods whose difference is undecided share a rank")
+    if any(metric.direction == "min" for metric in table.metrics.values()):
+        words.append(ARROW_NOTE)
+    best = [row for row in table.rows if row.best]
+    if best:
+        kind = "best" if all(row.saw_labels for row in best) else "best self-supervised"
+        words.append(f"{star} {kind}; methods whose difference is undecided share a rank")
     return [*words, *table.notes]
 
 
@@ -104,7 +109,7 @@ def console_table(table: Table) -> "rich.table.Table":
     for i, row in enumerate(table.rows):
         last = i + 1 == len(table.rows) or table.rows[i + 1].role != row.role
         style = "bold green" if row.best else "dim" if row.role in ("floor", "ceiling") else ""
-        cells = [Text(_name(row)), *(Text(cell) for cell in _cells(row, table))]
+        cells = [Text(_name(row, table)), *(Text(cell) for cell in _cells(row, table))]
         if row.hole and row.failed:
             style = "red"
         grid.add_row(*cells, style=style, end_section=last)
@@ -116,7 +121,7 @@ def markdown_table(table: Table, *, heading: int = 0) -> str:
     level."""
     rows = []
     for row in table.rows:
-        cells = [md_escape(_name(row, "★")), row.role, *map(md_escape, _cells(row, table))]
+        cells = [md_escape(_name(row, table, "★")), row.role, *map(md_escape, _cells(row, table))]
         if row.best:
             cells[0] = f"**{cells[0]}**"
         rows.append(cells)
@@ -161,7 +166,7 @@ def html_table(table: Table, *, link: Callable[[Row], str | None] | None = None)
     """
     rows = []
     for row in table.rows:
-        name = escape(_name(row, "★"))
+        name = escape(_name(row, table, "★"))
         href = link(row) if link else None
         name = f'<a href="{escape(href)}">{name}</a>' if href else name
         cells = [f"<strong>{name}</strong>" if row.best else name, escape(row.role)]

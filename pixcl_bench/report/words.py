@@ -17,6 +17,8 @@ KINDS: Mapping[str, str] = {
 """What a kind of data is called in titles: a surrogate is never silently taken for the paper's data."""
 
 MINUS = "\N{MINUS SIGN}"
+DOWN = "\N{DOWNWARDS ARROW}"
+ARROW_NOTE = f"{DOWN} smaller is better"
 
 
 def kind_name(kind: str) -> str:
@@ -29,9 +31,14 @@ def unit(metric: Metric) -> str:
     return "%" if metric.scale == 100 else ""
 
 
+def header_name(metric: Metric) -> str:
+    """Label, with an arrow where smaller is better: `HD95 ↓`."""
+    return f"{metric.label} {DOWN}" if metric.direction == "min" else metric.label
+
+
 def header(metric: Metric) -> str:
-    """Label with its unit: `kNN top-1 (k = 20), %`."""
-    return f"{metric.label}, {unit(metric)}" if unit(metric) else metric.label
+    """The same with its unit: `kNN top-1 (k = 20), %`."""
+    return f"{header_name(metric)}, {unit(metric)}" if unit(metric) else header_name(metric)
 
 
 def number(value: float | None, metric: Metric, *, signed: bool = False) -> str:
@@ -52,11 +59,12 @@ def plus_minus(interval: Interval | None, metric: Metric) -> str:
     return f"{mean} ± {number(interval.half, metric)}" if interval.defined else mean
 
 
-def range_text(interval: Interval | None, metric: Metric) -> str:
-    """`[+1.2, +3.4]`, signed, or an em dash."""
+def range_text(interval: Interval | None, metric: Metric, *, signed: bool = True) -> str:
+    """`[+1.2, +3.4]`, or an em dash."""
     if interval is None or not interval.defined:
         return "—"
-    return f"[{number(interval.low, metric, signed=True)}, {number(interval.high, metric, signed=True)}]"
+    low, high = (number(end, metric, signed=signed) for end in (interval.low, interval.high))
+    return f"[{low}, {high}]"
 
 
 def p_text(p: float | None) -> str:
@@ -101,7 +109,7 @@ def md_table(header_cells: list[str], rows: list[list[str]], align: str) -> str:
 def unbroken(text: str) -> str:
     """HTML of a short text that breaks at no space around `=`, `±` and before a unit."""
     found = escape(text)
-    for part in (" = ", " ± ", ", %"):
+    for part in (" = ", " ± ", ", %", f" {DOWN}"):
         found = found.replace(part, part.replace(" ", "\N{NO-BREAK SPACE}"))
     return found
 

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
+Side = Annotated[int, Field(ge=1, le=4096)]
 
 
 class _Strict(BaseModel):
@@ -71,3 +72,69 @@ class ImageSSLSettings(_Strict):
     probe_epochs: Annotated[int, Field(ge=1)] = 100
     probe_batch: Annotated[int, Field(ge=1)] = 256
     probe_lrs: tuple[Positive, ...] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+
+
+class SemiSegSettings(_Strict):
+    """Budget, network, optimiser, labelled part, augmentation and evaluation of the task `semi_seg`."""
+
+    network: Literal["unet", "vnet"] = Field("unet", description="unet: slices; vnet: patches of volumes")
+    width: Annotated[int, Field(ge=1)] = Field(16, description="channels of the first level")
+    levels: Annotated[int, Field(ge=2, le=6)] = 5
+    dropout: bool = True
+    patch: tuple[Side, Side] | tuple[Side, Side, Side] = Field(
+        (256, 256), description="sides (y, x) every slice is resized to, or (z, y, x) of the random crops of a volume, in voxels"
+    )
+    labelled: Annotated[int, Field(ge=1)] = Field(7, description="labelled patients or slices, in the unit of labelled_unit")
+    labelled_unit: Literal["patient", "slice"] | None = Field(None, description="None: the data set's own unit")
+    labelled_by: Literal["seed", "list"] = Field(
+        "seed", description="list: the first of the published list; seed: drawn by the run's seed, the same for all methods"
+    )
+    batch_size: Annotated[int, Field(ge=2)] = Field(24, description="items a step, labelled and unlabelled together")
+    labelled_batch: Annotated[int, Field(ge=1)] = Field(12, description="labelled items of each step, for every method")
+    steps: Annotated[int, Field(ge=0)] = Field(30000, description="optimiser steps; 0 evaluates the initial weights")
+    optimizer: Literal["adamw", "sgd", "lars"] = "sgd"
+    lr: Positive = 0.01
+    min_lr: Annotated[float, Field(ge=0.0)] = 0.0
+    warmup: Fraction = 0.0
+    schedule: Literal["cosine", "poly", "step", "constant"] = "poly"
+    power: Positive = Field(0.9, description="exponent of the schedule poly")
+    drop_every: Annotated[float, Field(gt=0.0, le=1.0)] = Field(0.4, description="schedule step: a tenth after each such part of the steps")
+    weight_decay: Annotated[float, Field(ge=0.0)] = 1.0e-4
+    decay_all: bool = Field(True, description="also decay biases and norms, as the field does")
+    momentum: Fraction = 0.9
+    nesterov: bool = False
+    clip_grad: Positive | None = None
+    precision: Literal["fp32", "bf16"] = "fp32"
+    channels_last: bool = False
+    compile: bool = False
+    checkpoint_every: Annotated[int, Field(ge=0)] = Field(0, description="steps between checkpoints; 0: none")
+    save_model: bool = Field(False, description="keep model.safetensors in the run's folder")
+    augment: Literal["none", "flip", "flip_rot90", "flip_or_rotate", "flip_or_rotate_half"] = Field(
+        "flip_or_rotate", description="flip_or_rotate: SSL4MIS in 2D; flip_rot90: UA-MT in 3D; flip_or_rotate_half: older SSL4MIS and FBA-Net"
+    )
+    split_seed: int = Field(0, description="seed of the split, where the set has no published one")
+    eval_split: str = Field("test", description="val while tuning, test for what is published; some sets have more")
+    evaluate: Literal["student", "teacher"] = Field("student", description="teacher: the moving average, where the method has one")
+    stride: tuple[Side, Side, Side] | None = Field(None, description="stride (z, y, x) of the sliding window; None: half the patch")
+    eval_batch: Annotated[int, Field(ge=1)] = Field(32, description="slices or windows at a time")
+    spacing: bool = Field(True, description="distances in mm; false: in voxels, as the field reports them")
+    undefined: Literal["penalise", "field"] = Field(
+        "penalise", description="one mask empty: the diagonal of the image as distance; field: zeros, which look perfect"
+    )
+    largest_component: bool = Field(True, description="also report Dice of the largest connected component of the foreground")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "SemiSegSettings":
+        axes = 2 if self.network == "unet" else 3
+        if len(self.patch) != axes:
+            raise ValueError(f"patch: {self.network} takes {axes} sides, got {list(self.patch)}")
+        divisor = 2 ** (self.levels - 1)
+        if any(side % divisor for side in self.patch):
+            raise ValueError(f"patch: every side is a multiple of {divisor} with {self.levels} levels, got {list(self.patch)}")
+        if self.labelled_batch >= self.batch_size:
+            raise ValueError(f"labelled_batch: {self.labelled_batch} leaves nothing unlabelled in a batch of {self.batch_size}")
+        if self.stride is not None and axes == 2:
+            raise ValueError("stride: slices are not cut in windows")
+        if self.stride is not None and any(s > p for s, p in zip(self.stride, self.patch, strict=True)):
+            raise ValueError(f"stride: {list(self.stride)} skips voxels of the patch {list(self.patch)}")
+        return self
