@@ -172,7 +172,7 @@ def draw(strata: Strata, n: int, *, sampler: Sampler = "sg", sets: int | None = 
     return drawn[:, 0] if sets is None else drawn
 
 # %% ../nbs/foundations/10_sampling.ipynb #0f7b94ad
-def exact_variance(h: Sequence[float] | np.ndarray, groups: Sequence[int] | np.ndarray, n: int, sampler: Sampler = "sg",
+def exact_variance(h: Sequence[float] | np.ndarray | Tensor, groups: Sequence[int] | np.ndarray | Tensor, n: int, sampler: Sampler = "sg",
                    *, allocation: Literal["systematic", "independent"] = "systematic") -> float:  # fmt: skip
     """Variance of the mean of `n` draws of `h`, exactly; `groups` numbers the stratum of each candidate, in the order that `draw` uses."""
     values, group = np.asarray(h, dtype=np.float64).ravel(), np.asarray(groups).ravel()

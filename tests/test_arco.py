@@ -83,7 +83,8 @@ def test_unsupervised_ignores_and_weighs() -> None:
     expected = torch.nn.functional.cross_entropy(logits[:1], target[:1]) / 2
     assert torch.allclose(unsupervised_loss(logits, target, sure), expected)
     target[0, :2] = -1
-    expected = torch.nn.functional.cross_entropy(logits[:1], target[:1], ignore_index=-1, reduction="sum") / 24
+    each = torch.nn.functional.cross_entropy(logits[:1], target[:1], ignore_index=-1, reduction="sum")
+    expected = each / 24  # 8 valid pixels of the first image, 16 of the second
     assert torch.allclose(unsupervised_loss(logits, target, sure), expected)
     assert unsupervised_loss(logits, torch.full_like(target, -1), sure) == 0
 
@@ -107,7 +108,8 @@ def test_likeness_compares_window_by_window() -> None:
     for w in range(3):
         expected = torch.nn.functional.cosine_similarity(z[:, w, None], keys[None, :4, w], dim=-1) / 0.1
         assert torch.allclose(found[:, w, :4], expected, atol=1e-5)
-    assert torch.isfinite(relational_kl(found, found / 10)) and (found[..., 4] == -1e4).all()
+    assert torch.isfinite(relational_kl(found, found / 10))
+    assert (found[..., 4] == -1e4).all()
 
 
 @pytest.mark.parametrize(("space", "cells"), [((16, 16), 8), ((10, 7), 4), ((4, 6), 8), ((4, 8, 6), 4)])
@@ -160,7 +162,9 @@ def test_intensity_changes_keep_shape_and_can_be_off(space: tuple[int, ...]) -> 
 
 
 @pytest.mark.parametrize("preset", ["paper", "code"])
-@pytest.mark.parametrize(("dims", "space", "classes"), [(2, (32, 32), 4), (2, (32, 48), 2), (3, (16, 32, 32), 2)])
+@pytest.mark.parametrize(
+    ("dims", "space", "classes"), [(2, (32, 32), 4), (2, (32, 48), 2), (3, (16, 32, 32), 2)]
+)
 def test_contract(preset: Any, dims: int, space: tuple[int, ...], classes: int) -> None:
     learner = small(dims, classes, preset=preset)
     logged = check_segmenter(learner, batch_of(space, classes))
@@ -182,18 +186,21 @@ def test_contract(preset: Any, dims: int, space: tuple[int, ...], classes: int) 
     ],
 )
 def test_options(options: dict[str, Any]) -> None:
-    logged = check_segmenter(small(classes=5, **options), batch_of((32, 32), 3))  # classes 3 and 4 never occur
+    logged = check_segmenter(small(classes=5, **options), batch_of((32, 32), 3))  # two classes never occur
     assert torch.isfinite(torch.tensor(list(logged.values()))).all()
 
 
 def test_stages_and_total() -> None:
     learner, batch = small(pretrain=0.5), batch_of((32, 32), 3)
     advance(learner, batch, 0, 2)
-    first, second = ({k: float(v.detach()) for k, v in learner.losses(batch, p).items()} for p in (0.4999, 0.5))
+    looks = (learner.losses(batch, p) for p in (0.4999, 0.5))
+    first, second = ({k: float(v.detach()) for k, v in logged.items()} for logged in looks)
     total = first["supervised"] + first["global"] + first["local"]
-    assert first["loss"] == pytest.approx(total, rel=1e-5) and first["local"] > 0 == first["contrast"]
+    assert first["loss"] == pytest.approx(total, rel=1e-5)
+    assert first["local"] > 0 == first["contrast"]
     total = second["supervised"] + 0.01 * second["contrast"] + second["unsupervised"] + second["neighbour"]
-    assert second["loss"] == pytest.approx(total, rel=1e-5) and second["contrast"] > 0 == second["local"]
+    assert second["loss"] == pytest.approx(total, rel=1e-5)
+    assert second["contrast"] > 0 == second["local"]
     advance(learner, batch, 6, 8)
     assert learner.losses(batch, 0.8)["neighbour"] > 0
     assert int(learner.finetuning.dense.pool.count) == 4  # two steps of two unlabelled images
@@ -226,7 +233,8 @@ def test_teacher_modes() -> None:
     batch = batch_of((32, 32), 3)
     learner = small().train()
     names = {type(m).__name__: m.training for m in learner.teacher.modules() if not list(m.children())}
-    assert names["BatchNorm2d"] and not names["Dropout"]
+    assert names["BatchNorm2d"]
+    assert not names["Dropout"]
     running = small(teacher_mode="eval")
     with torch.no_grad():
         running.losses(batch, 0.9)
@@ -234,16 +242,17 @@ def test_teacher_modes() -> None:
     for k, v in running.network.named_buffers():
         assert torch.equal(dict(running.teacher.module.named_buffers())[k], v)
     goal = set_goal(running.teacher.module, batch)
-    assert torch.equal(goal.probs, running.teacher(torch.cat([batch["labelled"], batch["unlabelled"]])).softmax(1))
+    images = torch.cat([batch["labelled"], batch["unlabelled"]])
+    assert torch.equal(goal.probs, running.teacher(images).softmax(1))
 
 
 def test_errors_and_small_parts() -> None:
     network = unet(num_classes=3, width=4, levels=3)
     with pytest.raises(ValueError, match="segments 3 classes and num_classes is 4"):
         arco(network=network, num_classes=4)
-    with pytest.raises(ValueError, match="got 1.0"):
+    with pytest.raises(ValueError, match=r"got 1\.0"):
         arco(network=network, num_classes=3, pretrain=1.0)
     with pytest.raises(ValueError, match="got 'papers'"):
         preset_of("papers", 2)
-    assert bottleneck_width(network) == 16 and bottleneck_width(vnet(num_classes=2, width=4, levels=3)) == 16
+    assert bottleneck_width(network) == bottleneck_width(vnet(num_classes=2, width=4, levels=3)) == 16
     assert at_centres(torch.arange(12), (3,)).tolist() == [2, 6, 10]

@@ -1,4 +1,4 @@
-"""Samplers: variances against the exact ones, no bias for any mask, and the released sampler's known faults."""
+"""Samplers: variances against the exact ones, no bias for any mask, the released sampler's known faults."""
 
 import numpy as np
 import pytest
@@ -61,8 +61,13 @@ def ragged(shape: tuple[int, ...], keep: int) -> torch.Tensor:
 def test_no_bias_on_4000_ragged_candidates(layout: str, shape: tuple[int, ...], n: int) -> None:
     mask = ragged(shape, 4000)
     strata = stratify(mask, 1, layout=layout)
-    along = [torch.linspace(0, 1, s).view([-1 if i == k else 1 for i in range(len(shape))]) for k, s in enumerate(shape)]
-    field = sum((k + 1) * a**2 for k, a in enumerate(along)).double() + 0.3 * torch.rand(shape, generator=seeded(1))
+    along = [
+        torch.linspace(0, 1, s).view([-1 if i == k else 1 for i in range(len(shape))])
+        for k, s in enumerate(shape)
+    ]
+    field = sum((k + 1) * a**2 for k, a in enumerate(along)).double() + 0.3 * torch.rand(
+        shape, generator=seeded(1)
+    )
     h = field.flatten()[strata.order[:4000]]
     for sampler in SAMPLERS:
         variance = exact_variance(h, stratum_of(strata), n, sampler)
@@ -76,7 +81,13 @@ def test_every_candidate_is_as_likely_as_any_other() -> None:
     for layout in ("spatial", "list"):
         for sampler in SAMPLERS:
             for n in (5, 8):
-                drawn = draw(stratify(mask, 1, layout=layout, grid=3), n, sampler=sampler, sets=20_000, generator=seeded(2))
+                drawn = draw(
+                    stratify(mask, 1, layout=layout, grid=3),
+                    n,
+                    sampler=sampler,
+                    sets=20_000,
+                    generator=seeded(2),
+                )
                 counts = torch.bincount(drawn.flatten(), minlength=42)[mask.flatten() == 0] / (20_000 * n)
                 assert (counts - 1 / 19).abs().max() < 5 * (2 / 19 / 20_000 / n) ** 0.5
 
@@ -87,7 +98,9 @@ def test_theorems_hold_where_the_numbers_are_whole() -> None:
         m, each, n = int(rng.integers(1, 6)), int(rng.integers(1, 7)), 2 * int(rng.integers(1, 4))
         stratum, h = np.repeat(np.arange(m), each), rng.normal(size=m * each).cumsum()
         ns, sg, sag = (exact_variance(h, stratum, n * m, s) for s in SAMPLERS)
-        between = sum(((stratum == k).mean()) * (h[stratum == k].mean() - h.mean()) ** 2 for k in range(m)) / (n * m)
+        between = sum(
+            ((stratum == k).mean()) * (h[stratum == k].mean() - h.mean()) ** 2 for k in range(m)
+        ) / (n * m)
         assert ns - sg == pytest.approx(between, abs=1e-10)
         assert sag <= 2 * sg * (1 + 1e-9) + 1e-12
 
@@ -98,7 +111,11 @@ def test_independent_positions_are_never_worse_than_naive_ones() -> None:
     assert exact_variance(striped, four, 2, "sg", allocation="independent") == pytest.approx(0.125)
     rng = np.random.default_rng(0)
     for _ in range(100):
-        stratum, h, n = np.sort(rng.integers(0, rng.integers(1, 9), 40)), rng.normal(size=40), int(rng.integers(1, 12))
+        stratum, h, n = (
+            np.sort(rng.integers(0, rng.integers(1, 9), 40)),
+            rng.normal(size=40),
+            int(rng.integers(1, 12)),
+        )
         sg = exact_variance(h, stratum, n, "sg", allocation="independent")
         assert sg <= exact_variance(h, stratum, n, "ns") * (1 + 1e-9)
 
@@ -169,13 +186,21 @@ def test_mixed_rows_have_the_mean_of_their_mixture() -> None:
         assert error.abs().max() < 4
 
 
-@pytest.mark.parametrize(("high", "bias", "sg", "sag"), [(4096, 0, 0.065, 0.0), (5233, -33, 0.127, 0.120), (4000, -246, 0.125, 0.128)])
+@pytest.mark.parametrize(
+    ("high", "bias", "sg", "sag"),
+    [(4096, 0, 0.065, 0.0), (5233, -33, 0.127, 0.120), (4000, -246, 0.125, 0.128)],
+)
 def test_the_released_sampler_is_biased_as_measured(high: int, bias: float, sg: float, sag: float) -> None:
     edge = round(high**0.5)
     place = torch.arange(high, dtype=torch.float64)
     h = place // edge + 0.5 * (place % edge)
-    values = {s: h[official_indices(high, 256, sampler=s, sets=4000, generator=seeded(high))].mean(1) for s in SAMPLERS}
-    assert float((values["sg"].mean() - h.mean()) / values["sg"].std() * 4000**0.5) == pytest.approx(bias, abs=6)
+    values = {
+        s: h[official_indices(high, 256, sampler=s, sets=4000, generator=seeded(high))].mean(1)
+        for s in SAMPLERS
+    }
+    assert float((values["sg"].mean() - h.mean()) / values["sg"].std() * 4000**0.5) == pytest.approx(
+        bias, abs=6
+    )
     assert float(values["sg"].var() / values["ns"].var()) == pytest.approx(sg, abs=0.015)
     assert float(values["sag"].var() / values["ns"].var()) == pytest.approx(sag, abs=0.015)
 

@@ -1,4 +1,4 @@
-"""Every baseline of semi_seg is held to the contract in 2D and 3D, and to the invariants of the shared protocol."""
+"""Every baseline of semi_seg, in 2D and 3D, is held to the contract and to the protocol's invariants."""
 
 import copy
 import math

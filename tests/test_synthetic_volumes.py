@@ -1,4 +1,4 @@
-"""Drawn hearts and atria: the same again from a seed, patients who differ, no grey value that gives the label away.
+"""Drawn hearts and atria: the same from a seed, patients who differ, no grey value that tells the label.
 
 Few patients of each cohort are drawn here; the notebooks hold the figures of whole cohorts.
 """
@@ -33,7 +33,13 @@ def cohort(module: ModuleType) -> VolumeSet:
     name = module.__name__.rpartition(".")[2]
     scale: Callable[[torch.Tensor], torch.Tensor] = min_max if module is cardiac else z_score
     cases = [
-        Case(f"p{i}", f"p{i}", scale(torch.from_numpy(p["image"]).float()), torch.from_numpy(p["label"]), tuple(p["spacing"].tolist()))
+        Case(
+            f"p{i}",
+            f"p{i}",
+            scale(torch.from_numpy(p["image"]).float()),
+            torch.from_numpy(p["label"]),
+            tuple(p["spacing"].tolist()),
+        )
         for i, p in enumerate(patients(module))
     ]
     splits = {"train": list(range(TRAIN)), "val": [], "test": list(range(TRAIN, TRAIN + TEST))}
@@ -104,7 +110,9 @@ def test_patients_are_valid_cases(module: ModuleType) -> None:
 
 
 def test_structures_have_the_sizes_of_the_real_set() -> None:
-    share = np.mean([np.bincount(p["label"].ravel(), minlength=4) / p["label"].size for p in patients(cardiac)], axis=0)
+    share = np.mean(
+        [np.bincount(p["label"].ravel(), minlength=4) / p["label"].size for p in patients(cardiac)], axis=0
+    )
     assert ((share[1:] > 0.02) & (share[1:] < 0.06)).all(), share
     fractions = [p["label"].mean() for p in patients(atrium)]
     assert 0.01 < np.mean(fractions) < 0.03
@@ -162,7 +170,9 @@ def test_no_trivial_predictor_comes_near_a_network(module: ModuleType) -> None:
 
 
 @pytest.mark.parametrize(("load", "parts"), [(cardiac.cardiac, (60, 10, 20)), (atrium.atrium, (64, 16, 20))])
-def test_sets_are_what_the_catalogue_says(load: Callable[..., VolumeSet], parts: tuple[int, int, int]) -> None:
+def test_sets_are_what_the_catalogue_says(
+    load: Callable[..., VolumeSet], parts: tuple[int, int, int]
+) -> None:
     data = load()
     info = get_info(data.name)
     assert (data.kind, data.unit, data.class_names) == ("synthetic", "patient", info.classes)

@@ -100,7 +100,7 @@ def test_a_wrong_case_is_named_with_its_value(case: Case, message: str) -> None:
 def test_ignored_voxels_are_allowed_and_not_counted() -> None:
     case = with_voxel("label", IGNORE)
     check_case(case, 2)
-    data = made(cases=[*made().cases, case], splits={"train": [2, 3], "val": [], "test": [8]} | {"train": [0]})
+    data = made(cases=[*made().cases, case], splits={"train": [0], "val": [], "test": [8]})
     assert data.counts("test").sum() == 3 * 8 * 10 - 1
 
 
@@ -108,7 +108,10 @@ def test_ignored_voxels_are_allowed_and_not_counted() -> None:
     ("splits", "message"),
     [
         ({"train": [0, 1, 2], "val": [4], "test": [2]}, r"'train' and 'test' share 1 item.*the first is 2"),
-        ({"train": [0], "val": [4], "test": [1]}, r"toy: patient 'dora' is in 'train' \(case 'dora_0'\) and in 'test' \(case 'dora_1'\)"),
+        (
+            {"train": [0], "val": [4], "test": [1]},
+            r"toy: patient 'dora' is in 'train' \(case 'dora_0'\) and in 'test' \(case 'dora_1'\)",
+        ),
         ({"train": [0], "val": [4], "test": [5]}, r"patient 'bert' is in 'val' .* and in 'test'"),
         ({"train": [0, 0], "val": [4], "test": [2]}, r"'train' holds item 0 more than once"),
         ({"train": [0], "val": [4], "test": [8]}, r"'test' holds index 8, allowed 0\.\.7"),
@@ -127,7 +130,7 @@ def test_names_and_classes_are_checked() -> None:
         made(cases=[*made().cases, toy("anna_0")])
     with pytest.raises(VolumeError, match="1 classes"):
         made(class_names=("background",))
-    with pytest.raises(VolumeError, match=r"label has 1 .*" + "|" + "classes"):
+    with pytest.raises(VolumeError, match="0 classes"):
         made(class_names=())
 
 
@@ -161,8 +164,10 @@ def test_the_floors_are_exact_where_they_can_be() -> None:
     def floors(where: list[int], bright: float) -> dict[str, float]:
         cases = [case(i, w, bright) for i, w in enumerate(where)]
         splits = {"train": range(4), "val": [4], "test": [5, 6, 7]}
-        return trivial_dice(make_volume_set(INFO, cases=cases, splits={k: list(v) for k, v in splits.items()}, unit="patient"))
+        return trivial_dice(
+            make_volume_set(INFO, cases=cases, splits={k: list(v) for k, v in splits.items()}, unit="patient")
+        )
 
     fixed, moving = floors([4] * 8, 0.0), floors([0, 2, 8, 10, 1, 9, 3, 6], 9.0)
     assert fixed["position"] > 0.9 > 0.5 > fixed["intensity"]
-    assert moving["intensity"] > 0.95 > 0.8 > moving["position"]
+    assert moving["intensity"] > 0.9 > 0.8 > moving["position"]

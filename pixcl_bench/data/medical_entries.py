@@ -11,9 +11,7 @@ _FIELD_VAL = (
     "test: test.list; train: train.list in its order; val: val.list where there is one, else a tenth of train.list by seed, "
     "drawn behind the first {} (which the field's settings label)"
 )
-_DECATHLON = (
-    "Antonelli et al., The Medical Segmentation Decathlon, Nature Communications 2022, doi:10.1038/s41467-022-30695-9"
-)
+_DECATHLON = "Antonelli et al., The Medical Segmentation Decathlon, Nature Communications 2022, doi:10.1038/s41467-022-30695-9"
 
 ACDC_PREFIXES: tuple[tuple[int, tuple[str, ...]], ...] = (
     (23, ("patient099",)),

@@ -8,7 +8,6 @@ __all__ = ['Volume', 'Spacing', 'Axes', 'Box', 'Stored', 'reversed_axes', 'read_
            'expected', 'label_box', 'centre_box']
 
 # %% ../../nbs/data/09_medical_files.ipynb #4690b41d
-import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +22,7 @@ import nibabel
 import nrrd
 import numpy as np
 import torch
+from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 # %% ../../nbs/data/09_medical_files.ipynb #70a413b2
@@ -32,7 +32,7 @@ from .volumes import Case, VolumeError, min_max
 # %% ../../nbs/data/09_medical_files.ipynb #6be856b8
 Volume = NDArray[Any]
 Spacing = tuple[float, float, float]
-_BROKEN = (OSError, EOFError, ValueError, KeyError, zlib.error, nibabel.filebasedimages.ImageFileError, nrrd.NRRDError)
+_BROKEN = (OSError, EOFError, ValueError, KeyError, zlib.error, ImageFileError, nrrd.NRRDError)
 
 
 class Stored(NamedTuple):
@@ -75,7 +75,7 @@ def read_nifti(path: Path, axes: Literal["stored", "ras"] = "stored") -> Stored:
         voxels, spacing = np.asarray(image.dataobj), image.header.get_zooms()
     except _BROKEN as error:
         raise _unreadable(path, "NIfTI", error) from error
-    return _stored(voxels, spacing[:3], path)
+    return _stored(voxels, [round(float(size), 6) for size in spacing[:3]], path)  # float32 in the header
 
 
 def read_nrrd(path: Path) -> Stored:
@@ -210,12 +210,15 @@ def read_list(path: Path) -> CaseList:
 def check_lists(lists: Sequence[CaseList], patient: Callable[[str], str] = str) -> None:
     """Refuse lists that share a case or a patient: `SplitError` with both files, lines and ids."""
     for one, other in combinations(lists, 2):
-        theirs = {patient(case): case for case in reversed(other.ids)} | {case: case for case in other.ids}
+        both = [case for case in one.ids if case in set(other.ids)]
+        if both:
+            raise SplitError(f"{one.where(both[0])} and {other.where(both[0])} both hold {both[0]!r}; a case belongs to one list")
+        theirs = {patient(case): case for case in reversed(other.ids)}
         for case in one.ids:
-            twin = theirs.get(case, theirs.get(patient(case)))
+            twin = theirs.get(patient(case))
             if twin is not None:
-                what = "both hold" if twin == case else f"share patient {patient(case)!r}: {case!r} and"
-                raise SplitError(f"{one.where(case)} and {other.where(twin)} {what} {twin!r}; a case belongs to one list")
+                whose = f"share patient {patient(case)!r}: {case!r} and {twin!r}"
+                raise SplitError(f"{one.where(case)} and {other.where(twin)} {whose}; a patient belongs to one list")
 
 
 def expected(listed: CaseList, case: str, path: Path) -> Path:

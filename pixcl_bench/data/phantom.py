@@ -87,11 +87,15 @@ def harmonics(draws: Draws, angle: Array, amplitude: float, orders: Sequence[int
     """A closed outline's factor around 1, as a function of the angle."""
     factor = np.ones_like(angle)
     for order in orders:
-        factor += amplitude / order * float(draws.normal(1)[0]) * np.cos(order * angle + draws.uniform(0, 6.2832))
+        factor += (
+            amplitude / order * float(draws.normal(1)[0]) * np.cos(order * angle + draws.uniform(0, 6.2832))
+        )
     return np.clip(factor, 0.6, 1.5)
 
 
-def scan(draws: Draws, image: Array, *, noise: tuple[float, float], bias: tuple[float, float], ghost: float) -> NDArray[np.uint8]:
+def scan(
+    draws: Draws, image: Array, *, noise: tuple[float, float], bias: tuple[float, float], ghost: float
+) -> NDArray[np.uint8]:
     """What a scanner makes of `image` (about 0 to 1): blur, uneven coils, ghosts, Rician noise, gamma, 8 bits.
 
     `noise`, `bias`: ranges of a patient's noise deviation and of the log-deviation of the coil's field; `ghost`: largest strength.

@@ -18,7 +18,9 @@ LEVELS = 32
 WEIGHTS = tuple(2.0**k for k in range(-8, 3))
 
 
-def trivial_dice(data: VolumeSet, *, train: Sequence[int] | None = None, size: tuple[int, int, int] | None = None) -> dict[str, float]:
+def trivial_dice(
+    data: VolumeSet, *, train: Sequence[int] | None = None, size: tuple[int, int, int] | None = None
+) -> dict[str, float]:
     """Dice in [0, 1] of each floor on the test cases: mean over cases, then over the foreground classes.
 
     `train`: indices of the cases that it learns from, all of the train split by default. `size`: the common grid (z, y, x), by default the
@@ -39,14 +41,20 @@ def _on_grid(case: Case, grid: Sequence[int]) -> tuple[NDArray[np.int64], NDArra
     """Grey level (0..LEVELS-1 by the case's own quantiles) and label of each voxel of the grid."""
     image, label = min_max(case.image).numpy(), case.label.numpy()
     edges = np.quantile(image, np.linspace(0, 1, LEVELS + 1)[1:-1])
-    index = np.ix_(*((2 * np.arange(n) + 1) * side // (2 * n) for n, side in zip(grid, label.shape, strict=True)))
+    index = np.ix_(
+        *((2 * np.arange(n) + 1) * side // (2 * n) for n, side in zip(grid, label.shape, strict=True))
+    )
     return np.searchsorted(edges, image[index]), label[index]
 
 
-def _frequencies(seen: Sequence[tuple[NDArray[np.int64], NDArray[np.uint8]]], classes: int) -> tuple[Array, Array]:
+def _frequencies(
+    seen: Sequence[tuple[NDArray[np.int64], NDArray[np.uint8]]], classes: int
+) -> tuple[Array, Array]:
     position = np.stack([np.mean([label == c for _, label in seen], axis=0) for c in range(classes)])
     position = np.stack([ndimage.gaussian_filter(p, (0.5, 1.5, 1.5)) for p in position]) + 1e-4
-    counts = np.stack([sum(np.bincount(grey[label == c], minlength=LEVELS) for grey, label in seen) for c in range(classes)])
+    counts = np.stack(
+        [sum(np.bincount(grey[label == c], minlength=LEVELS) for grey, label in seen) for c in range(classes)]
+    )
     return position, (counts + 1.0) / (counts + 1.0).sum(1, keepdims=True)
 
 
@@ -58,14 +66,23 @@ def _best(
     intensity: Array | None,
 ) -> float:
     def score(cases: Sequence[tuple[NDArray[np.int64], NDArray[np.uint8]]], weight: float) -> float:
-        return float(np.mean([_dice(_predict(grey, classes, position, intensity, weight), label, classes) for grey, label in cases]))
+        return float(
+            np.mean(
+                [
+                    _dice(_predict(grey, classes, position, intensity, weight), label, classes)
+                    for grey, label in cases
+                ]
+            )
+        )
 
     # A quarter of the training cases is enough to choose one number.
     weight = max(WEIGHTS, key=lambda w: score(seen[:: max(1, len(seen) // 12)], w))
     return score(test, weight)
 
 
-def _predict(grey: NDArray[np.int64], classes: int, position: Array | None, intensity: Array | None, weight: float) -> NDArray[np.int64]:
+def _predict(
+    grey: NDArray[np.int64], classes: int, position: Array | None, intensity: Array | None, weight: float
+) -> NDArray[np.int64]:
     odds = np.ones((classes, *grey.shape)) if position is None else position.copy()
     if intensity is not None:
         odds = odds * intensity[:, grey]

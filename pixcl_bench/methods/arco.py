@@ -204,33 +204,32 @@ def set_teacher_mode(teacher: nn.Module, mode: TeacherMode) -> None:
 class ARCO(Segmenter):
     """ARCO (You et al. 2023): relational pre-training for the first `pretrain` of the steps, then fine-tuning with a pixel contrast.
 
-    `losses` logs every name of `TERMS`, 0 where it has no part. With `teacher_mode="eval"` the teacher takes over the student's
-    running statistics.
+    `losses` logs every name of `TERMS`, 0 where it has no part. "eval": the teacher takes over the student's running statistics.
     """
 
     teacher: EMA
 
     def __init__(self, *, network: SegNet, pretraining: Pretraining, finetuning: FineTuning, pretrain: float = 0.2,
-                 teacher_mode: TeacherMode = "train", alpha: float = 0.99, ce: float = 0.5, dice: float = 0.5) -> None:  # fmt: skip
+                 global_weight: float = 1.0, local_weight: float = 1.0, teacher_mode: TeacherMode = "train", alpha: float = 0.99, ce: float = 0.5, dice: float = 0.5) -> None:  # fmt: skip
         super().__init__(network=network, teacher=True, alpha=alpha, ce=ce, dice=dice)
         if not 0 <= pretrain < 1 or teacher_mode not in ("train", "dropout", "eval"):
             raise ValueError(f"pretrain is a part of training in [0, 1), teacher_mode train, dropout or eval; got {pretrain}, {teacher_mode!r}")
         self.pretraining, self.finetuning, self.pretrain, self.teacher_mode = pretraining, finetuning, pretrain, teacher_mode
+        self.global_weight, self.local_weight = global_weight, local_weight
         self.teacher.copy_buffers = teacher_mode == "eval"
         self.train()
 
     def train(self, mode: bool = True) -> "ARCO":
         """Training or evaluation; in training the teacher's layers follow `teacher_mode`."""
         super().train(mode)
-        if mode:
-            set_teacher_mode(self.teacher, self.teacher_mode)
+        set_teacher_mode(self.teacher, self.teacher_mode if mode else "eval")
         return self
 
     def losses(self, batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
-        pair = self.network, self.teacher.module
+        pair: tuple[SegNet, SegNet] = self.network, self.teacher.module  # type: ignore[assignment]
         if progress < self.pretrain:
             logits, terms = relate(self.pretraining, *pair, batch)
-            rest = terms["global"] + terms["local"]
+            rest = self.global_weight * terms["global"] + self.local_weight * terms["local"]
         else:
             logits, terms = self.finetuning(*pair, batch, (progress - self.pretrain) / (1 - self.pretrain))
             rest = self.finetuning.total(terms)
@@ -239,8 +238,8 @@ class ARCO(Segmenter):
 
     def after_step(self, progress: float) -> None:
         """Move all slow copies, let the last representations enter the queues, count the step."""
-        self.pretraining.after_step(self.ema_momentum())
-        self.finetuning.dense.after_step(self.ema_momentum())
+        for part in (self.pretraining, self.finetuning.dense):
+            part.after_step(self.ema_momentum())
         super().after_step(progress)
 
 # %% ../../nbs/methods/12_arco.ipynb #a2a9c5f7
@@ -253,8 +252,8 @@ def bottleneck_width(network: SegNet) -> int:
 
 # %% ../../nbs/methods/12_arco.ipynb #3c2e0d40
 def arco(*, network: SegNet, num_classes: int, sampler: Literal["ns", "sg", "sag"] = "sg", layout: Literal["spatial", "list", "official"] = "spatial",
-         grid: int = 4, preset: Literal["paper", "code"] = "paper", pretrain: float = 0.2, dim: int = 256, stride: int = 4,
-         head: Literal["free", "released"] = "free", num_queries: int = 256, num_negatives: int = 512, temperature: float = 0.5,
+         grid: int = 4, preset: Literal["paper", "code"] = "paper", pretrain: float = 0.2, global_weight: float = 1.0, local_weight: float = 1.0,
+         dim: int = 256, stride: int = 4, head: Literal["free", "released"] = "free", num_queries: int = 256, num_negatives: int = 512, temperature: float = 0.5,
          queries: Literal["confident", "hard", "all"] | None = None, negatives: Literal["graph", "other", "bank"] | None = None,
          keys: Literal["shared", "own"] = "shared", con_weight: float = 0.01, unsup_weight: float = 1.0, nn_weight: float = 1.0,
          eqv_weight: float | None = None, mixture: Literal["none", "cutmix", "classmix", "cutout"] | None = None, colour: bool | None = None,
@@ -264,7 +263,8 @@ def arco(*, network: SegNet, num_classes: int, sampler: Literal["ns", "sg", "sag
     """ARCO around `network`; None takes the value of `preset` ("paper" or "code", see `preset_of`).
 
     `sampler`, `layout`, `grid`, `queries`, `negatives`, `keys`: of the contrast; `dim`, `stride`: of its representations, or
-    `head="released"` for full resolution. `pretrain`: part of the steps before fine-tuning. `threshold`, `top`, `nn_form`, `tau_*`: of
+    `head="released"` for full resolution. `pretrain`: part of the steps before fine-tuning, with
+    `global_weight` and `local_weight`. `threshold`, `top`, `nn_form`, `tau_*`: of
     the terms; `neighbours` is the length of all queues. Raises `ValueError` where `num_classes` is not the network's.
     """
     if num_classes != network.num_classes:
@@ -279,4 +279,5 @@ def arco(*, network: SegNet, num_classes: int, sampler: Literal["ns", "sg", "sag
     finetuning = FineTuning(dense=dense, mixture=p.mixture, colour=p.colour, threshold=threshold)
     pretraining = Pretraining(features=bottleneck_width(network), num_classes=num_classes, dims=network.dims, queue=neighbours,
                               tau_student=tau_student, tau_teacher=p.tau_teacher)  # fmt: skip
-    return ARCO(network=network, pretraining=pretraining, finetuning=finetuning, pretrain=pretrain, teacher_mode=teacher_mode, alpha=alpha, ce=ce, dice=dice)
+    return ARCO(network=network, pretraining=pretraining, finetuning=finetuning, pretrain=pretrain, global_weight=global_weight, local_weight=local_weight,
+                teacher_mode=teacher_mode, alpha=alpha, ce=ce, dice=dice)  # fmt: skip

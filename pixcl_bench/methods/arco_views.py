@@ -30,6 +30,10 @@ def _lattice(h: int, w: int) -> Tensor:
     return torch.stack([x, y], -1).view(-1, 2)
 
 
+def _affine(p: Tensor) -> Tensor:
+    return torch.cat([torch.ones(len(p), 1, dtype=p.dtype), p], 1)
+
+
 def spline_basis(h: int, w: int, points: int = 5) -> Float[Tensor, "hw k"]:
     """Fixed matrix of a thin-plate spline: `basis @ moved` (k, 2) is where each of the h x w pixels is read, (x, y) in [-1, 1].
 
@@ -38,11 +42,10 @@ def spline_basis(h: int, w: int, points: int = 5) -> Float[Tensor, "hw k"]:
     if points < 2:
         raise ValueError(f"a spline needs at least 2 x 2 control points, got {points}")
     c, p = _lattice(points, points), _lattice(h, w)
-    affine = lambda q: torch.cat([torch.ones(len(q), 1, dtype=q.dtype), q], 1)
     system = torch.zeros(len(c) + 3, len(c) + 3, dtype=torch.float64)
-    system[:-3, :-3], system[:-3, -3:], system[-3:, :-3] = _kernel(c, c), affine(c), affine(c).T
+    system[:-3, :-3], system[:-3, -3:], system[-3:, :-3] = _kernel(c, c), _affine(c), _affine(c).T
     inverse = torch.linalg.inv(system)[:, : len(c)]
-    return (torch.cat([_kernel(p, c), affine(p)], 1) @ inverse).float()
+    return (torch.cat([_kernel(p, c), _affine(p)], 1) @ inverse).float()
 
 # %% ../../nbs/methods/12c_arco_views.ipynb #f874a32f
 def similarity_points(batch: int, aspect: float, *, points: int = 5, degrees: float = 60.0, scale: float = 1.2, shift: float = 0.1,
@@ -51,7 +54,9 @@ def similarity_points(batch: int, aspect: float, *, points: int = 5, degrees: fl
 
     Reading positions shrink by the scale, so objects grow by it. `mirror` is the chance that the batch is mirrored.
     """
-    draw = lambda *shape: 2 * torch.rand(*shape, device=device) - 1
+    def draw(*shape: int) -> Tensor:
+        return 2 * torch.rand(*shape, device=device) - 1
+
     c = _lattice(points, points).float().to(device)
     flip = torch.where(torch.rand((), device=device) < mirror, -1.0, 1.0)
     angle = torch.deg2rad(degrees * draw(batch))

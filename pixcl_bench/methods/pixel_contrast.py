@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Queries', 'Negatives', 'nce', 'rows', 'class_means', 'hard_pixels', 'entropy_cut', 'confident_pixels',
-           'other_classes', 'class_graph', 'NegativeBank', 'confusable', 'released_rule', 'Picked', 'ContrastOptions',
-           'pick', 'contrast', 'PixelContrastLoss']
+           'other_classes', 'class_graph', 'NegativeBank', 'bank_strata', 'confusable', 'released_rule', 'Picked',
+           'ContrastOptions', 'pick', 'contrast', 'PixelContrastLoss']
 
 # %% ../../nbs/methods/11_pixel_contrast.ipynb #18622161
 import difflib
@@ -130,14 +130,13 @@ class NegativeBank(nn.Module):
         self.pointer.copy_((self.pointer + new.sum(1)) % self.room)
         self.filled.copy_(torch.minimum(self.filled + new.sum(1), self.room))
 
-    def strata(self, groups: int, layout: Layout) -> Strata:
-        """What is filled, class by class, in so many runs; positions index `keys.flatten(0, 1)`."""
-        c, size, _ = self.keys.shape
-        device = self.keys.device
-        start = torch.arange(c, device=device) * size
-        order = torch.arange(c * size, device=device)
-        official = layout == "official"
-        return list_strata(start, self.filled, 1 if official else groups, order, "official" if official else "list")
+# %% ../../nbs/methods/11_pixel_contrast.ipynb #b15d98c2
+def bank_strata(bank: NegativeBank, groups: int, layout: Layout) -> Strata:
+    """What is filled, class by class, in so many runs (a bank has no image to be cut); positions index `keys.flatten(0, 1)`."""
+    c, size, _ = bank.keys.shape
+    start = torch.arange(c, device=bank.keys.device) * size
+    order = torch.arange(c * size, device=bank.keys.device)
+    return list_strata(start, bank.filled, groups, order) if layout != "official" else list_strata(start, bank.filled, 1, order, "official")
 
 # %% ../../nbs/methods/11_pixel_contrast.ipynb #1d1eb621
 def confusable(label: Int[Tensor, "b *s"], probs: Float[Tensor, "b c *s"]) -> Bool[Tensor, "c p"]:
@@ -228,7 +227,7 @@ def pick(o: ContrastOptions, asks: Int[Tensor, "b *s"], label: Int[Tensor, "b *s
     sets = o.num_queries if o.keys == "own" else None
     queries = draw(asking, o.num_queries, sampler=o.sampler, generator=generator)
     if bank is not None:
-        keys = draw(bank.strata(o.grid ** (label.ndim - 1), o.layout), o.num_negatives, sampler=o.sampler, sets=sets, generator=generator)
+        keys = draw(bank_strata(bank, o.grid ** (label.ndim - 1), o.layout), o.num_negatives, sampler=o.sampler, sets=sets, generator=generator)
         valid = valid & (bank.filled > 0)
     else:
         mix = other_classes(counts) if o.negatives == "other" else class_graph(means, counts, graph_temperature)

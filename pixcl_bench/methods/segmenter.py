@@ -55,7 +55,7 @@ def _forget(count: nn.Module, incompatible: Any) -> None:
 # %% ../../nbs/methods/20_segmenter.ipynb #bd493091
 DROPOUT = (nn.Dropout, nn.Dropout2d, nn.Dropout3d)
 
-
+# %% ../../nbs/methods/20_segmenter.ipynb #2cc81865
 class _Followed(Learner):
     """A network and, where asked for, the teacher that follows it from step to step."""
 

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 # %% ../../nbs/methods/21_supervised_segmentation.ipynb #eb8ce550
-from ..dense_losses import IGNORE, one_hot
+from ..dense_losses import one_hot
 from .segmenter import Segmenter
 from ..nets.segmentation import Decoded, SegNet, Upsampling, linear_resize
 
@@ -49,8 +49,7 @@ def all_labels(*, network: SegNet, ce: float = 0.5, dice: float = 0.5) -> AllLab
 # %% ../../nbs/methods/21_supervised_segmentation.ipynb #138ebd5b
 def _cells(values: Float[Tensor, "b c *s"], grid: int) -> Float[Tensor, "b c *g"]:
     """Means over a grid of `grid` cells along every axis."""
-    pool = F.adaptive_avg_pool2d if values.ndim == 4 else F.adaptive_avg_pool3d
-    return pool(values, (grid,) * (values.ndim - 2))
+    return F.adaptive_avg_pool2d(values, grid) if values.ndim == 4 else F.adaptive_avg_pool3d(values, grid)
 
 
 class PriorMap(nn.Module):
