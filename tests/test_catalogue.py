@@ -15,7 +15,10 @@ from pixcl_bench.data.catalogue import CatalogueError, DatasetInfo, catalogue, g
 from pixcl_bench.data.entries import BUILT_IN
 from pixcl_bench.data.fingerprint import canonical_ast, code_digest, listing_digest, module_path
 
-NAMES = ("landcover-tiles", "digits", "cifar10", "cifar100", "stl10", "imagefolder")
+NAMES = (
+    "landcover-tiles", "digits", "cifar10", "cifar100", "stl10", "imagefolder",
+    "cardiac", "atrium", "brain", "torso", "acdc", "la2018", "pancreas-ct", "msd-heart", "msd-pancreas",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -37,13 +40,13 @@ def announce(monkeypatch: pytest.MonkeyPatch, *points: tuple[str, str]) -> None:
 def test_the_built_in_entries_are_complete() -> None:
     assert tuple(info.name for info in BUILT_IN) == NAMES
     for info in BUILT_IN:
-        assert info.kind in ("embedded", "canonical")
+        assert info.kind in ("embedded", "synthetic", "canonical")
         assert all((info.title, info.licence, info.citation, info.size, info.split_rule))
         assert bool(info.sources) == (info.kind == "embedded")
-        assert (info.published is None) == (info.kind == "embedded")
+        assert (info.published is None) == (info.kind != "canonical")
         assert len(set(info.classes)) == len(info.classes)
         assert module_path(info.loader.partition(":")[0]).is_file()
-    assert [len(get_info(name).classes) for name in NAMES] == [11, 10, 10, 100, 10, 0]
+    assert [len(get_info(name).classes) for name in NAMES] == [11, 10, 10, 100, 10, 0, 4, 2, 14, 14, 4, 2, 2, 2, 2]
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:
@@ -168,7 +171,7 @@ def test_other_packages_add_data_sets(monkeypatch: pytest.MonkeyPatch, tmp_path:
     foreign(monkeypatch, TOY=toy_info(), read=read)
     announce(monkeypatch, ("toy", "foreign_entries:TOY"))
     assert [*catalogue()] == [*NAMES, "toy"]
-    assert len(catalogue()) == 7
+    assert len(catalogue()) == len(NAMES) + 1
     assert (
         load("toy", tmp_path, split_seed=3, image_size=64, workers=2) == "loaded"
     )  # only what it names is passed
