@@ -46,7 +46,23 @@ def test_the_built_in_entries_are_complete() -> None:
         assert (info.published is None) == (info.kind != "canonical")
         assert len(set(info.classes)) == len(info.classes)
         assert module_path(info.loader.partition(":")[0]).is_file()
-    assert [len(get_info(name).classes) for name in NAMES] == [11, 10, 10, 100, 10, 0, 4, 2, 14, 14, 4, 2, 2, 2, 2]
+    assert [len(get_info(name).classes) for name in NAMES] == [
+        11,
+        10,
+        10,
+        100,
+        10,
+        0,
+        4,
+        2,
+        14,
+        14,
+        4,
+        2,
+        2,
+        2,
+        2,
+    ]
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:

@@ -83,16 +83,12 @@ VOLUME_SPLITS = ("train", "val", "test")
 Unit = Literal["patient", "slice"]
 Shape = tuple[int, int, int]
 
-
+# %% ../../nbs/data/04_volumes.ipynb #65526619
 @dataclass(frozen=True)
 class VolumeSet:
-    """Labelled volumes with splits, checked when made.
-
-    `splits`: train (in its published order), val (may be empty), test: indices of `cases`. `class_names`: background first.
-    `unit`: what a number of labelled items counts. Further splits may stand beside the three; `split_classes`: the classes that
-    are known in a split, where these are not all. Raises `VolumeError` or `SplitError` where these do not fit together.
-    """
-
+    """Labelled volumes with splits; `VolumeError` or `SplitError` where these do not fit together. `class_names`: background first.
+    `splits`: train (in its published order), val (may be empty), test, perhaps more: indices of `cases`. `unit`: what a number of labelled
+    items counts. `split_classes`: the classes that are known in a split, where these are not all."""
     name: str
     kind: str
     fingerprint: str
@@ -102,34 +98,26 @@ class VolumeSet:
     unit: Unit
     split_seed: int = 0
     split_classes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        _check_set(self)
-
+    def __post_init__(self) -> None: _check_set(self)
     @property
     def num_classes(self) -> int:
         """Number of classes, background included."""
         return len(self.class_names)
-
     @property
     def dims(self) -> tuple[Shape, Shape]:
         """The smallest and the largest side on each axis (z, y, x), over all cases."""
         sides = [tuple(case.label.shape) for case in self.cases]
         (z0, y0, x0), (z1, y1, x1) = (tuple(f(axis) for axis in zip(*sides, strict=True)) for f in (min, max))
         return (z0, y0, x0), (z1, y1, x1)
-
     def of(self, split: str) -> tuple[Case, ...]:
         """The cases of a split, in its order."""
         return tuple(self.cases[i] for i in self.splits[split].tolist())
-
     def patients(self, split: str) -> tuple[str, ...]:
         """The patients of a split, in order of first appearance."""
         return tuple(dict.fromkeys(case.patient for case in self.of(split)))
-
     def counts(self, split: str) -> Int64[Tensor, " c"]:
         """Voxels of each class in a split; ignored voxels are not counted."""
         return sum((class_voxels(case, self.num_classes) for case in self.of(split)), torch.zeros(self.num_classes, dtype=torch.int64))
-
     def summary(self) -> dict[str, Any]:
         """What a result record keeps of the data, JSON-ready: cases per split, and patients as `patients_<split>`."""
         facts = {key: getattr(self, key) for key in ("name", "kind", "fingerprint", "split_seed", "unit")}

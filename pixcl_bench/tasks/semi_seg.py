@@ -18,7 +18,7 @@ from typing import Any
 # %% ../../nbs/tasks/01_semi_seg.ipynb #dd3ded29
 from .. import runtime
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 from torch import Tensor
 
 # %% ../../nbs/tasks/01_semi_seg.ipynb #429fae4e
@@ -109,7 +109,7 @@ class Training:
             chosen = index.to(self.images.device)
             return self.images[chosen], self.labels[chosen].long()
         crops = [random_crop(image[None], label, self.patch) for image, label in (self.volumes[int(c)] for c in self.where[index, 0])]
-        return torch.stack([image for image, _ in crops]), torch.stack([label for _, label in crops]).long()
+        return torch.stack([image for image, _ in crops]), torch.stack([label for _, label in crops]).long()  # type: ignore[misc]
 
 
 def signed(label: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ def batches(data: VolumeSet, learner: Segmenter, settings: SemiSegSettings, *, s
         batch = {"labelled": image, "label": label}
         if many is not None:
             batch["unlabelled"] = augment(training.batch(next(many))[0], None)[0]
-        yield batch
+        yield batch  # type: ignore[misc]
 
 # %% ../../nbs/tasks/01_semi_seg.ipynb #8e4ed122
 def make_learner(target: str, args: Mapping[str, Any], settings: SemiSegSettings, *, num_classes: int, seed: int) -> Segmenter:
@@ -237,7 +237,7 @@ def planes(case: Case, prediction: Tensor) -> tuple[Plane, Plane, Plane]:
     z, y, x = case.spacing
     aspects = {"z": y / x, "y": z / x, "x": z / y}
     parts = (case.image, case.label, prediction)
-    found = [Plane(name, *(part.select(axis, centre[axis]) for part in parts), aspects[name]) for axis, name in enumerate("zyx")]
+    found = [Plane(name, *(part.select(axis, centre[axis]) for part in parts), aspects[name]) for axis, name in enumerate("zyx")]  # type: ignore[arg-type, call-arg]
     return found[0], found[1], found[2]
 
 # %% ../../nbs/tasks/01_semi_seg.ipynb #956cc0a0
