@@ -48,9 +48,8 @@ def toy_settings(**changes: object) -> SemiSegSettings:
     return SemiSegSettings.model_validate_json(json.dumps(base | changes))
 
 
-FLAT, DEEP = toy_settings(), SemiSegSettings.model_validate_json(
-    json.dumps({"network": "vnet", "patch": [4, 8, 8], "levels": 3, "width": 4, "labelled": 2, "batch_size": 4, "labelled_batch": 2, "steps": 4})
-)  # fmt: skip
+FLAT = toy_settings()
+DEEP = toy_settings(network="vnet", patch=[4, 8, 8], batch_size=4, labelled_batch=2, steps=4)
 
 
 class Painter(Segmenter):

@@ -11,7 +11,8 @@ import pytest
 import two_tasks as two
 from rich.console import Console
 
-from pixcl_bench.bench.grid import Run
+from pixcl_bench.bench.config import load_config
+from pixcl_bench.bench.grid import Run, plan
 from pixcl_bench.bench.progress import Board, PlainScreen
 from pixcl_bench.bench.store import seal
 from pixcl_bench.report import build, claims, exact, profiles, published_page, rows, stats, tables
@@ -355,3 +356,9 @@ def test_nothing_heavy_is_imported_for_an_exact_claim():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                           cwd=Path(__file__).parents[1])  # fmt: skip
     assert done.stdout.strip() == "[]"
+
+
+def test_a_method_of_one_task_is_planned_there_alone():
+    config = load_config(fake.ROOT / "benchmarks.yaml")
+    assert {run.task for run in plan(config, "quick", methods=["patchmix"])} == {"image_ssl"}
+    assert {run.task for run in plan(config, "quick", methods=["arco_sg"])} == {"semi_seg"}

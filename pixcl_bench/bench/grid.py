@@ -107,6 +107,7 @@ def plan(
     for seed in seeds or ():
         if seed < 0:
             raise UsageError(f"seed {seed}: a seed is not negative")
+    foreign = [m for m in methods or () if m not in known]  # of other packages: they belong to no task
     runs: list[Run] = []
     for task in chosen:
         first = [
@@ -123,7 +124,7 @@ def plan(
             for dataset in _pick(datasets, config.task(task).datasets, config.dataset_names(task, profile))
             for method in _pick(
                 methods,
-                [*config.task(task).methods, *(methods or ())],
+                [*config.task(task).methods, *foreign],
                 config.method_names(task, profile, dataset),
             )
         ]
