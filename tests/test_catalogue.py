@@ -18,6 +18,8 @@ from pixcl_bench.data.fingerprint import canonical_ast, code_digest, listing_dig
 NAMES = (
     "landcover-tiles", "digits", "cifar10", "cifar100", "stl10", "imagefolder",
     "cardiac", "atrium", "brain", "torso", "acdc", "la2018", "pancreas-ct", "msd-heart", "msd-pancreas",
+    "drr", "drr-lateral", "drr-hard", "brain-landmarks", "stereo",
+    "cephalogram", "hand", "isbi2015", "hand-atlas",
 )  # fmt: skip
 
 
@@ -62,6 +64,15 @@ def test_the_built_in_entries_are_complete() -> None:
         2,
         2,
         2,
+        17,
+        17,
+        17,
+        0,
+        0,
+        19,
+        37,
+        19,
+        37,
     ]
 
 

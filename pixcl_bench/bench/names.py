@@ -185,4 +185,5 @@ def reported_problems(config: Config, rows: list[int]) -> Iterator[Problem]:
         yield from among(config, ("reported", row, "task"), "task", number.task, tasks)
         if number.task in tasks:
             methods = _written(config, "tasks", number.task, "methods")
+            methods = [*methods, *_written(config, "tasks", number.task, "literature")]
             yield from among(config, ("reported", row, "method"), "method", number.method, methods)

@@ -24,6 +24,8 @@ _BY_FINGERPRINT = tuple(
     for name in (
         *("catalogue", "entries", "volume_entries", "anatomy_entries", "fetch", "fingerprint", "info"),
         *("landcover", "digits", "canonical", "medical", "phantom", "cardiac", "atrium", "anatomy"),
+        *("landmark_entries", "drawn_entries", "radiograph_entries", "drawing", "cephalogram", "hand"),
+        *("projections", "correspondences", "radiographs"),
     )
 )
 """What these make is in the fingerprint of the data set."""

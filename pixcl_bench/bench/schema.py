@@ -95,7 +95,7 @@ class Budget(_Strict):
 
 class Task(_Strict):
     """One evaluation protocol: its notebook and code, metrics, data sets, methods, and a budget for each
-    profile."""
+    profile. `literature`: titles of methods that only stand in the reported numbers."""
 
     title: Text
     notebook: Text
@@ -110,6 +110,7 @@ class Task(_Strict):
     settings: Settings = {}
     datasets: Annotated[dict[Name, DatasetEntry], Field(min_length=1)]
     methods: Annotated[dict[Name, Method], Field(min_length=1)]
+    literature: dict[Name, Text] = {}
     budgets: dict[str, Budget]
 
 

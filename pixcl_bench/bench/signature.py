@@ -9,7 +9,7 @@ from typing import Any
 from pixcl_bench.bench.errors import nearest, unknown
 from pixcl_bench.bench.source import find_module, parse_source, sibling_modules, top_level_names
 
-INJECTED = frozenset({"encoder", "network", "num_classes"})
+INJECTED = frozenset({"encoder", "network", "num_classes", "num_landmarks"})
 """Arguments that a task gives to a builder whose signature names them."""
 
 _SCALARS: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}

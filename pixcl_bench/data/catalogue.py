@@ -24,6 +24,7 @@ from pixcl_bench.data.info import DatasetInfo, Published
 
 if TYPE_CHECKING:
     from pixcl_bench.data.images import ImageSet
+    from pixcl_bench.data.landmarks import LandmarkSet
     from pixcl_bench.data.volumes import VolumeSet
 
 __all__ = [
@@ -143,7 +144,7 @@ def load(
     image_size: int | None = None,
     workers: int | None = None,
     cache: Path | None = None,
-) -> "ImageSet | VolumeSet":
+) -> "ImageSet | LandmarkSet | VolumeSet":
     """Load a data set by name, fetching it first where that is possible.
 
     The loader gets those of `root`, `split_seed`, `image_size`, `workers`, `cache` that its signature names
@@ -163,7 +164,7 @@ def load(
     }
     accepted = inspect.signature(loader).parameters
     given = {key: value for key, value in offered.items() if key in accepted and value is not None}
-    return cast("ImageSet | VolumeSet", loader(**given))
+    return cast("ImageSet | LandmarkSet | VolumeSet", loader(**given))
 
 
 def _loader(info: DatasetInfo) -> Any:

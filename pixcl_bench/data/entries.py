@@ -2,6 +2,7 @@
 
 from pixcl_bench.data.fetch import Member, Source
 from pixcl_bench.data.info import DatasetInfo, Published
+from pixcl_bench.data.landmark_entries import LANDMARKS
 from pixcl_bench.data.volume_entries import VOLUMES
 
 _BLUE_MARBLE = Source(
@@ -218,4 +219,13 @@ IMAGEFOLDER = DatasetInfo(
     code=(_CANONICAL, "pixcl_bench.data.images", _SPLITS),
 )
 
-BUILT_IN: tuple[DatasetInfo, ...] = (LANDCOVER_TILES, DIGITS, CIFAR10, CIFAR100, STL10, IMAGEFOLDER, *VOLUMES)
+BUILT_IN: tuple[DatasetInfo, ...] = (
+    LANDCOVER_TILES,
+    DIGITS,
+    CIFAR10,
+    CIFAR100,
+    STL10,
+    IMAGEFOLDER,
+    *VOLUMES,
+    *LANDMARKS,
+)

@@ -16,7 +16,8 @@ _HEAD = ["method", "data set", "network", "metric", "value", "source"]
 
 
 def _cells(config: Config, entry: Reported) -> list[str]:
-    title, _ = describe(config, entry.task, entry.method)
+    title = config.tasks[entry.task].literature.get(entry.method)
+    title = title or describe(config, entry.task, entry.method)[0]
     value = f"{entry.value:g} {entry.unit}".strip()
     source = entry.source + (f" ({entry.notes})" if entry.notes else "")
     return [title, entry.dataset, entry.encoder or "—", entry.metric, value, source]

@@ -138,3 +138,42 @@ class SemiSegSettings(_Strict):
         if self.stride is not None and any(s > p for s, p in zip(self.stride, self.patch, strict=True)):
             raise ValueError(f"stride: {list(self.stride)} skips voxels of the patch {list(self.patch)}")
         return self
+
+
+class LandmarksSettings(_Strict):
+    """Budget, network, optimiser, supports and evaluation of the task `landmarks`."""
+
+    network: Literal["ld_unet", "vgg19"] = Field("ld_unet", description="ld_unet: LD's small U-Net; vgg19: the network of CC2D and IGU-Aug")
+    width: Annotated[int, Field(ge=1)] = Field(16, description="channels of the first level of ld_unet")
+    levels: Annotated[int, Field(ge=2, le=5)] = Field(5, description="levels of ld_unet")
+    pretrained: bool = Field(False, description="ImageNet weights of vgg19, loaded by timm from disk or network")
+    image_size: Annotated[int, Field(ge=32, le=2048)] | None = Field(
+        None, description="side of the grid that images are resized to; None: the data set's own"
+    )
+    batch_size: Annotated[int, Field(ge=2)] = Field(8, description="images a step; what a method cuts out of them is its own affair")
+    steps: Annotated[int, Field(ge=0)] = Field(7200, description="optimiser steps; 0 evaluates the initial weights")
+    optimizer: Literal["adamw", "sgd", "lars"] = "adamw"
+    lr: Positive = 1.0e-4
+    min_lr: Annotated[float, Field(ge=0.0)] = 0.0
+    warmup: Fraction = 0.0
+    schedule: Literal["cosine", "poly", "step", "constant"] = "cosine"
+    power: Positive = Field(0.9, description="exponent of the schedule poly")
+    drop_every: Annotated[float, Field(gt=0.0, le=1.0)] = Field(0.4, description="schedule step: a tenth after each such part of the steps")
+    weight_decay: Annotated[float, Field(ge=0.0)] = 1.0e-4
+    decay_all: bool = Field(False, description="also decay biases and norms")
+    momentum: Fraction = Field(0.9, description="momentum of SGD and LARS")
+    nesterov: bool = False
+    clip_grad: Positive | None = None
+    precision: Literal["fp32", "bf16"] = "fp32"
+    channels_last: bool = False
+    compile: bool = False
+    checkpoint_every: Annotated[int, Field(ge=0)] = Field(0, description="steps between checkpoints; 0: none")
+    save_model: bool = Field(False, description="keep model.safetensors in the run's folder")
+    supports: Annotated[int, Field(ge=1, le=50)] = Field(5, description="labelled images that are matched in turn; errors are averaged over them")
+    support_by: Literal["seed", "published"] = Field(
+        "seed", description="seed: drawn from the training part by the run's seed, the same for all methods; published: the set's template"
+    )
+    split_seed: int = Field(0, description="seed of the split, where the set has no published one")
+    eval_split: str = Field("test", description="val while tuning, test for what is published; some sets have more")
+    eval_batch: Annotated[int, Field(ge=1)] = Field(16, description="images at a time")
+    truth: Literal["float", "published"] = Field("float", description="published: the truncated points that the papers score against")
