@@ -133,6 +133,9 @@ def test_order_of_the_layers(config: Config) -> None:
     assert settings["views"]["flip"] == 0.3
     assert settings["views"]["scale"] == [0.5, 1.0]
     assert settings["momentum"] == 0.9
+    assert settings["weight_decay"] == 0.05
+    assert config.settings("toy", "digits", "better", "study")["weight_decay"] == 0.2  # own of the budget
+    assert config.settings("toy", "digits", "plain", "study")["weight_decay"] == 0.05
     with pytest.raises(UsageError, match=r"--set lrr: unknown key 'lrr' \(did you mean 'lr'\?\)"):
         config.settings("toy", "digits", "better", "quick", {"lrr": 0.3})
 

@@ -55,6 +55,7 @@ tasks:
         learner: toybench.learners:better
         args: {width: 8}
         settings: {lr: 0.01}
+    literature: {elsewhere: A method of others}
     budgets:
       quick:
         datasets: [digits]
@@ -65,6 +66,7 @@ tasks:
         methods: all
         settings: {steps: 8}
         args: {better: {sizes: [2, 3]}}
+        own: {better: {weight_decay: 0.2}}
 claims:
   - id: better-over-plain
     task: toy

@@ -121,14 +121,12 @@ def _settings(config: Config, name: str, task: Task) -> Iterator[Problem]:
         known = merging.field_names(model, tuple(parts[:-1]))
         yield from among(config, (*at, "per_method", i), "setting", parts[-1], known)
     yield from duplicates(config, (*at, "per_method"), task.per_method, "setting")
-    for method, entry in task.methods.items():
-        for path in _leaves(entry.settings):
+    for place, settings in _of_methods(at, task):
+        for path in _leaves(settings):
             if not any(".".join(path[:end]) in task.per_method for end in range(1, len(path) + 1)):
                 message = f"{'.'.join(path)!r} may not be set by a method: the budget is the same for all"
                 hint = nearest(path[0], task.per_method)
-                yield config.document.problem(
-                    (*at, "methods", method, "settings", *path), message, hint, key=True
-                )
+                yield config.document.problem((*place, *path), message, hint, key=True)
     seen: set[str] = set()
     for dataset, method, profile in _combinations(config, name, task):
         stack = merging.layers(name, task, dataset, method, profile)
@@ -136,6 +134,15 @@ def _settings(config: Config, name: str, task: Task) -> Iterator[Problem]:
         if state not in seen:
             seen.add(state)
             yield from _one_setting(config, model, stack)
+
+
+def _of_methods(at: KeyPath, task: Task) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
+    """The settings that belong to one method alone, with their place in the file."""
+    for method, entry in task.methods.items():
+        yield (*at, "methods", method, "settings"), entry.settings
+    for profile, budget in task.budgets.items():
+        for method, settings in budget.own.items():
+            yield (*at, "budgets", profile, "own", method), settings
 
 
 def _combinations(config: Config, name: str, task: Task) -> Iterator[tuple[str, str, str | None]]:

@@ -93,6 +93,10 @@ def _budget_names(config: Config, at: KeyPath, budget: Budget, methods: list[str
     for i, name in enumerate(listed):
         yield from among(config, (*at, "datasets", i), "data set", name, datasets)
     yield from _method_names(config, at, budget.methods, budget.args, methods)
+    for word in budget.own:
+        if word not in methods:
+            hint = nearest(word, methods)
+            yield config.document.problem((*at, "own", word), f"unknown method {word!r}", hint, key=True)
     for name, entry in budget.datasets.items():
         here = (*at, "datasets", name)
         if not listed and name not in datasets:

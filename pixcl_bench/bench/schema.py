@@ -84,13 +84,15 @@ class BudgetDataset(_Strict):
 class Budget(_Strict):
     """What a profile runs of a task: data sets (in the file a list of names, or a mapping with what changes
     on each), methods (`all` is read as `["all"]`), seeds (those of the profile where None), the settings of
-    the budget, and by method the arguments that replace its own there (a wider head, say)."""
+    the budget, and by method the arguments (a wider head, say) and the settings of its own, `own` (another
+    learning rate, say), that replace the method's there."""
 
     datasets: Annotated[dict[str, BudgetDataset], Field(min_length=1), BeforeValidator(_by_name)]
     methods: Methods = ["all"]
     seeds: Seeds | None = None
     settings: Settings = {}
     args: dict[str, Settings] = {}
+    own: dict[str, Settings] = {}
 
 
 class Task(_Strict):

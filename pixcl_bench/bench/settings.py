@@ -37,6 +37,8 @@ def layers(
         (("tasks", name, "methods", method), entry or task.methods.get(method)),
     ]
     found: list[Layer] = [((*path, "settings"), part.settings) for path, part in parts if part is not None]
+    if budget is not None and method in budget.own:
+        found.append(((*here, "own", method), budget.own[method]))
     return [*found, ((OVERRIDE,), nested(overrides))] if overrides else found
 
 
