@@ -69,7 +69,7 @@ def xlogx_table(top: int, device: torch.device) -> Tensor:
 # %% ../nbs/foundations/12_information.ipynb #b91a698b
 def entropy_map(images: Num[Tensor, "n h w"], *, window: Window = "disk", size: int = 10, base: Literal["bits", "nats"] = "bits",
                 chunk: int | None = None) -> Float32[Tensor, "n h w"]:  # fmt: skip
-    """Entropy of the grey levels around each pixel of uint8 images, cut off at the border (method file, 3.1).
+    """Entropy of the grey levels around each pixel of uint8 images, cut off at the border (after IGU-Aug's released code).
 
     `window` "disk" with `size` its radius, or "box" with `size` its side (an even box reaches one pixel further up and left).
     `chunk`: how many counts are held at once (about 16 bytes each). Raises `TypeError` for images that are not uint8 and `ValueError`
@@ -136,7 +136,7 @@ def classes(entropy: Float[Tensor, "*s"], thresholds: Sequence[float] = (2.3, 4.
 
 # %% ../nbs/foundations/12_information.ipynb #5ec2e6cf
 def auto_thresholds(entropy: Float[Tensor, " n"], loss: Float[Tensor, " n"]) -> tuple[float, float]:
-    """The outermost two entropies at which a cubic fitted to the losses of n anchors crosses their mean (method file, 3.2).
+    """The outermost two entropies at which a cubic fitted to the losses of n anchors crosses their mean (the cubic is ours, the crossing the authors').
 
     Only crossings within the entropies seen count. Raises `ValueError` where there are fewer than two, or too few anchors.
     """

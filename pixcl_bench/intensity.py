@@ -358,7 +358,7 @@ def estimate_intensity(images: Num[Tensor, "n h w"], information: Float[Tensor, 
                        key_points: int = 8, points: Float[Tensor, "n m 2"] | None = None, kind: MIKind = "joint_hist", levels: int = 256, stop: Stop = "mean",
                        alpha: float | tuple[float, float, float] = 1.0, target: Literal["class", "all"] = "class", low: Literal["medium", "own"] = "medium",
                        official_quirk: bool = False, limit: int = 24, reference: int = 0, generator: Generator | None = None) -> Estimate:  # fmt: skip
-    """Ranges of jitter for each class of information and for all pixels, from uint8 images without labels (method file, 3.4).
+    """Ranges of jitter for each class of information and for all pixels, from uint8 images without labels (after the released `search_aug.py`).
 
     At most `limit` images are used: `reference` and others spread evenly, or drawn where a generator is given. `patch` is a sixth
     of the shorter side where not given (64 of 384). `points` (NaN: unknown), the strongest first, replace the SIFT key points and

@@ -130,9 +130,10 @@ def cc2d(*, network: DenseNet, dim: int = 16, crop: int = 64, window: int = 9, t
          degrees: float = 20.0, anchors: int = 1, margin: float = 0.1, brightness: float = 0.15, contrast: float = 0.25, context: bool = True,
          shared: bool = False, interpolation: Literal["bilinear", "bicubic"] = "bicubic", quantise: bool = True,
          upsample: Literal["bilinear", "nearest"] = "bilinear") -> CrossPatch:  # fmt: skip
-    """CC2D's self-supervised stage: anchors drawn uniformly, one mild jitter for all. Defaults are those published for cephalograms.
+    """CC2D's self-supervised stage: anchors drawn uniformly, one mild jitter for all. Defaults: the released code's for cephalograms.
 
-    `crop` (pixels) is a multiple of the network's `divisor`. Ours: `anchors` > 1 in a crop, one network for images and crops (`shared`).
+    `crop` (pixels) is a multiple of the network's `divisor`. Ours: `margin` 0.1 (CC2D: 0.05), the bicubic rotation,
+    `anchors` > 1 in a crop, one network for images and crops (`shared`).
     """
     crops = CropOptions(crop, degrees, anchors, "uniform", margin, brightness, contrast, interpolation, quantise)
     objective = ContrastOptions(window, temperature, clip, levels)

@@ -134,11 +134,12 @@ def igu_aug(*, network: DenseNet, dim: int = 16, crop: int = 64, window: int = 9
             mutual_information: Literal["joint_hist", "hist_labels"] = "joint_hist", context: bool = True, shared: bool = False,
             interpolation: Literal["bilinear", "bicubic"] = "bicubic", quantise: bool = True,
             upsample: Literal["bilinear", "nearest"] = "bilinear") -> IGUAug:  # fmt: skip
-    """IGU-Aug: CC2D with anchors drawn and crops jittered by information. Defaults are those published for cephalograms.
+    """IGU-Aug: CC2D with anchors drawn and crops jittered by information. Defaults: the draft's and the released code's for cephalograms.
 
     Half of the guidance off: `sampler` "uniform" (intensity only) or `intensity` "uniform" (sampling only, jitter by `brightness` and
     `contrast`). `radius` of the `information` window in pixels; `crop` a multiple of the network's `divisor`. Ours: `anchors` > 1, `shared`,
-    `thresholds` None. The other arguments: `CropOptions`, `ContrastOptions`, `Guidance`.
+    `thresholds` None, and of the defaults the sampler "hard" (the code prefers tournaments) with a margin of 0.1, 8 key points a class, the joint
+    histogram as mutual information, the bicubic rotation. The other arguments: `CropOptions`, `ContrastOptions`, `Guidance`.
     """
     pair = None if thresholds is None else (thresholds[0], thresholds[1])
     guidance = Guidance(gamma, least, pair, intensity, patch, key_points, alpha, mutual_information, information, radius)
