@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -167,6 +168,8 @@ def test_stopping_the_suite_leaves_no_children(tmp_path: Path, number: signal.Si
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # Tests that were started in the background ignore SIGINT, and children would inherit that.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     told = tmp_path / "results/quick/toy/digits/plain/seed-0/progress.json"
     assert until(told.exists), suite.communicate(timeout=1)
