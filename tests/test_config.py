@@ -3,6 +3,7 @@ the grid."""
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -249,6 +250,19 @@ def test_a_budget_may_have_methods_and_seeds_of_its_own(by_dataset: Config) -> N
     first = [("digits", "better"), *(("landcover-tiles", name) for name in ("chance", "plain", "better"))]
     assert runs == [(*each, seed) for seed in (5, 6) for each in first]
     assert len(plan(config, "study", seeds=[1], datasets=["digits"])) == 1
+
+
+def test_a_data_set_may_have_seeds_of_its_own(by_dataset: Config) -> None:
+    budget = by_dataset.tasks["toy"].budgets["study"]
+    fewer = budget.datasets["digits"].model_copy(update={"seeds": [6]})
+    changed = budget.model_copy(update={"datasets": {**budget.datasets, "digits": fewer}})
+    task = by_dataset.tasks["toy"]
+    toy = task.model_copy(update={"budgets": {**task.budgets, "study": changed}})
+    benchmarks = by_dataset.benchmarks.model_copy(update={"tasks": {**by_dataset.tasks, "toy": toy}})
+    config = replace(by_dataset, benchmarks=benchmarks)
+    assert (config.seeds("toy", "study", "digits"), config.seeds("toy", "study")) == ([6], [5, 6])
+    runs = [(run.dataset, run.seed) for run in plan(config, "study") if run.method == "better"]
+    assert runs == [("landcover-tiles", 5), ("digits", 6), ("landcover-tiles", 6)]
 
 
 def test_a_list_of_data_sets_is_a_mapping_without_changes(tmp_path: Path) -> None:

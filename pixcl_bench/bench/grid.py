@@ -128,8 +128,15 @@ def plan(
                 config.method_names(task, profile, dataset),
             )
         ]
-        wanted = dict.fromkeys(seeds or config.seeds(task, profile))
-        runs += [run.model_copy(update={"seed": seed}) for seed in wanted for run in first]
+        wanted = {run.dataset: list(seeds or config.seeds(task, profile, run.dataset)) for run in first}
+        usual = seeds or config.seeds(task, profile)
+        every = dict.fromkeys([*usual, *(seed for own in wanted.values() for seed in own)])
+        runs += [
+            run.model_copy(update={"seed": seed})
+            for seed in every
+            for run in first
+            if seed in wanted[run.dataset]
+        ]
     if not runs:
         raise UsageError(f"profile {profile!r} runs nothing of {', '.join(chosen)}")
     return runs

@@ -36,8 +36,8 @@ def _task_tables(config: Config, name: str) -> Iterable[Table]:
         datasets.add_row(dataset, info.kind, info.size, ", ".join(where))
     budgets = _table(f"{name}: budgets", "profile", "data set", "methods", "seeds", "runs")
     for profile in config.profiles:
-        seeds = len(config.seeds(name, profile))
         for dataset in config.dataset_names(name, profile):
+            seeds = len(config.seeds(name, profile, dataset))
             count = len(config.method_names(name, profile, dataset))
             budgets.add_row(profile, dataset, str(count), str(seeds), str(count * seeds))
     return methods, datasets, budgets

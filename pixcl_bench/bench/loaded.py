@@ -83,10 +83,13 @@ class Config:
         chosen = own or budget.methods
         return list(entry.methods) if chosen == ["all"] else list(chosen)
 
-    def seeds(self, task: str, profile: str) -> list[int]:
-        """The seeds that a profile runs of a task: those of its budget there, else of the profile."""
+    def seeds(self, task: str, profile: str, dataset: str | None = None) -> list[int]:
+        """The seeds that a profile runs of a task: those of its budget there for the data set, else of the
+        budget, else of the profile."""
         budget = self.task(task).budgets.get(profile)
-        return list((budget.seeds if budget else None) or self.profile(profile).seeds)
+        entry = budget.datasets.get(dataset) if budget and dataset else None
+        own = entry.seeds if entry else None
+        return list(own or (budget.seeds if budget else None) or self.profile(profile).seeds)
 
     def args(self, task: str, method: str, profile: str, dataset: str | None = None) -> dict[str, Any]:
         """The arguments of a method's builder in a profile: its own, over them those of the budget, and over

@@ -104,6 +104,7 @@ def _budget_names(config: Config, at: KeyPath, budget: Budget, methods: list[str
                 here, f"unknown data set {name!r}", nearest(name, datasets), key=True
             )
         yield from _method_names(config, here, entry.methods or ["all"], entry.args, methods)
+        yield from duplicates(config, (*here, "seeds"), entry.seeds or [], "seed")
 
 
 def _method_names(

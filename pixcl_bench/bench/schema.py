@@ -73,11 +73,12 @@ class Method(_Strict):
 
 
 class BudgetDataset(_Strict):
-    """What a profile changes on one data set of a task: the settings, the methods that it runs there (those
-    of the budget where None), and by method the arguments that replace its own there."""
+    """What a profile changes on one data set of a task: the settings, the methods and the seeds that it runs
+    there (those of the budget where None), and by method the arguments that replace its own there."""
 
     settings: Settings = {}
     methods: Methods | None = None
+    seeds: Seeds | None = None
     args: dict[str, Settings] = {}
 
 

@@ -10,17 +10,24 @@ def markdown_profiles(config: Config) -> str:
     for name, profile in config.profiles.items():
         tasks = [task for task in config.tasks if name in config.tasks[task].budgets]
         data = dict.fromkeys(d for task in tasks for d in config.dataset_names(task, name))
-        runs = sum(len(config.grid(task, name)) * len(config.seeds(task, name)) for task in tasks)
+        grids = [(task, data) for task in tasks for data, _ in config.grid(task, name)]
+        runs = sum(len(config.seeds(task, name, data)) for task, data in grids)
         cells = (profile.purpose, ", ".join(data), _seeds(config, name, tasks), f"{runs}")
         rows.append([f"`{name}`", *map(md_escape, cells)])
     return md_table(["profile", "purpose", "data", "seeds", "runs"], rows, "lllrr")
 
 
 def _seeds(config: Config, profile: str, tasks: list[str]) -> str:
-    """How many seeds: one number, or the profile's and what other tasks take."""
-    usual = len(config.profiles[profile].seeds)
-    other = {task: len(config.seeds(task, profile)) for task in tasks}
+    """How many seeds: one number, or the profile's and what other tasks take, by data set where they differ."""
+    usual = str(len(config.profiles[profile].seeds))
+    other = {task: _counts(config, profile, task) for task in tasks}
     words = [f"{task} {count}" for task, count in other.items() if count != usual]
     if len({*other.values()}) == 1:
-        return str(next(iter(other.values())))
-    return f"{usual} ({', '.join(words)})" if words else str(usual)
+        return next(iter(other.values()))
+    return f"{usual} ({', '.join(words)})" if words else usual
+
+
+def _counts(config: Config, profile: str, task: str) -> str:
+    """`9`, or `3 to 9` where data sets take different numbers of seeds."""
+    found = sorted({len(config.seeds(task, profile, data)) for data in config.dataset_names(task, profile)})
+    return f"{found[0]} to {found[-1]}" if len(found) > 1 else str(found[0])

@@ -108,7 +108,7 @@ def _expected(config: Config, where: Place) -> dict[str, int]:
         where.task, where.profile
     ):
         return {}
-    seeds = len(config.seeds(where.task, where.profile))
+    seeds = len(config.seeds(where.task, where.profile, where.dataset))
     return dict.fromkeys(config.method_names(where.task, where.profile, where.dataset), seeds)
 
 
@@ -196,6 +196,14 @@ def summary(config: Config, records: Iterable[Record], task: str) -> list[Row]:
     return rows
 
 
+def _shown(metrics: Mapping[str, Metric], primary: str, records: Sequence[Record]) -> dict[str, Metric]:
+    """The metrics that this place knows: one of which no finished run speaks, not even as undefined, belongs to
+    other data sets of the task."""
+    finished = [r for r in records if r.status == "ok"]
+    spoken = {name for r in finished for name in r.metrics} or set(metrics)
+    return {name: metric for name, metric in metrics.items() if name in spoken or name == primary}
+
+
 def _notes(rows: Sequence[Row], left_out: Sequence[Record], metrics: Mapping[str, Metric]) -> Iterable[str]:
     ns = sorted({row.n for row in rows if row.n})
     if len(ns) > 1:
@@ -235,14 +243,15 @@ def tables(config: Config, records: Iterable[Record], task: str | None = None) -
         kept, left_out = same_budget(group, entry.per_method)
         rows = _rows(config, where, kept)
         kinds = {r.dataset_kind for r in kept if r.status == "ok"} or {r.dataset_kind for r in kept}
+        metrics = _shown(entry.metrics, entry.primary, kept)
         table = Table(
             place=where,
             title=entry.title,
             dataset_kind=" and ".join(sorted(map(str, kinds))),
             primary=entry.primary,
-            metrics=dict(entry.metrics),
+            metrics=metrics,
             rows=tuple(rows),
-            notes=tuple(_notes(rows, left_out, entry.metrics)),
+            notes=tuple(_notes(rows, left_out, metrics)),
             records=tuple(kept),
             roles={name: method.role for name, method in entry.methods.items()},
         )
