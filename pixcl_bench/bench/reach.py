@@ -26,6 +26,9 @@ _BY_FINGERPRINT = tuple(
         *("landcover", "digits", "canonical", "medical", "phantom", "cardiac", "atrium", "anatomy"),
         *("landmark_entries", "drawn_entries", "radiograph_entries", "drawing", "cephalogram", "hand"),
         *("projections", "correspondences", "radiographs"),
+        *("pixel_entries", "drawn_pixel_entries", "remote_entries", "list_entries"),
+        *("landcover_pixels", "anatomy_slices", "fundus", "vessel_trees", "aerial", "aerial_canvas"),
+        *("remote_sensing", "tiles", "neutral", "ld_lists", "fundus_files", "chest_files"),
     )
 )
 """What these make is in the fingerprint of the data set."""

@@ -25,6 +25,7 @@ from pixcl_bench.data.info import DatasetInfo, Published
 if TYPE_CHECKING:
     from pixcl_bench.data.images import ImageSet
     from pixcl_bench.data.landmarks import LandmarkSet
+    from pixcl_bench.data.pixels import PixelSet
     from pixcl_bench.data.volumes import VolumeSet
 
 __all__ = [
@@ -144,7 +145,7 @@ def load(
     image_size: int | None = None,
     workers: int | None = None,
     cache: Path | None = None,
-) -> "ImageSet | LandmarkSet | VolumeSet":
+) -> "ImageSet | LandmarkSet | PixelSet | VolumeSet":
     """Load a data set by name, fetching it first where that is possible.
 
     The loader gets those of `root`, `split_seed`, `image_size`, `workers`, `cache` that its signature names
@@ -164,7 +165,7 @@ def load(
     }
     accepted = inspect.signature(loader).parameters
     given = {key: value for key, value in offered.items() if key in accepted and value is not None}
-    return cast("ImageSet | LandmarkSet | VolumeSet", loader(**given))
+    return cast("ImageSet | LandmarkSet | PixelSet | VolumeSet", loader(**given))
 
 
 def _loader(info: DatasetInfo) -> Any:

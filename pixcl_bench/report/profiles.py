@@ -18,7 +18,7 @@ def markdown_profiles(config: Config) -> str:
 
 
 def _seeds(config: Config, profile: str, tasks: list[str]) -> str:
-    """How many seeds: one number, or the profile's and what other tasks take, by data set where they differ."""
+    """How many seeds: one number, or the profile's and what other tasks take."""
     usual = str(len(config.profiles[profile].seeds))
     other = {task: _counts(config, profile, task) for task in tasks}
     words = [f"{task} {count}" for task, count in other.items() if count != usual]

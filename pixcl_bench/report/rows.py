@@ -197,8 +197,8 @@ def summary(config: Config, records: Iterable[Record], task: str) -> list[Row]:
 
 
 def _shown(metrics: Mapping[str, Metric], primary: str, records: Sequence[Record]) -> dict[str, Metric]:
-    """The metrics that this place knows: one of which no finished run speaks, not even as undefined, belongs to
-    other data sets of the task."""
+    """The metrics that this place knows: one of which no finished run speaks, not even as undefined, belongs
+    to other data sets of the task."""
     finished = [r for r in records if r.status == "ok"]
     spoken = {name for r in finished for name in r.metrics} or set(metrics)
     return {name: metric for name, metric in metrics.items() if name in spoken or name == primary}

@@ -177,3 +177,98 @@ class LandmarksSettings(_Strict):
     eval_split: str = Field("test", description="val while tuning, test for what is published; some sets have more")
     eval_batch: Annotated[int, Field(ge=1)] = Field(16, description="images at a time")
     truth: Literal["float", "published"] = Field("float", description="published: the truncated points that the papers score against")
+
+
+class TrainingSettings(_Strict):
+    """How long and with which optimiser something is trained; the fields that `train.TrainConfig` reads."""
+
+    batch_size: Annotated[int, Field(ge=2)] = Field(32, description="images a step")
+    steps: Annotated[int, Field(ge=0)] = Field(100, description="optimiser steps; 0: none")
+    optimizer: Literal["adamw", "sgd", "lars"] = "adamw"
+    lr: Positive = 2.0e-3
+    min_lr: Annotated[float, Field(ge=0.0)] = 0.0
+    warmup: Fraction = Field(0.1, description="part of the steps with linear warm-up")
+    schedule: Literal["cosine", "poly", "step", "constant"] = "cosine"
+    power: Positive = Field(0.9, description="exponent of the schedule poly")
+    drop_every: Annotated[float, Field(gt=0.0, le=1.0)] = Field(0.4, description="schedule step: a tenth after each such part of the steps")
+    weight_decay: Annotated[float, Field(ge=0.0)] = 1.0e-4
+    decay_all: bool = Field(False, description="also decay biases and norms")
+    momentum: Fraction = Field(0.9, description="momentum of SGD and LARS")
+    nesterov: bool = False
+    clip_grad: Positive | None = None
+    precision: Literal["fp32", "bf16"] = "fp32"
+    channels_last: bool = False
+    compile: bool = False
+    checkpoint_every: Annotated[int, Field(ge=0)] = Field(0, description="steps between checkpoints; 0: none")
+
+
+class SampleSettings(_Strict):
+    """How labelled images are changed while a segmentation network is trained on them, each by its own draw."""
+
+    crop: Side | None = Field(None, description="side of the square that is seen, in pixels; None: the image's")
+    scale: tuple[Positive, Positive] = Field((1.0, 1.0), description="the image is enlarged by a factor between these")
+    flip: Fraction = Field(0.5, description="probability of a horizontal mirror")
+    flip_vertical: Fraction = Field(0.0, description="probability of a vertical mirror")
+    rotation: Annotated[float, Field(ge=0.0, le=180.0)] = Field(0.0, description="degrees, to either side")
+    jitter: tuple[float, float] = Field((0.0, 0.0), description="brightness and contrast multiplied by 1 - x to 1 + x")
+    max_ratio: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        1.0, description="of ten crops the first is taken in which no class covers more than this part of the known pixels; 1: any"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "SampleSettings":
+        if self.scale[0] > self.scale[1]:
+            raise ValueError(f"scale: the lower bound {self.scale[0]} is above the upper bound {self.scale[1]}")
+        if min(self.jitter) < 0:
+            raise ValueError(f"jitter: strengths are not negative, got {list(self.jitter)}")
+        return self
+
+
+class DenseTransferSettings(TrainingSettings):
+    """Encoder, pre-training without labels (the fields of its own level), labelled part, decoder, fine-tuning and evaluation of `dense_transfer`."""
+
+    encoder: str = Field("resnet_nano", description="resnet_nano, or a timm model that gives maps")
+    output_stride: Literal[8, 16, 32] | None = Field(None, description="image side over side of the last map, where the encoder allows it; None: its own")
+    image_size: Annotated[int, Field(ge=16, le=2048)] | None = Field(None, description="side of the images; None: the data set's own")
+    view_size: Side = Field(48, description="side of the two views of pre-training, in pixels")
+    views: ViewSettings = ViewSettings()
+    network_width: Annotated[int, Field(ge=1)] = Field(16, description="channels of the full-resolution map, for methods that describe every pixel")
+    labels: Annotated[float, Field(gt=0.0, le=1.0)] = Field(0.1, description="part of the training images whose masks are given")
+    probe_labels: tuple[Annotated[float, Field(gt=0.0, le=1.0)], ...] = Field(
+        (0.01, 0.1, 1.0), description="parts with which a linear probe of the frozen maps is trained"
+    )
+    statistics: Annotated[int, Field(ge=0)] = Field(
+        20, description="batches of unlabelled images on which the encoder's batch statistics are measured before the transfer; 0: none"
+    )
+    probe: TrainingSettings = Field(
+        TrainingSettings(batch_size=16, steps=100, lr=1.0e-2), description="training of the linear probes"
+    )
+    decoder: Literal["deeplabv3plus", "unet"] = "deeplabv3plus"
+    decoder_width: Annotated[int, Field(ge=4)] = Field(32, description="channels of the decoder")
+    atrous_rates: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = Field(
+        (12, 24, 36), description="dilations of DeepLabV3+ in cells of the last map"
+    )
+    dropout: Fraction = Field(0.1, description="of DeepLabV3+")
+    auxiliary: Annotated[float, Field(ge=0.0)] = Field(0.0, description="weight of the auxiliary head's loss; 0: no such head")
+    loss: Literal["cross_entropy", "cross_entropy_dice"] = Field("cross_entropy", description="cross_entropy_dice: half of each")
+    frozen: TrainingSettings = Field(
+        TrainingSettings(batch_size=16, steps=100), description="training of the decoder on the frozen encoder; steps 0: none"
+    )
+    tuned: TrainingSettings = Field(
+        TrainingSettings(batch_size=16, steps=100), description="then training of everything; steps 0: none"
+    )
+    sample: SampleSettings = SampleSettings()
+    split_seed: int = Field(0, description="seed of the split, where the set has no published one")
+    eval_split: str = Field("test", description="val while tuning, test for what is published; some sets have more")
+    eval_batch: Annotated[int, Field(ge=1)] = Field(64, description="images at a time")
+    exclude: tuple[str, ...] = Field((), description="classes left out of the mean IoU")
+    both_empty: Literal["skip", "one"] = Field("skip", description="Dice where a class is neither there nor predicted: left out, or 1 as LD has it")
+    save_model: bool = Field(False, description="keep model.safetensors, the segmentation network, in the run's folder")
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> "DenseTransferSettings":
+        if not (self.frozen.steps or self.tuned.steps):
+            raise ValueError("frozen.steps, tuned.steps: one of the two must be above 0, or nothing is evaluated")
+        if len(set(self.probe_labels)) < len(self.probe_labels):
+            raise ValueError(f"probe_labels: every part stands once, got {list(self.probe_labels)}")
+        return self

@@ -1,0 +1,249 @@
+"""Sets of images with a class at every pixel: what is refused, label budgets, colours of classes."""
+
+import json
+import math
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pixcl_bench.data.info import DatasetInfo
+from pixcl_bench.data.pixels import (
+    IGNORE,
+    PixelError,
+    PixelSet,
+    class_pixels,
+    decode_colours,
+    encode_colours,
+    labelled_subset,
+    make_pixel_set,
+)
+
+INFO = DatasetInfo(
+    name="toy",
+    kind="synthetic",
+    title="noise",
+    licence="none",
+    citation="none",
+    size="20 images",
+    classes=("ground", "disc", "square"),
+    split_rule="by hand",
+    loader="pixcl_bench.data.pixels:make_pixel_set",
+    image_size=None,
+)
+SPLITS = {"unlabelled": range(14), "train": range(4, 14), "val": [14, 15], "test": range(16, 20)}
+CODES = {(255, 0, 0): 0, (0, 255, 0): 1, (0, 0, 255): 2, (0, 0, 0): IGNORE}
+
+
+def parts(**changes: Any) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    masks = rng.integers(0, 3, (20, 8, 12)).astype(np.uint8)
+    masks[:, :, 0] = IGNORE
+    made = {
+        "images": rng.integers(0, 256, (20, 3, 8, 12)).astype(np.uint8),
+        "masks": masks,
+        "splits": SPLITS,
+        "palette": [(255, 0, 0), (0, 255, 0), (0, 0, 255)],
+        "groups": np.repeat(range(10), 2),
+        "background": 0,
+    }
+    return made | changes
+
+
+def toy(**changes: Any) -> PixelSet:
+    return make_pixel_set(INFO, **parts(**changes))
+
+
+def with_pixel(value: int) -> np.ndarray:
+    masks: np.ndarray = parts()["masks"]
+    masks[9, 3, 5] = value
+    return masks
+
+
+def test_a_set_knows_its_parts() -> None:
+    data, given = toy(split_seed=3), parts()
+    assert (data.size, data.num_classes, data.background) == ((8, 12), 3, 0)
+    np.testing.assert_allclose(data.mean, given["images"][:14].mean((0, 2, 3)) / 255, atol=1e-9)
+    np.testing.assert_allclose(data.std, given["images"][:14].std((0, 2, 3)) / 255, atol=1e-9)
+    assert class_pixels(data, "test").tolist() == [(given["masks"][16:] == k).sum() for k in range(3)]
+    facts = json.loads(json.dumps(data.summary()))
+    assert (facts["split_seed"], facts["train"], facts["image_size"]) == (3, 10, [8, 12])
+    assert facts["fingerprint"] == INFO.fingerprint()
+    with pytest.raises(PixelError, match=r"toy: there is no split 'tset', there are unlabelled, train"):
+        class_pixels(data, "tset")
+
+
+def test_one_channel_has_its_statistics_three_times() -> None:
+    data = toy(images=parts()["images"][:, 1:2])
+    assert data.mean == (toy().mean[1],) * 3
+    assert data.std == (toy().std[1],) * 3
+
+
+def test_a_memory_map_is_not_read_into_memory(tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", parts()["images"])
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="c")
+    data = toy(images=mapped)
+    assert data.images.data_ptr() == mapped.ctypes.data
+    assert data.mean == toy().mean
+
+
+def test_unlabelled_images_have_ignored_masks_and_val_may_be_empty() -> None:
+    masks = parts()["masks"]
+    masks[:4] = IGNORE
+    data = toy(masks=masks, splits=SPLITS | {"val": []})
+    assert class_pixels(data, "val").tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"masks": parts()["masks"][:, :, :11]},
+            "toy: images of 8 x 12 but masks of 8 x 11 (height x width)",
+        ),
+        ({"masks": parts()["masks"][:19]}, "toy: 20 images but 19 masks"),
+        ({"masks": with_pixel(3)}, "toy: mask 9 has class 3 at (y, x) = (3, 5) and 0 more such pixels"),
+        (
+            {"masks": with_pixel(254)},
+            "class 254 at (y, x) = (3, 5) and 0 more such pixels; allowed are 0..2 and 255",
+        ),
+        ({"masks": parts()["masks"].astype(np.int64)}, "masks are torch.int64"),
+        (
+            {"images": parts()["images"].astype(np.float32)},
+            "images are torch.float32 of shape (20, 3, 8, 12)",
+        ),
+        ({"images": parts()["images"][:, :2]}, "expected torch.uint8 of shape (n, 3 or 1, h, w)"),
+        ({"images": parts()["images"][0]}, "images are torch.uint8 of shape (3, 8, 12)"),
+        (
+            {"palette": [(1, 2, 3)]},
+            "palette is torch.uint8 of shape (1, 3), expected torch.uint8 of shape (3, 3)",
+        ),
+        ({"palette": [(1, 2, 3), (4, 5, 6), (7, 8, 256)]}, "toy: the palette holds 1..256"),
+        ({"background": 3}, "toy: background is class 3, allowed are 0..2"),
+        ({"class_names": ("a", "a", "b")}, "the names of the classes must be 2..254, each once"),
+        (
+            {"splits": SPLITS | {"val": [4]}},
+            "toy: splits 'unlabelled' and 'val' share 1 item(s), the first is 4",
+        ),
+        ({"splits": SPLITS | {"val": [16]}}, "toy: splits 'val' and 'test' share 1 item(s), the first is 16"),
+        (
+            {"splits": SPLITS | {"unlabelled": range(13), "train": [4], "val": [13]}},
+            "toy: splits 'unlabelled' and 'val' share 1 group(s), the first is 6",
+        ),
+        ({"splits": SPLITS | {"test": [20]}}, "split 'test' holds index 20, allowed 0..19"),
+        ({"splits": SPLITS | {"test": []}}, "toy: split 'test' is empty"),
+        ({"splits": SPLITS | {"unlabelled": []}}, "toy: split 'unlabelled' is empty"),
+        ({"splits": {"train": [0], "test": [1]}}, "splits are ['test', 'train'], expected at least"),
+        ({"groups": [1, 2]}, "groups are torch.int64 of shape (2,), expected torch.int64 of shape (20,)"),
+        (
+            {"extra": {"prior": np.zeros((3, 8, 8))}},
+            "extra 'prior' is of shape (3, 8, 8), the 20 images are of 8 x 12",
+        ),
+        ({"extra": {"field": np.zeros((3, 8, 12))}}, "extra 'field' is of shape (3, 8, 12)"),
+        (
+            {"extra": {"prior": np.full((1, 8, 12), np.inf)}},
+            "extra 'prior' holds 96 values that are not finite",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(PixelError) as caught:
+        toy(**changes)
+    assert message in str(caught.value)
+
+
+def test_statistics_must_be_numbers() -> None:
+    data = toy()
+    for mean, std in (
+        ((0.5,), (0.1,) * 3),
+        ((math.nan, 0.5, 0.5), (0.1,) * 3),
+        ((0.5,) * 3, (0.1, 0.0, 0.1)),
+    ):
+        with pytest.raises(PixelError, match="expected three finite numbers each, std above 0"):
+            replace(data, mean=mean, std=std)
+
+
+def many(count: int) -> PixelSet:
+    images = torch.zeros(1, 1, 2, 2, dtype=torch.uint8).expand(count + 2, -1, -1, -1)
+    splits = {"unlabelled": range(count), "train": range(count), "val": [count], "test": [count + 1]}
+    masks = torch.zeros(1, 2, 2, dtype=torch.uint8).expand(count + 2, -1, -1)
+    return make_pixel_set(INFO, images=images, masks=masks, splits=splits, palette=parts()["palette"])
+
+
+@pytest.mark.parametrize(("count", "tiles"), [(13_824, 138), (18_496, 184), (21_856, 218)])
+def test_one_percent_of_the_published_sets(count: int, tiles: int) -> None:
+    assert len(labelled_subset(many(count), 0.01, seed=0)) == tiles
+
+
+def test_budgets_are_nested_and_depend_on_the_seed_alone() -> None:
+    data = many(200)
+    ten, five, one = (labelled_subset(data, fraction, seed=1).tolist() for fraction in (0.1, 0.05, 0.01))
+    assert (len(ten), len(five), len(one)) == (20, 10, 2)
+    assert ten[:10] == five
+    assert five[:2] == one
+    assert sorted(labelled_subset(data, 1.0, seed=1).tolist()) == list(range(200))
+    assert labelled_subset(data, 0.1, seed=1).tolist() == ten
+    assert labelled_subset(data, 0.1, seed=2).tolist() != ten
+    shuffled = toy(splits=SPLITS | {"train": list(range(13, 3, -1))})
+    assert labelled_subset(shuffled, 0.3, seed=0).tolist() == labelled_subset(toy(), 0.3, seed=0).tolist()
+
+
+@pytest.mark.parametrize("count", [1, 7, 10, 64, 99, 100, 640])
+def test_an_empty_budget_names_one_that_is_not(count: int) -> None:
+    data = many(count)
+    message = rf"toy: label budget 0\.0001 is empty: it is no image of {count} in train"
+    with pytest.raises(PixelError, match=message) as caught:
+        labelled_subset(data, 0.0001, seed=0)
+    least = float(str(caught.value).rpartition(" ")[2])
+    assert len(labelled_subset(data, least, seed=0)) == 1
+    assert math.floor(Fraction(str(least)) * 0.98 * count) == 0
+
+
+@pytest.mark.parametrize("fraction", [0.0, -0.5, 1.5, math.nan, math.inf])
+def test_a_budget_is_a_fraction(fraction: float) -> None:
+    with pytest.raises(PixelError, match="is no fraction, allowed are numbers above 0 and up to 1"):
+        labelled_subset(toy(), fraction, seed=0)
+
+
+def test_fractions_are_the_numbers_that_are_written() -> None:
+    assert math.floor(0.29 * 100) == 28
+    assert len(labelled_subset(many(100), 0.29, seed=0)) == 29
+
+
+def test_colours_go_both_ways() -> None:
+    mask = parts()["masks"][0]
+    coloured = encode_colours(mask, CODES)
+    assert coloured.shape == (8, 12, 3)
+    np.testing.assert_array_equal(decode_colours(coloured, CODES, where="m.png"), mask)
+    np.testing.assert_array_equal(encode_colours(torch.from_numpy(mask), toy().palette), coloured)
+    every = {(i, 255 - i, 7): i for i in range(255)} | {(0, 0, 0): IGNORE}
+    ramp = np.arange(256, dtype=np.uint8)[None]
+    np.testing.assert_array_equal(decode_colours(encode_colours(ramp, every), every, where="m.png"), ramp)
+
+
+def test_a_strange_colour_is_refused_or_ignored() -> None:
+    mask = parts()["masks"][0]
+    coloured = encode_colours(mask, CODES)
+    coloured[2, 4], coloured[7, 11] = (250, 10, 0), (0, 0, 250)
+    message = (
+        r"area_3\.tif: colour \(250, 10, 0\) at \(y, x\) = \(2, 4\) is not in the palette, "
+        r"nor are 1 more pixels; "
+        r"the nearest colour is \(255, 0, 0\) \(class 0\)"
+    )
+    with pytest.raises(PixelError, match=message):
+        decode_colours(coloured, CODES, where="area_3.tif")
+    found = decode_colours(coloured, CODES, unknown="ignore", where="area_3.tif")
+    mask[2, 4] = mask[7, 11] = IGNORE
+    np.testing.assert_array_equal(found, mask)
+
+
+def test_what_is_no_coloured_mask_is_refused() -> None:
+    for wrong in (np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8)):
+        with pytest.raises(PixelError, match=r"a\.png: the coloured mask is uint8 of shape"):
+            decode_colours(wrong, CODES, where="a.png")
+    with pytest.raises(PixelError, match="class 7 has no colour, the palette has 3"):
+        encode_colours(np.array([[0, 7]], np.uint8), toy().palette)
