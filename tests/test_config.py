@@ -254,13 +254,15 @@ def test_a_budget_may_have_methods_and_seeds_of_its_own(by_dataset: Config) -> N
 
 def test_a_data_set_may_have_seeds_of_its_own(by_dataset: Config) -> None:
     budget = by_dataset.tasks["toy"].budgets["study"]
-    fewer = budget.datasets["digits"].model_copy(update={"seeds": [6]})
+    fewer = budget.datasets["digits"].model_copy(update={"seeds": [6], "method_seeds": {"plain": [7]}})
     changed = budget.model_copy(update={"datasets": {**budget.datasets, "digits": fewer}})
     task = by_dataset.tasks["toy"]
     toy = task.model_copy(update={"budgets": {**task.budgets, "study": changed}})
     benchmarks = by_dataset.benchmarks.model_copy(update={"tasks": {**by_dataset.tasks, "toy": toy}})
     config = replace(by_dataset, benchmarks=benchmarks)
     assert (config.seeds("toy", "study", "digits"), config.seeds("toy", "study")) == ([6], [5, 6])
+    assert config.seeds("toy", "study", "digits", "plain") == [7]
+    assert config.seeds("toy", "study", "landcover-tiles", "plain") == [5, 6]
     runs = [(run.dataset, run.seed) for run in plan(config, "study") if run.method == "better"]
     assert runs == [("landcover-tiles", 5), ("digits", 6), ("landcover-tiles", 6)]
 

@@ -128,14 +128,14 @@ def plan(
                 config.method_names(task, profile, dataset),
             )
         ]
-        wanted = {run.dataset: list(seeds or config.seeds(task, profile, run.dataset)) for run in first}
+        wanted = [list(seeds or config.seeds(task, profile, run.dataset, run.method)) for run in first]
         usual = seeds or config.seeds(task, profile)
-        every = dict.fromkeys([*usual, *(seed for own in wanted.values() for seed in own)])
+        every = dict.fromkeys([*usual, *(seed for own in wanted for seed in own)])
         runs += [
             run.model_copy(update={"seed": seed})
             for seed in every
-            for run in first
-            if seed in wanted[run.dataset]
+            for run, own in zip(first, wanted, strict=True)
+            if seed in own
         ]
     if not runs:
         raise UsageError(f"profile {profile!r} runs nothing of {', '.join(chosen)}")

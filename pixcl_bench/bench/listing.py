@@ -37,9 +37,10 @@ def _task_tables(config: Config, name: str) -> Iterable[Table]:
     budgets = _table(f"{name}: budgets", "profile", "data set", "methods", "seeds", "runs")
     for profile in config.profiles:
         for dataset in config.dataset_names(name, profile):
-            seeds = len(config.seeds(name, profile, dataset))
-            count = len(config.method_names(name, profile, dataset))
-            budgets.add_row(profile, dataset, str(count), str(seeds), str(count * seeds))
+            methods_there = config.method_names(name, profile, dataset)
+            counts = [len(config.seeds(name, profile, dataset, method)) for method in methods_there]
+            seeds = str(max(counts)) if len({*counts}) == 1 else f"{min(counts)} to {max(counts)}"
+            budgets.add_row(profile, dataset, str(len(counts)), seeds, str(sum(counts)))
     return methods, datasets, budgets
 
 

@@ -83,12 +83,14 @@ class Config:
         chosen = own or budget.methods
         return list(entry.methods) if chosen == ["all"] else list(chosen)
 
-    def seeds(self, task: str, profile: str, dataset: str | None = None) -> list[int]:
-        """The seeds that a profile runs of a task: those of its budget there for the data set, else of the
-        budget, else of the profile."""
+    def seeds(
+        self, task: str, profile: str, dataset: str | None = None, method: str | None = None
+    ) -> list[int]:
+        """The seeds that a profile runs of a task: those of its budget there for the method on the data set,
+        else for the data set, else of the budget, else of the profile."""
         budget = self.task(task).budgets.get(profile)
         entry = budget.datasets.get(dataset) if budget and dataset else None
-        own = entry.seeds if entry else None
+        own = (entry.method_seeds.get(method or "") or entry.seeds) if entry else None
         return list(own or (budget.seeds if budget else None) or self.profile(profile).seeds)
 
     def args(self, task: str, method: str, profile: str, dataset: str | None = None) -> dict[str, Any]:

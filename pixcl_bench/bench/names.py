@@ -105,6 +105,12 @@ def _budget_names(config: Config, at: KeyPath, budget: Budget, methods: list[str
             )
         yield from _method_names(config, here, entry.methods or ["all"], entry.args, methods)
         yield from duplicates(config, (*here, "seeds"), entry.seeds or [], "seed")
+        for method, seeds in entry.method_seeds.items():
+            there = (*here, "method_seeds", method)
+            if method not in methods:
+                hint = nearest(method, methods)
+                yield config.document.problem(there, f"unknown method {method!r}", hint, key=True)
+            yield from duplicates(config, there, seeds, "seed")
 
 
 def _method_names(

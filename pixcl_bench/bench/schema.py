@@ -74,11 +74,13 @@ class Method(_Strict):
 
 class BudgetDataset(_Strict):
     """What a profile changes on one data set of a task: the settings, the methods and the seeds that it runs
-    there (those of the budget where None), and by method the arguments that replace its own there."""
+    there (those of the budget where None), by method the seeds where they are others (`method_seeds`), and
+    the arguments that replace its own there."""
 
     settings: Settings = {}
     methods: Methods | None = None
     seeds: Seeds | None = None
+    method_seeds: dict[str, Seeds] = {}
     args: dict[str, Settings] = {}
 
 

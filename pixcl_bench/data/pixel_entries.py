@@ -4,6 +4,7 @@ from pixcl_bench.data.anatomy_entries import BRAIN, TORSO
 from pixcl_bench.data.drawn_pixel_entries import SURFACES
 from pixcl_bench.data.fetch import Member, Source
 from pixcl_bench.data.info import DatasetInfo
+from pixcl_bench.data.list_entries import LISTS
 from pixcl_bench.data.remote_entries import REMOTE
 
 BLUE_MARBLE = Source(
@@ -99,5 +100,5 @@ TORSO_SLICES = _slices(
 )
 
 OWN: tuple[DatasetInfo, ...] = (LANDCOVER, BRAIN_SLICES, TORSO_SLICES)
-PIXELS: tuple[DatasetInfo, ...] = (*OWN, *SURFACES, *REMOTE)
+PIXELS: tuple[DatasetInfo, ...] = (*OWN, *SURFACES, *REMOTE, *LISTS)
 """The sets of images with a class at every pixel that come with the package. Facts only: nothing here is computed."""

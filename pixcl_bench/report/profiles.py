@@ -10,8 +10,8 @@ def markdown_profiles(config: Config) -> str:
     for name, profile in config.profiles.items():
         tasks = [task for task in config.tasks if name in config.tasks[task].budgets]
         data = dict.fromkeys(d for task in tasks for d in config.dataset_names(task, name))
-        grids = [(task, data) for task in tasks for data, _ in config.grid(task, name)]
-        runs = sum(len(config.seeds(task, name, data)) for task, data in grids)
+        grids = [(task, *place) for task in tasks for place in config.grid(task, name)]
+        runs = sum(len(config.seeds(task, name, data, method)) for task, data, method in grids)
         cells = (profile.purpose, ", ".join(data), _seeds(config, name, tasks), f"{runs}")
         rows.append([f"`{name}`", *map(md_escape, cells)])
     return md_table(["profile", "purpose", "data", "seeds", "runs"], rows, "lllrr")
@@ -28,6 +28,6 @@ def _seeds(config: Config, profile: str, tasks: list[str]) -> str:
 
 
 def _counts(config: Config, profile: str, task: str) -> str:
-    """`9`, or `3 to 9` where data sets take different numbers of seeds."""
-    found = sorted({len(config.seeds(task, profile, data)) for data in config.dataset_names(task, profile)})
+    """`9`, or `3 to 9` where data sets or methods take different numbers of seeds."""
+    found = sorted({len(config.seeds(task, profile, *place)) for place in config.grid(task, profile)})
     return f"{found[0]} to {found[-1]}" if len(found) > 1 else str(found[0])

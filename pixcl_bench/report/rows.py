@@ -108,8 +108,8 @@ def _expected(config: Config, where: Place) -> dict[str, int]:
         where.task, where.profile
     ):
         return {}
-    seeds = len(config.seeds(where.task, where.profile, where.dataset))
-    return dict.fromkeys(config.method_names(where.task, where.profile, where.dataset), seeds)
+    methods = config.method_names(where.task, where.profile, where.dataset)
+    return {m: len(config.seeds(where.task, where.profile, where.dataset, m)) for m in methods}
 
 
 def describe(config: Config, task: str, method: str) -> tuple[str, str]:

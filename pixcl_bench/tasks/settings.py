@@ -272,3 +272,33 @@ class DenseTransferSettings(TrainingSettings):
         if len(set(self.probe_labels)) < len(self.probe_labels):
             raise ValueError(f"probe_labels: every part stands once, got {list(self.probe_labels)}")
         return self
+
+
+class ShapeGuidedSettings(TrainingSettings):
+    """First stage (the fields of its own level), reference masks, network, refinement and evaluation of the task `shape_guided`."""
+
+    network: str = Field("ld_unet", description="ld_unet, or an encoder of dense_transfer, which gets a U-Net decoder; both stages have one, drawn apart")
+    width: Annotated[int, Field(ge=1)] = Field(16, description="channels of the first level of ld_unet, or of the other's map of full resolution")
+    levels: Annotated[int, Field(ge=2, le=5)] = Field(5, description="levels of ld_unet")
+    image_size: Annotated[int, Field(ge=16, le=2048)] | None = Field(None, description="side of the images; None: the data set's own")
+    prior_masks: Annotated[int, Field(ge=1)] | None = Field(
+        10, description="reference masks that are used, drawn by the run's seed; None: all there are"
+    )
+    shape_threshold: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        0.1, description="what of a resized reference mask counts as vessel; lower makes wider vessels"
+    )
+    shapes_per_image: Annotated[int, Field(ge=1)] = Field(2, description="reference masks in a step, for each image of the batch")
+    refine: TrainingSettings = Field(
+        TrainingSettings(batch_size=8, steps=100), description="training of the second stage, and of the ceiling; steps 0: none"
+    )
+    threshold: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(0.5, description="an answer above it is vessel, when Dice is measured")
+    split_seed: int = Field(0, description="seed of the split, where the set has no published one")
+    eval_split: str = Field("test", description="val while tuning, test for what is published; some sets have more")
+    eval_batch: Annotated[int, Field(ge=1)] = Field(32, description="images at a time")
+    save_model: bool = Field(False, description="keep model.safetensors, both stages, in the run's folder")
+
+    @model_validator(mode="after")
+    def _halves(self) -> "ShapeGuidedSettings":
+        if self.batch_size % 2:
+            raise ValueError(f"batch_size: LD mixes the halves of a batch, got {self.batch_size}: take an even number")
+        return self

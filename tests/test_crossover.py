@@ -1,0 +1,71 @@
+"""The crossover table: every method against every data set, gains over the floor, what is best where."""
+
+import pytest
+import two_tasks as two
+
+from pixcl_bench.report.crossover import crossover, html_crossover, markdown_crossover
+
+
+@pytest.fixture(scope="module")
+def config():
+    return two.load()
+
+
+@pytest.fixture(scope="module")
+def found(config):
+    return crossover(config, two.grid(10), "semi_seg", "study")
+
+
+def test_the_columns_are_the_data_sets_with_their_seeds(config, found) -> None:
+    assert found.datasets == ("heart", "chamber")
+    assert found.seeds == (10, 10)
+    assert {line.method for line in found.lines} <= set(config.tasks["semi_seg"].methods)
+    missing = [line.method for line in found.lines if line.cells[1] is None]
+    assert missing, "the second data set has fewer methods: its cells are empty"
+
+
+def test_gains_are_paired_over_seeds_and_the_reference_has_none(config, found) -> None:
+    floor = config.tasks["semi_seg"].floor or config.tasks["semi_seg"].baseline
+    lines = {line.method: line for line in found.lines}
+    assert all(cell is None or cell.gain is None for cell in lines[floor].cells)
+    for line in found.lines:
+        for cell, base in zip(line.cells, lines[floor].cells, strict=True):
+            if line.method != floor and cell is not None and base is not None:
+                assert cell.gain is not None
+                assert cell.gain.mean == pytest.approx(cell.value.mean - base.value.mean)
+
+
+def test_only_competing_methods_can_be_best_and_one_is(found) -> None:
+    for column in range(2):
+        best = [line for line in found.lines if line.cells[column] is not None and line.cells[column].best]
+        assert len(best) >= 1
+        assert {line.role for line in best} <= {"baseline", "method", "ablation"}
+
+
+def test_for_a_smaller_is_better_metric_the_smallest_is_best(config) -> None:
+    task = config.tasks["semi_seg"]
+    name = next(name for name, metric in task.metrics.items() if metric.direction == "min")
+    found = crossover(config, two.grid(10), "semi_seg", "study", metric=name)
+    if found is None:
+        pytest.skip("the toy records have no such metric")
+    cells = [(line.cells[0], line.role) for line in found.lines if line.cells[0] is not None]
+    competing = [c.value.mean for c, role in cells if role in ("baseline", "method", "ablation")]
+    assert [c.value.mean for c, _ in cells if c.best] == [min(competing)]
+
+
+def test_one_data_set_makes_no_crossover(config) -> None:
+    assert crossover(config, two.grid(3), "image_ssl", "study") is None
+    assert crossover(config, [], "semi_seg", "study") is None
+
+
+def test_html_and_markdown_say_the_same(config, found) -> None:
+    html, markdown = html_crossover(config, found), markdown_crossover(config, found)
+    for line in found.lines:
+        assert line.title in html
+        for cell in line.cells:
+            if cell is not None:
+                mean = f"{cell.value.mean * found.metric.scale:.{found.metric.digits}f}"
+                assert mean in html
+                assert mean in markdown
+    assert "<script" not in html
+    assert "px-scroll" in html
