@@ -281,7 +281,7 @@ def test_the_transfer_learns_and_beats_no_training() -> None:
 LD = {"dim": 4, "clusters": 3, "grid": 4, "crop": 16}
 EVERY: dict[str, tuple[str, dict[str, object]]] = {
     "simclr": ("simclr:simclr", {"hidden": 8, "out": 4}),
-    "moco_v2": ("moco_v2:moco_v2", {"hidden": 8, "out": 4, "queue": 8, "momentum": 0.9}),
+    "moco_v2": ("moco_v2:moco_v2", {"hidden": 8, "out": 4, "queue": 8, "momentum": 0.9, "distinct": True}),
     "byol": ("byol:byol", {"hidden": 8, "out": 4, "momentum": 0.9}),
     "patchmix": ("patchmix:patchmix", {"patch": 8, "hidden": 8, "out": 4, "drop_path": 0.0}),
     "pixcontrast": ("pixpro:pixcontrast", {"dim": 4, "hidden": 8}),
@@ -375,6 +375,11 @@ def test_a_floor_without_a_network_sees_the_same_labels() -> None:
         {"trees": 5, "window": 3, "pixels": 500, "labels": "all"},
     )
     assert len(whole.labelled) == 20
+
+
+def test_a_floor_takes_grey_images_too() -> None:
+    target, args = "pixcl_bench.methods.pixel_forest:pixel_forest", {"trees": 3, "window": 3, "pixels": 300}
+    assert run(target, args, data=toy_set(1)).metrics["miou"] is not None
 
 
 def test_the_ceiling_gets_all_labels() -> None:

@@ -101,12 +101,12 @@ def to_side(image: UInt8[np.ndarray, "h w *c"], side: int) -> UInt8[np.ndarray, 
     return np.asarray(Image.fromarray(shrunk(image)).resize((side, side), Image.Resampling.BILINEAR))
 
 
-def object_mask(label: UInt8[np.ndarray, "h w"], side: int, threshold: float, *, turned: bool = False) -> UInt8[np.ndarray, "s s"]:
-    """Label 0..255 -> mask 0 or 1: above `threshold` of 255 at 512 pixels (or more); below 512, where more than 0.3 of a pixel is object there. `turned`: transposed."""
+def object_mask(label: UInt8[np.ndarray, "h w"], side: int, threshold: float) -> UInt8[np.ndarray, "s s"]:
+    """Label 0..255 -> mask 0 or 1: above `threshold` of 255 at 512 pixels (or more); below 512, where more than 0.3 of a pixel is object there."""
     mask = shrunk(label, max(side, SIDE)) > threshold * 255
     if side < SIDE:
         mask = np.asarray(Image.fromarray(mask).convert("L").resize((side, side), Image.Resampling.BILINEAR)) > 0.3 * 255
-    return (mask.T if turned else mask).astype(np.uint8)
+    return mask.astype(np.uint8)
 
 # %% ../../nbs/data/32a_fundus_files.ipynb #413f3921
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Views', 'ViewOptions', 'draw_views', 'LDOptions', 'Described', 'normalised', 'CentreMatcher', 'region_terms',
-           'patch_terms', 'LD', 'ld']
+           'patch_terms', 'Clustered', 'LD', 'ld']
 
 # %% ../../nbs/methods/35_ld.ipynb #67d615f1
 from collections.abc import Callable, Mapping
@@ -157,14 +157,9 @@ def patch_terms(v: Float[Tensor, "n d s s"], views: Views, options: LDOptions) -
     return {"pd": pd, "mix": mix}
 
 # %% ../../nbs/methods/35_ld.ipynb #05c12d60
-class LD(CentreMatcher):
-    """LD (Chen et al.): `network` makes the maps, `embedding` a unit vector of every pixel, `clustering` its memberships (None: patches only).
+class Clustered(CentreMatcher):
+    """`network` makes the maps, `embedding` a unit vector of every pixel, `clustering` its memberships (None: there are none)."""
 
-    `batch["image"]` (b, 1, h, w) in [0, 1], b even. Logs pd, mix and, in stage B, rd, entropy and the mean area of the smallest and
-    largest cluster. `network` must have a map of full resolution.
-    """
-
-    batch_keys: ClassVar[tuple[str, ...]] = ("image",)
     clustering: ClusterBranch | None
 
     def __init__(self, *, network: DenseNet, embedding: EmbeddingBranch, clustering: ClusterBranch | None, views: ViewOptions, options: LDOptions) -> None:
@@ -178,6 +173,22 @@ class LD(CentreMatcher):
     def fine(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k h w"]:
         """The finest map of images in [0, 1]."""
         return self.network(normalised(images))[-1]
+
+    def memberships(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k h w"]:
+        """The soft cluster maps r of images in [0, 1]. `ValueError` where there is no clustering branch."""
+        if self.clustering is None:
+            raise ValueError("this LD was built with regions=False: it has no clusters")
+        return self.clustering(self.fine(images)).float()
+
+# %% ../../nbs/methods/35_ld.ipynb #a8b3dc73
+class LD(Clustered):
+    """LD (Chen et al.): patches only where `clustering` is None.
+
+    `batch["image"]` (b, 1, h, w) in [0, 1], b even. Logs pd, mix and, in stage B, rd, entropy and the mean area of the smallest and
+    largest cluster. `network` must have a map of full resolution.
+    """
+
+    batch_keys: ClassVar[tuple[str, ...]] = ("image",)
 
     def losses(self, batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
         views, o = self.draw(batch), self.options
@@ -194,12 +205,6 @@ class LD(CentreMatcher):
         """`loss` of the patches with what stage B adds, and the added terms; `v`, `r`: vectors and memberships of the first and second views."""
         terms = region_terms(v, r, self.options.region_temperature)
         return loss + self.options.region_weight * terms["rd"] + self.options.entropy_weight * terms["entropy"], terms
-
-    def memberships(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k h w"]:
-        """The soft cluster maps r of images in [0, 1]. `ValueError` where there is no clustering branch."""
-        if self.clustering is None:
-            raise ValueError("this LD was built with regions=False: it has no clusters")
-        return self.clustering(self.fine(images)).float()
 
 # %% ../../nbs/methods/35_ld.ipynb #62b2a480
 def ld(*, network: DenseNet, dim: int = 32, clusters: int = 16, regions: bool = True, grid: int = 8, crop: int | None = None, temperature: float = 0.1,

@@ -95,6 +95,9 @@ def image_counts(
     return both, called, there
 
 # %% ../../nbs/metrics/04_semantic.ipynb #14a603a3
+_AT_ONCE = 128  # images
+
+
 def image_dice(
     pred: Integer[Tensor, "n h w"], truth: Integer[Tensor, "m i j"], *, num_classes: int, background: int | None = 0, ignore: int = 255,
     class_names: Sequence[str] | None = None, both_empty: Literal["skip", "one"] = "skip",
@@ -108,7 +111,11 @@ def image_dice(
     wanted = [k for k in range(num_classes) if k != background]
     if not wanted or (background is not None and not 0 <= background < num_classes):
         raise ValueError(f"background {background} leaves no class of {num_classes} to score, or is none of them")
-    both, called, there = (x[:, wanted] for x in image_counts(pred, truth, num_classes=num_classes, ignore=ignore))
+    if len(pred) != len(truth):
+        raise ValueError(f"want as many predictions as truths, got {len(pred)} and {len(truth)}")
+    parts = zip(pred.split(_AT_ONCE), truth.split(_AT_ONCE), strict=True)  # whole test sets are too large to count at once
+    counts = [image_counts(p, t, num_classes=num_classes, ignore=ignore) for p, t in parts]
+    both, called, there = (torch.cat(x)[:, wanted] for x in zip(*counts, strict=True))
     size = called + there
     empty = size == 0
     dice = torch.where(empty, 1.0, 2 * both.double() / size.clamp(min=1))

@@ -102,9 +102,11 @@ class Unlabelled:
     def batch(self, rows: Int64[Tensor, " b"]) -> dict[str, Tensor]:
         """One batch: the entries of the learner's `batch_keys`, drawn and made on the device."""
         images = self.images(rows)
-        known = _entries(images, self.augment, self.wanted) | ({} if self.information is None else {"information": self.information[rows.to(self.device)]})
+        known = _entries(images, self.augment, self.wanted) | {"row": rows.to(self.device)}
+        if self.information is not None:
+            known["information"] = self.information[known["row"]]
         if missing := set(self.wanted) - set(known):
-            raise ValueError(f"the task dense_transfer cannot give {sorted(missing)}; it has view1, view2, matrix1, matrix2, pixels, image and information")
+            raise ValueError(f"the task dense_transfer cannot give {sorted(missing)}; it has view1, view2, matrix1, matrix2, pixels, image, information and row")
         return {key: known[key] for key in self.wanted}
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #72daf889
@@ -150,7 +152,7 @@ def pretrain(built: Built, data: PixelSet, settings: DenseTransferSettings, *, s
 
 def shown(source: Unlabelled) -> Preparation:
     """What a localiser sees before training: grey images and their information; nobody labels a point here."""
-    grey = source.grey(torch.arange(len(source.index)))
+    grey = torch.cat([source.grey(rows) for rows in torch.arange(len(source.index)).split(256)])
     nothing = Support(grey[:1].float() / 255, torch.empty(0, 2, device=grey.device))
     return Preparation(grey, source.information, nothing)
 
@@ -311,7 +313,7 @@ def _whole_run(settings: DenseTransferSettings, on_step: Callable[[int, int], No
 
 def _run_floor(learner: PixelFloor, work: Downstream, labelled: Int64[Tensor, " n"]) -> RunResult:
     began = time.perf_counter()
-    learner.fit_pixels(work.data.images[labelled], work.data.masks[labelled], seed=runtime.derive_seed(work.seed, "floor") % 2**32)  # NumPy takes 32 bits
+    learner.fit_pixels(work.data.images[labelled].expand(-1, 3, -1, -1), work.data.masks[labelled], seed=runtime.derive_seed(work.seed, "floor") % 2**32)  # NumPy takes 32 bits
     fitted = time.perf_counter()
     split = work.settings.eval_split
     predicted = predict(learner.segment, work.data, split, work.settings.eval_batch, torch.device("cpu"))

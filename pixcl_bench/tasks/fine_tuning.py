@@ -7,23 +7,20 @@ __all__ = ['placements', 'cut_masks', 'cut_images', 'dominant', 'varied_places',
            'labelled_images', 'train_stage', 'predict', 'judge']
 
 # %% ../../nbs/tasks/03a_fine_tuning.ipynb #971f54bc
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 # %% ../../nbs/tasks/03a_fine_tuning.ipynb #6d6dd286
-from .. import runtime
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int64, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 # %% ../../nbs/tasks/03a_fine_tuning.ipynb #86b90862
 from ..anchors import jitter
 from ..data.pixels import IGNORE, PixelSet
-from ..dense_losses import IGNORE as NO_LABEL
 from ..dense_losses import supervised_loss
 from ..methods.base import Learner
 from ..metrics.segmentation import confusion
@@ -160,11 +157,14 @@ def predict(segment: Callable[[Tensor], Tensor], data: PixelSet, split: str, bat
     return torch.cat(found)
 
 
+_AT_ONCE = 256  # images
+
+
 def judge(predicted: UInt8[Tensor, "n h w"], data: PixelSet, split: str, settings: DenseTransferSettings) -> dict[str, float | None]:
     """mIoU, OA, Kappa, mF1 and IoU by class as fractions; Dice by class too where the set has a background."""
-    index = data.splits[split]
-    truth = data.masks[index]
-    counts = confusion(predicted.long(), truth.long(), data.num_classes, IGNORE)
+    truth = data.masks[data.splits[split]]
+    parts = zip(predicted.split(_AT_ONCE), truth.split(_AT_ONCE), strict=True)  # whole test sets are too large to count at once
+    counts = torch.stack([confusion(p, t, data.num_classes, IGNORE) for p, t in parts]).sum(0)
     found: dict[str, float | None] = dict(scores(counts, class_names=data.class_names, exclude=settings.exclude))
     if data.background is not None:
         dice = image_dice(predicted, truth, num_classes=data.num_classes, background=data.background, ignore=IGNORE,

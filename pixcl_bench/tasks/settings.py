@@ -287,6 +287,9 @@ class ShapeGuidedSettings(TrainingSettings):
     shape_threshold: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         0.1, description="what of a resized reference mask counts as vessel; lower makes wider vessels"
     )
+    shapes_side: Side | None = Field(
+        None, description="side that reference masks are resized to, of which a window as large as the views is cut; None: the views' own, the whole mask"
+    )
     shapes_per_image: Annotated[int, Field(ge=1)] = Field(2, description="reference masks in a step, for each image of the batch")
     refine: TrainingSettings = Field(
         TrainingSettings(batch_size=8, steps=100), description="training of the second stage, and of the ceiling; steps 0: none"
