@@ -651,7 +651,7 @@ def test_scr_masks(tmp_path: Path) -> None:
         lambda: convert_pairs(
             get_info("scr-clavicle"), train[1:], [], side=16, rules=MINI["scr-clavicle"], cache=tmp_path
         ),
-        "JPCLN001.gif: there is no such file; 1 of the 21 files",
+        "JPCLN001.gif: there is no such file; 1 of the 12 files",
     )
 
 
