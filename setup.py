@@ -30,7 +30,11 @@ setup(
     package_data={"pixcl_bench": ["py.typed"]},
     python_requires=f">={cfg['min_python']}",
     install_requires=words("requirements"),
-    extras_require={"dev": words("dev_requirements"), "cluster": words("cluster_requirements")},
+    extras_require={
+        "dev": words("dev_requirements"),
+        "cluster": words("cluster_requirements"),
+        "dicom": words("dicom_requirements"),
+    },
     entry_points={"console_scripts": words("console_scripts")},
     zip_safe=False,
 )

@@ -20,7 +20,8 @@ NAMES = (
     "cardiac", "atrium", "brain", "torso", "acdc", "la2018", "pancreas-ct", "msd-heart", "msd-pancreas",
     "drr", "drr-lateral", "drr-hard", "brain-landmarks", "stereo",
     "cephalogram", "hand", "isbi2015", "hand-atlas",
-    "landcover", "brain-slices", "torso-slices", "fundus", "aerial", "potsdam", "loveda-urban", "loveda-rural",
+    "landcover", "brain-slices", "torso-slices", "fundus", "aerial",
+    "potsdam", "loveda-urban", "loveda-rural",
     "idrid-disc", "idrid-hard-exudates", "idrid-haemorrhages", "idrid-microaneurysms", "idrid-soft-exudates",
     "drishti-disc", "drishti-cup", "rite-vessel", "stare-vessel", "chase-vessel", "hrf-vessel",
     "siim-pneumothorax", "scr-heart", "scr-lung", "scr-clavicle",
@@ -77,6 +78,9 @@ def test_the_built_in_entries_are_complete() -> None:
         37,
         19,
         37,
+        *(11, 14, 14, 5, 6),
+        *(6, 7, 7),
+        *[2] * 15,
     ]
 
 

@@ -69,3 +69,20 @@ def test_html_and_markdown_say_the_same(config, found) -> None:
                 assert mean in markdown
     assert "<script" not in html
     assert "px-scroll" in html
+
+
+def test_best_is_decided_over_the_seeds_that_all_have(config) -> None:
+    records = two.grid(10)
+    methods = {line.method for line in crossover(config, records, "semi_seg", "study").lines}
+    best = next(
+        line.method
+        for line in crossover(config, records, "semi_seg", "study").lines
+        if line.cells[0] is not None and line.cells[0].best
+    )
+    fewer = [r for r in records if r.method != best or r.seed < 3]
+    found = crossover(config, fewer, "semi_seg", "study")
+    line = next(line for line in found.lines if line.method == best)
+    assert line.cells[0].value.n == 3
+    assert " n = 3" in html_crossover(config, found)
+    assert "n = 3" in markdown_crossover(config, found)
+    assert methods == {line.method for line in found.lines}

@@ -21,7 +21,7 @@ class Cell:
     Attributes:
         value: mean over seeds with its interval.
         gain: the paired difference to the reference; None for the reference itself, or without common seeds.
-        best: whether no competing method of the column has a better mean.
+        best: whether no competing method of the column is better over the seeds that all have.
     """
 
     value: Interval
@@ -107,15 +107,16 @@ def _column(
     config: Config, task: str, rows: dict[str, dict[int, float]], direction: str, reference: str
 ) -> dict[str, Cell]:
     sign = -1.0 if direction == "min" else 1.0
-    means = {method: mean_interval(list(by_seed.values())) for method, by_seed in rows.items()}
-    competing = [sign * means[m].mean for m in rows if describe(config, task, m)[1] in COMPETING]
-    top = max(competing, default=math.inf)
+    competing = {m: rows[m] for m in rows if describe(config, task, m)[1] in COMPETING}
+    common = set.intersection(*(set(by_seed) for by_seed in competing.values())) if competing else set()
+    fair = {m: sign * sum(by_seed[s] for s in common) for m, by_seed in competing.items()} if common else {}
+    top = max(fair.values(), default=math.inf)
     cells = {}
     for method, by_seed in rows.items():
         differences = paired_differences(by_seed, rows.get(reference, {}))[1]
         gain = mean_interval(differences) if differences and method != reference else None
-        best = describe(config, task, method)[1] in COMPETING and sign * means[method].mean >= top
-        cells[method] = Cell(means[method], gain, best)
+        best = fair.get(method, -math.inf) >= top
+        cells[method] = Cell(mean_interval(list(by_seed.values())), gain, best)
     return cells
 
 
@@ -132,8 +133,9 @@ def notes(found: Crossover, title: str) -> list[str]:
     return [
         f"{found.metric.label}: mean ± half of the 95 % interval (Student t) over seeds; in brackets the "
         f"difference to {title}, paired over seeds",
-        "bold: best mean among the methods that compete; a dot: the 95 % interval of the difference leaves "
-        "out zero (not corrected for the number of cells: a description, no verdict)",
+        "bold: best among the methods that compete, over the seeds that all of them have; a dot: the 95 % "
+        "interval of the difference leaves out zero (not corrected for the number of cells: a description, "
+        "no verdict)",
     ]
 
 
@@ -143,19 +145,24 @@ def _gain(cell: Cell, metric: Metric) -> str:
     return f"({number(cell.gain.mean, metric, signed=True)}{' ·' if cell.sure else ''})"
 
 
+def _count(cell: Cell, most: int) -> str:
+    """How many seeds a cell has, where that is not the column's number."""
+    return f" n = {cell.value.n}" if cell.value.n != most else ""
+
+
 def html_crossover(config: Config, found: Crossover) -> str:
     """The table in HTML with its notes, in a container that scrolls sideways."""
     rows = []
     for line in found.lines:
         cells = [escape(line.title), escape(line.role)]
-        for cell in line.cells:
+        for cell, most in zip(line.cells, found.seeds, strict=True):
             if cell is None:
                 cells.append('<span class="px-none">—</span>')
                 continue
             value = escape(plus_minus(cell.value, found.metric)).replace(" ± ", '<span class="px-half"> ± ')
             value += "</span>" if "<span" in value else ""
             value = f"<strong>{value}</strong>" if cell.best else value
-            gain = _gain(cell, found.metric)
+            gain = f"{_gain(cell, found.metric)}{_count(cell, most)}"
             cells.append(value + (f'<br><span class="px-small">{escape(gain)}</span>' if gain else ""))
         rows.append(cells)
     head = [unbroken(cell) for cell in _head(found)]
@@ -167,19 +174,20 @@ def html_crossover(config: Config, found: Crossover) -> str:
 
 def markdown_crossover(config: Config, found: Crossover) -> str:
     """The same in Markdown."""
-    rows = [[md_escape(line.title), line.role, *_md_cells(line.cells, found.metric)] for line in found.lines]
+    rows = [[md_escape(line.title), line.role, *_md_cells(line.cells, found)] for line in found.lines]
     title = describe(config, found.task, found.reference)[0]
     legend = "".join(f"- {md_escape(line)}\n" for line in notes(found, title))
     head = [md_escape(cell) for cell in _head(found)]
     return f"{md_table(head, rows, 'll' + 'r' * len(found.datasets))}\n{legend}"
 
 
-def _md_cells(cells: Sequence[Cell | None], metric: Metric) -> list[str]:
-    found = []
-    for cell in cells:
+def _md_cells(cells: Sequence[Cell | None], found: Crossover) -> list[str]:
+    words = []
+    for cell, most in zip(cells, found.seeds, strict=True):
         if cell is None:
-            found.append("—")
+            words.append("—")
             continue
-        value = plus_minus(cell.value, metric)
-        found.append(f"{f'**{value}**' if cell.best else value} {_gain(cell, metric)}".rstrip())
-    return found
+        value = plus_minus(cell.value, found.metric)
+        rest = f"{_gain(cell, found.metric)}{_count(cell, most)}"
+        words.append(f"{f'**{value}**' if cell.best else value} {rest}".rstrip())
+    return words
