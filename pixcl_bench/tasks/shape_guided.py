@@ -109,7 +109,7 @@ def guided_batches(eyes: Eyes, learner: ShapeGuided, settings: ShapeGuidedSettin
         shapes = draw_shapes(eyes.prior, settings.shapes_per_image * settings.batch_size, settings.shapes_side or side, settings.shape_threshold)
         yield {"pixels": eyes.pixels(index[rows]), "shapes": windows(shapes, side)}
 
-
+# %% ../../nbs/tasks/04_shape_guided.ipynb #cc119ad0
 @dataclass
 class Work:
     """What every training of a run needs; `timings` fills up."""
