@@ -29,6 +29,9 @@ def stream(text):
 
 
 TITLE = cell("markdown", "# Things\n\n> What they are.")
+PAGES = (
+    "00_image_ssl", "01_claims", "02_sources", "04_semi_seg", "06_landmarks", "08_dense_transfer",
+)  # fmt: skip
 
 
 # readme
@@ -275,7 +278,7 @@ def test_quarto_reads_the_settings():
 
 
 @pytest.mark.parametrize("published", [False, True])
-@pytest.mark.parametrize("name", ["00_image_ssl", "01_claims", "02_sources", "04_semi_seg", "06_landmarks", "08_dense_transfer"])
+@pytest.mark.parametrize("name", PAGES)
 def test_result_pages_run_with_and_without_records(name, published, tmp_path):
     import nbformat
     from nbclient import NotebookClient
