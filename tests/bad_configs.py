@@ -21,6 +21,8 @@ BAD: list[tuple[str, str, str, list[str]]] = [
     ("unknown nested setting", "views: {flip: 0.0,", "views: {flp: 0.0, #!\n", ["unknown key 'flp'", "'flip'"]),
     ("missing key", "    primary: score\n", "", ["missing key 'primary'"]),
     ("misspelt method of a budget", "[chance, plain]", "[chance, plian]  #!", ["unknown method 'plian'", "'plain'"]),
+    ("misspelt method with seeds of its own", "datasets: [digits]", "datasets: {digits: {method_seeds: {plian: [0]}}}  #!", ["unknown method 'plian'", "'plain'"]),
+    ("duplicate seed of a method", "datasets: [digits]", "datasets: {digits: {method_seeds: {plain: [0, 0]}}}  #!", ["duplicate seed 0"]),
     ("misspelt baseline", "    baseline: plain\n", "    baseline: plane  #!\n", ["unknown method 'plane'", "'plain'"]),
     ("misspelt data set of a budget", "datasets: [digits]", "datasets: [digit]  #!", ["unknown data set 'digit'", "'digits'"]),
     ("unknown data set", "      landcover-tiles: {}\n", "      landcover-tile: {}  #!\n", ["'landcover-tile'", "'landcover-tiles'"]),
