@@ -362,4 +362,7 @@ def test_a_method_of_one_task_is_planned_there_alone():
     config = load_config(fake.ROOT / "benchmarks.yaml")
     assert {run.task for run in plan(config, "quick", methods=["moco_v3"])} == {"image_ssl"}
     assert {run.task for run in plan(config, "quick", methods=["arco_sg"])} == {"semi_seg"}
-    assert {run.task for run in plan(config, "quick", methods=["patchmix"])} == {"image_ssl", "dense_transfer"}
+    assert {run.task for run in plan(config, "quick", methods=["patchmix"])} == {
+        "image_ssl",
+        "dense_transfer",
+    }
