@@ -3,17 +3,20 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from pydantic import ValidationError
+from stopping import stopped_and_resumed
 from torch import Tensor
 
 from pixcl_bench import runtime
-from pixcl_bench.data.pixels import IGNORE, PixelError, PixelSet
+from pixcl_bench.data.pixels import IGNORE, PixelError, PixelSet, labelled_subset
 from pixcl_bench.methods.floors import random_init
 from pixcl_bench.tasks import dense_transfer, fine_tuning
 from pixcl_bench.tasks.settings import DenseTransferSettings, SampleSettings, TrainingSettings
+from pixcl_bench.tasks.training import OnStep, Trainings, train_config
 
 CPU = torch.device("cpu")
 RANDOM = "pixcl_bench.methods.floors:random_init"
@@ -82,9 +85,9 @@ def run(
     target: str = RANDOM,
     args: dict[str, object] | None = None,
     data: PixelSet | None = None,
-    **changes: object,
-):
-    folder = changes.pop("folder", None)
+    **changes: Any,
+) -> dense_transfer.RunResult:
+    folder, on_step = (changes.pop(name, None) for name in ("folder", "on_step"))
     settings = toy_settings(**changes)
     return dense_transfer.run_dense_transfer(
         target,
@@ -96,6 +99,7 @@ def run(
         progress=False,
         folder=folder,
         owner="k",
+        on_step=on_step,
     )
 
 
@@ -251,7 +255,7 @@ def test_the_frozen_stage_leaves_the_encoder_bit_for_bit() -> None:
     data, settings = toy_set(), toy_settings(tuned={"batch_size": 4, "steps": 0})
     encoder = dense_transfer.make_learner(RANDOM, {}, settings, data, seed=0).encoder
     before = {k: v.clone() for k, v in encoder.state_dict().items()}
-    work = dense_transfer.Downstream(data, settings, 0, CPU, progress=False)
+    work = dense_transfer.Downstream(data, settings, Trainings(0, CPU, progress=False))
     scores, network, history = dense_transfer.transfer_stages(work, encoder, 0.2)
     assert all(torch.equal(v, before[k]) for k, v in encoder.state_dict().items())
     assert scores["miou"] == scores["miou_frozen"]
@@ -326,39 +330,27 @@ def test_the_same_run_twice_gives_the_same_bits() -> None:
     assert one.history == two.history
 
 
-class Stopped(Exception):
-    pass
-
-
 @pytest.mark.parametrize("at", [3, 5, 7])
 def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path: Path, at: int) -> None:
     target, args = "pixcl_bench.methods.byol:byol", {"hidden": 8, "out": 4, "momentum": 0.9}
     stage = {"batch_size": 4, "steps": 3, "checkpoint_every": 1}
-    settings = toy_settings(steps=3, checkpoint_every=1, frozen=stage, tuned=stage)
+    steps: list[tuple[int, int]] = []
 
-    def go(folder: Path | None, stop: int | None = None):
-        def on_step(done: int, total: int) -> None:
-            assert total == 9
-            if done == stop:
-                raise Stopped
-
-        return dense_transfer.run_dense_transfer(
+    def go(folder: Path | None, on_step: OnStep) -> dense_transfer.RunResult:
+        return run(
             target,
             args,
-            toy_set(),
-            settings,
-            seed=0,
-            device=CPU,
             folder=folder,
-            owner="k",
             on_step=on_step,
-            progress=False,
+            steps=3,
+            checkpoint_every=1,
+            frozen=stage,
+            tuned=stage,
         )
 
-    whole = go(None)
-    with pytest.raises(Stopped):
-        go(tmp_path, at)
-    again = go(tmp_path)
+    whole = go(None, lambda done, total: steps.append((done, total)))
+    assert steps == [(k, 9) for k in range(1, 10)]
+    again = stopped_and_resumed(go, tmp_path, at)
     assert again.metrics == whole.metrics
     assert torch.equal(again.predictions, whole.predictions)
 
@@ -394,6 +386,51 @@ def test_an_empty_label_budget_says_which_would_do() -> None:
         run(labels=0.01)
 
 
+def rare_set() -> PixelSet:
+    """`toy_set` in which one training image shows the class green."""
+    data = toy_set()
+    masks = data.masks.clone()
+    masks[masks == 2] = 1
+    masks[13, 4:9, 4:9] = 2
+    return replace(data, masks=masks)
+
+
+@pytest.mark.parametrize("target", [RANDOM, "pixcl_bench.methods.pixel_forest:pixel_forest"])
+def test_the_rule_of_the_settings_draws_the_labelled_images(target: str) -> None:
+    data, args = rare_set(), {} if target == RANDOM else {"trees": 3, "window": 3, "pixels": 300}
+    plain, fair = (run(target, args, data, label_rule=rule).labelled for rule in ("uniform", "stratified"))
+    assert plain == run(target, args, data).labelled == labelled_subset(data, 0.2, seed=0).tolist()
+    assert fair == labelled_subset(data, 0.2, seed=0, rule="stratified").tolist()
+    assert (13 in plain, 13 in fair) == (False, True)
+
+
+def test_every_stage_is_trained_with_the_images_of_the_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, list[int]]] = []
+    usual = dense_transfer.train_stage
+
+    def spy(trainings: Trainings, name: str, learner: Any, labelled: Any, options: Any, config: Any) -> Any:
+        seen.append((name, sorted(int(image[0, 0, 0]) for image in labelled.images)))
+        return usual(trainings, name, learner, labelled, options, config)
+
+    data = rare_set()
+    images = data.images.clone()
+    images[:, :, 0, 0] = torch.arange(40, dtype=torch.uint8)[:, None]  # every image tells its number
+    data = replace(data, images=images)
+    monkeypatch.setattr(dense_transfer, "train_stage", spy)
+    run(data=data, label_rule="stratified", probe_labels=[0.1, 1.0])
+    drawn = {
+        part: labelled_subset(data, part, seed=0, rule="stratified").sort().values.tolist()
+        for part in (0.1, 0.2, 1.0)
+    }
+    assert dict(seen) == {
+        "linear_10": drawn[0.1],
+        "linear_100": drawn[1.0],
+        "frozen": drawn[0.2],
+        "tuned": drawn[0.2],
+    }
+    assert all(13 in images for images in drawn.values())
+
+
 def test_an_unknown_split_is_named() -> None:
     with pytest.raises(
         ValueError, match="toy has no split 'tset'; it has \\['unlabelled', 'train', 'val', 'test'\\]"
@@ -409,6 +446,7 @@ def test_an_unknown_split_is_named() -> None:
         ({"labels": 0}, "greater than 0"),
         ({"sample": {"scale": [2.0, 1.0]}}, "lower bound 2.0 is above"),
         ({"decoder": "linear"}, "deeplabv3plus"),
+        ({"label_rule": "stratify"}, "'uniform' or 'stratified'"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(changes: dict[str, object], words: str) -> None:
@@ -417,8 +455,6 @@ def test_settings_that_make_no_sense_are_refused(changes: dict[str, object], wor
 
 
 def test_training_settings_reach_the_loop() -> None:
-    from pixcl_bench.tasks.training import train_config
-
     config = train_config(TrainingSettings(steps=7, lr=0.5, optimizer="sgd", decay_all=True), seed=3)
     assert (config.steps, config.lr, config.optimizer, config.decay_all, config.seed) == (
         7,

@@ -17,6 +17,7 @@ from pixcl_bench.data.pixels import (
     PixelError,
     PixelSet,
     class_pixels,
+    classes_shown,
     decode_colours,
     encode_colours,
     labelled_subset,
@@ -212,6 +213,111 @@ def test_a_budget_is_a_fraction(fraction: float) -> None:
 def test_fractions_are_the_numbers_that_are_written() -> None:
     assert math.floor(0.29 * 100) == 28
     assert len(labelled_subset(many(100), 0.29, seed=0)) == 29
+
+
+def shows(*classes: set[int], names: int = 5) -> PixelSet:
+    """A set whose training images show these classes, each at one pixel; all else is ignored."""
+    train = len(classes)
+    masks = np.full((train + 2, 4, 6), IGNORE, np.uint8)
+    for i, found in enumerate(classes):
+        for k in found:
+            masks[i].flat[(7 * i + 5 * k) % 24] = k  # 5 and 24 share no factor: each class has its pixel
+    return make_pixel_set(
+        INFO,
+        images=np.zeros((train + 2, 3, 4, 6), np.uint8),
+        masks=masks,
+        splits={"unlabelled": range(train), "train": range(train), "val": [train], "test": [train + 1]},
+        palette=[(k, k, k) for k in range(names)],
+        class_names=[f"class {k}" for k in range(names)],
+    )
+
+
+def stratified(data: PixelSet, fraction: float, seed: int = 0) -> list[int]:
+    return labelled_subset(data, fraction, seed=seed, rule="stratified").tolist()
+
+
+def test_which_classes_an_image_shows() -> None:
+    rng = np.random.default_rng(1)
+    classes = [set(np.flatnonzero(rng.random(5) < 0.4).tolist()) for _ in range(300)]
+    shown = classes_shown(shows(*classes), torch.arange(300))
+    assert [set(row.nonzero()[:, 0].tolist()) for row in shown] == classes
+    back = classes_shown(shows(*classes), torch.arange(299, -1, -1))
+    assert torch.equal(back, shown.flip(0))
+    assert tuple(classes_shown(shows({0}), torch.empty(0, dtype=torch.int64)).shape) == (0, 5)
+
+
+@pytest.mark.parametrize("trial", range(8))
+def test_a_stratified_draw_shows_every_class_and_is_as_large(trial: int) -> None:
+    rng = np.random.default_rng(trial)
+    often = rng.choice([0.03, 0.1, 0.5, 0.95], 5)
+    classes = [set(np.flatnonzero(rng.random(5) < often).tolist()) for _ in range(100)]
+    classes[int(rng.integers(100))].add(trial % 5)
+    data = shows(*classes)
+    there = set().union(*classes)
+    for fraction in (0.05, 0.07, 0.1, 0.5):
+        for seed in range(5):
+            drawn = stratified(data, fraction, seed)
+            assert len(set(drawn)) == len(drawn) == round(100 * fraction)
+            assert set().union(*(classes[i] for i in drawn)) == there
+            assert drawn == stratified(data, fraction, seed)
+
+
+def test_a_class_that_one_image_shows_is_met_whatever_the_seed() -> None:
+    data = shows(*({1} if i == 37 else {0} for i in range(100)))
+    assert all(37 in stratified(data, 0.02, seed) for seed in range(50))
+    plain = sum(37 in labelled_subset(data, 0.02, seed=seed) for seed in range(50))
+    assert plain < 10
+    assert stratified(data, 0.5, 0) != stratified(data, 0.5, 1)
+
+
+def test_with_too_few_places_the_rarest_are_shown() -> None:
+    data = shows({0}, {0}, {0, 1}, {0}, {0, 1}, {0, 2}, {0}, {0, 1}, {0, 3}, {0, 3})
+    assert stratified(data, 0.1) == [5]
+    for seed in range(20):
+        two, three = set(stratified(data, 0.2, seed)), set(stratified(data, 0.3, seed))
+        assert 5 in two & three
+        assert two & {8, 9}
+        assert three & {8, 9}
+        assert three & {2, 4, 7}
+
+
+def test_where_every_class_is_everywhere_a_stratified_draw_is_uniform() -> None:
+    data, counts, pairs = shows(*({0, 1, 2, 3, 4} for _ in range(20))), np.zeros(20), np.zeros((20, 20))
+    for seed in range(600):
+        drawn = stratified(data, 0.25, seed)
+        counts[drawn] += 1
+        pairs[np.ix_(drawn, drawn)] += 1
+    assert abs(counts - 150).max() < 4.5 * math.sqrt(600 * 0.25 * 0.75)
+    chance = (5 * 4) / (20 * 19)
+    other = pairs[~np.eye(20, dtype=bool)]
+    assert abs(other - 600 * chance).max() < 4.5 * math.sqrt(600 * chance * (1 - chance))
+
+
+def test_the_image_of_a_rare_class_is_any_of_those_that_show_it() -> None:
+    data = shows(*({0, 1} if i in (3, 4, 11, 18) else {0} for i in range(20)))
+    first = [stratified(data, 0.05, seed)[0] for seed in range(400)]
+    assert set(first) == {3, 4, 11, 18}
+    assert all(60 < first.count(i) < 140 for i in (3, 4, 11, 18))
+
+
+def test_masks_that_show_nothing_are_drawn_as_many() -> None:
+    data = shows(*(set() for _ in range(40)))
+    assert not classes_shown(data, data.splits["train"]).any()
+    assert stratified(data, 0.25, 3) == labelled_subset(data, 0.25, seed=3).tolist()
+    assert len(stratified(data, 0.025)) == 1
+
+
+def test_all_labels_are_the_same_images_in_the_same_order() -> None:
+    data = shows(*({i % 3} for i in range(30)))
+    assert stratified(data, 1.0, 2) == labelled_subset(data, 1.0, seed=2).tolist()
+
+
+def test_stratified_budgets_are_refused_like_the_others() -> None:
+    data = shows({0}, {1}, {2})
+    with pytest.raises(PixelError, match=r"label budget 0\.1 is empty: it is no image of 3 in train"):
+        stratified(data, 0.1)
+    with pytest.raises(PixelError, match="is no fraction"):
+        stratified(data, 1.5)
 
 
 def test_colours_go_both_ways() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from pydantic import ValidationError
+from stopping import same_weights, stopped_and_resumed
 
 from pixcl_bench import runtime
 from pixcl_bench.data.volumes import Case, VolumeSet
@@ -343,13 +344,6 @@ def test_a_killed_run_goes_on_to_the_same_bits(name: str, tmp_path: Path) -> Non
     target, args = EVERY_METHOD[name]
     settings = toy_settings(steps=8, checkpoint_every=3, eval_split="val")
 
-    class Killed(Exception):
-        pass
-
-    def kill(step: int, total: int) -> None:
-        if step == 7:
-            raise Killed
-
     def run(folder: Path, on_step: object = None) -> semi_seg.RunResult:
         return semi_seg.run_semi_seg(
             f"pixcl_bench.methods.{target}",
@@ -363,18 +357,13 @@ def test_a_killed_run_goes_on_to_the_same_bits(name: str, tmp_path: Path) -> Non
             on_step=on_step,
         )  # type: ignore[arg-type]
 
-    (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
+    (tmp_path / "a").mkdir()
     with runtime.reproducible():
         whole = run(tmp_path / "a")
-        with pytest.raises(Killed):
-            run(tmp_path / "b", kill)
-        again = run(tmp_path / "b")
+        again = stopped_and_resumed(run, tmp_path / "b", at=7)
     assert again.timings["resumed_at"] == 6
     assert whole.metrics == again.metrics
-    for (k, a), b in zip(
-        whole.learner.state_dict().items(), again.learner.state_dict().values(), strict=True
-    ):
-        assert torch.equal(a, b), k
+    same_weights(whole.learner, again.learner)
 
 
 def test_training_beats_the_initial_weights() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from pydantic import ValidationError
+from stopping import same_weights, stopped_and_resumed
 
 from pixcl_bench.data.pixels import PixelError, PixelSet
 from pixcl_bench.methods import vessel_filters
@@ -249,10 +250,6 @@ def test_no_steps_leave_the_weights_as_drawn() -> None:
     assert found.history == []
 
 
-class Stopped(Exception):
-    pass
-
-
 @pytest.mark.parametrize("at", [3, 6])
 def test_a_stopped_run_is_resumed_to_the_same_bits(at: int, tmp_path: Path) -> None:
     changes: dict[str, Any] = {
@@ -260,22 +257,17 @@ def test_a_stopped_run_is_resumed_to_the_same_bits(at: int, tmp_path: Path) -> N
         "checkpoint_every": 2,
         "refine": {"batch_size": 4, "steps": 4, "checkpoint_every": 1},
     }
-
-    def stop(done: int, total: int) -> None:
-        if done == at:
-            raise Stopped
-
     whole = run(**changes)
-    with pytest.raises(Stopped):
-        run(folder=tmp_path, on_step=stop, **changes)
-    resumed = run(folder=tmp_path, **changes)
+    resumed = stopped_and_resumed(
+        lambda folder, on_step: run(folder=folder, on_step=on_step, **changes), tmp_path, at
+    )
     assert resumed.timings["resumed_at"] == 2
     assert resumed.timings["refine_resumed_at"] == (0 if at == 3 else 2)
     assert resumed.metrics == whole.metrics
     assert resumed.refiner is not None
     assert whole.refiner is not None
-    for one, two in ((whole.learner, resumed.learner), (whole.refiner, resumed.refiner)):
-        assert all(torch.equal(v, two.state_dict()[k]) for k, v in one.state_dict().items())
+    same_weights(whole.learner, resumed.learner)
+    same_weights(whole.refiner, resumed.refiner)
 
 
 # Scores

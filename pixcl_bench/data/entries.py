@@ -3,7 +3,7 @@
 from pixcl_bench.data.fetch import Member, Source
 from pixcl_bench.data.info import DatasetInfo, Published
 from pixcl_bench.data.landmark_entries import LANDMARKS
-from pixcl_bench.data.pixel_entries import BLUE_MARBLE, LAND_COVER, PIXELS
+from pixcl_bench.data.pixel_entries import BLUE_MARBLE, LAND_CLASSES, LAND_COVER, PIXELS
 from pixcl_bench.data.volume_entries import VOLUMES
 
 _MNIST_5K = Source(
@@ -35,19 +35,7 @@ LANDCOVER_TILES = DatasetInfo(
         "Friedl and Sulla-Menashe, MCD12C1 v006, NASA LP DAAC 2015, doi:10.5067/MODIS/MCD12C1.006"
     ),
     size="9,679 RGB tiles of 32 x 32 (about 0.07 degree a pixel), 3.5 MB of sources",
-    classes=(
-        "needle or mixed forest",
-        "broadleaf forest",
-        "shrub",
-        "woody savanna",
-        "savanna",
-        "grass",
-        "wetland",
-        "crop",
-        "urban",
-        "snow or ice",
-        "barren",
-    ),
+    classes=LAND_CLASSES,
     split_rule=(
         "10 x 10 degree blocks that hold land, 60/20/20 by seed; tiles at stride 16 never cross a block; "
         "labelled where one class covers 60 %; pre-training sees every land tile of the train blocks"

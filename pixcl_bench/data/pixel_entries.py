@@ -29,6 +29,20 @@ LAND_COVER = Source(
         ),
     ),
 )
+LAND_CLASSES = (
+    "needle or mixed forest",
+    "broadleaf forest",
+    "shrub",
+    "woody savanna",
+    "savanna",
+    "grass",
+    "wetland",
+    "crop",
+    "urban",
+    "snow or ice",
+    "barren",
+)
+"""The classes of the merged IGBP codes, in the order of `landcover.MERGED`."""
 
 LANDCOVER = DatasetInfo(
     name="landcover",
@@ -40,19 +54,7 @@ LANDCOVER = DatasetInfo(
         "Friedl and Sulla-Menashe, MCD12C1 v006, NASA LP DAAC 2015, doi:10.5067/MODIS/MCD12C1.006"
     ),
     size="5,387 RGB patches of 64 x 64 (about 0.07 degree a pixel), 1,342 of them at stride 32 for labels; 3.5 MB of sources",
-    classes=(
-        "needle or mixed forest",
-        "broadleaf forest",
-        "shrub",
-        "woody savanna",
-        "savanna",
-        "grass",
-        "wetland",
-        "crop",
-        "urban",
-        "snow or ice",
-        "barren",
-    ),
+    classes=LAND_CLASSES,
     split_rule=(
         "10 x 10 degree blocks that hold a patch, 60/20/20 by seed; patches are at least half land and never cross a block, at stride "
         "32 where labels are used; pre-training sees those of the train blocks at stride 16"

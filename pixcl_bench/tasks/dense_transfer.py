@@ -8,10 +8,9 @@ __all__ = ['GREY', 'Stage', 'Built', 'make_learner', 'luminance', 'two_views', '
            'run_dense_transfer']
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #3702fdb2
-import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,9 +28,8 @@ from ..methods.pixel_forest import PixelFloor
 from ..nets.decoders import SegmentationNet, build_segmentation
 from ..nets.transfer import MapEncoder, build_map_encoder, dense_network
 from .fine_tuning import Transfer, judge, labelled_images, predict, train_stage
-from .image_ssl import find_builder
 from .settings import DenseTransferSettings, TrainingSettings
-from .training import timings, train_config
+from .training import Trainings, build_learner, timings, train_config
 from ..train import TrainResult, epoch_order, fit
 from ..views import TwoViews, View
 
@@ -46,15 +44,10 @@ class Built:
 
 def make_learner(target: str, args: Mapping[str, Any], settings: DenseTransferSettings, data: PixelSet, *, seed: int) -> Built:
     """Build the encoder and the learner `target` with its `args`; both are drawn from seeds of their own."""
-    builder = find_builder(target)
-    names = inspect.signature(builder).parameters
     runtime.seed_all(runtime.derive_seed(seed, "encoder"))
     encoder = build_map_encoder(settings.encoder, output_stride=settings.output_stride).set_statistics(data.mean, data.std)
-    runtime.seed_all(runtime.derive_seed(seed, "heads"))
-    offered: dict[str, Any] = {"encoder": encoder, "num_classes": data.num_classes}
-    if "network" in names:
-        offered["network"] = dense_network(encoder, width=settings.network_width)
-    learner = builder(**{k: v for k, v in offered.items() if k in names}, **args)
+    offered = {"encoder": lambda: encoder, "num_classes": lambda: data.num_classes, "network": lambda: dense_network(encoder, width=settings.network_width)}
+    learner = build_learner(target, args, offered, seed=seed)
     return Built(learner, encoder)
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #cb79edb6
@@ -194,26 +187,21 @@ class Downstream:
 
     data: PixelSet
     settings: DenseTransferSettings
-    seed: int
-    device: torch.device
-    folder: Path | None = None
-    owner: str = ""
-    progress: bool | None = None
-    timings: dict[str, float] = field(default_factory=dict)
+    trainings: Trainings
 
-    def train(self, learner: Transfer, labels: float, name: str, config: TrainingSettings, **options: Any) -> TrainResult:
+    def labelled(self, part: float) -> Int64[Tensor, " n"]:
+        """The images of which a part of the labels is given."""
+        return labelled_subset(self.data, part, seed=self.trainings.seed, rule=self.settings.label_rule)
+
+    def train(self, learner: Transfer, labels: float, name: str, config: TrainingSettings) -> TrainResult:
         """One stage named `name` with a part of the labels; crops as in the settings."""
-        labelled = labelled_images(self.data, labelled_subset(self.data, labels, seed=self.seed), self.device)
-        seed = runtime.derive_seed(self.seed, name)
-        trained = train_stage(learner, labelled, self.settings.sample, config, seed=seed, device=self.device, owner=f"{self.owner}/{name}",
-                              folder=self.folder / name if self.folder and config.checkpoint_every else None, progress=self.progress, **options)  # fmt: skip
-        self.timings |= timings(trained, config, f"{name}_")
-        return trained
+        images = labelled_images(self.data, self.labelled(labels), self.trainings.device)
+        return train_stage(self.trainings, name, learner, images, self.settings.sample, config)
 
     def judge(self, network: SegmentationNet, keep: list[Tensor] | None = None) -> dict[str, float | None]:
         """All metrics of a network on the evaluated split; its predictions are appended to `keep`."""
         network.eval()
-        predicted = predict(network, self.data, self.settings.eval_split, self.settings.eval_batch, self.device)
+        predicted = predict(network, self.data, self.settings.eval_split, self.settings.eval_batch, self.trainings.device)
         if keep is not None:
             keep.append(predicted)
         return judge(predicted, self.data, self.settings.eval_split, self.settings)
@@ -223,7 +211,7 @@ def probe(work: Downstream, encoder: MapEncoder) -> dict[str, float | None]:
     """Linear probes of the frozen maps, one for each part of the labels: `miou_linear_10` of a tenth, and so on."""
     found: dict[str, float | None] = {}
     for labels in work.settings.probe_labels:
-        network = attach(encoder, work.settings, work.data, seed=work.seed, kind="probe")
+        network = attach(encoder, work.settings, work.data, seed=work.trainings.seed, kind="probe")
         network.freeze()
         work.train(Transfer(network=network), labels, f"linear_{percent(labels)}", work.settings.probe)
         scores = work.judge(network)
@@ -237,18 +225,17 @@ def percent(part: float) -> str:
     return f"{100 * part:g}".replace(".", "_")
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #3c90d43f
-def transfer_stages(work: Downstream, encoder: MapEncoder, labels: float, on_step: Callable[[str, int, int], None] | None = None,
+def transfer_stages(work: Downstream, encoder: MapEncoder, labels: float,
                     keep: list[Tensor] | None = None) -> tuple[dict[str, float | None], SegmentationNet, list[dict[str, float]]]:  # fmt: skip
     """Decoder on the frozen encoder, then everything: metrics, the network, the loss history of both stages. Stages of no steps are left out."""
-    network = attach(encoder, work.settings, work.data, seed=work.seed)
+    network = attach(encoder, work.settings, work.data, seed=work.trainings.seed)
     learner = Transfer(network=network, dice=0.5 if work.settings.loss == "cross_entropy_dice" else 0.0, auxiliary=work.settings.auxiliary)
     found: dict[str, float | None] = {}
     history: list[dict[str, float]] = []
     stages: list[tuple[Stage, TrainingSettings]] = [("frozen", work.settings.frozen), ("tuned", work.settings.tuned)]
     for name, config in [(n, c) for n, c in stages if c.steps]:
         network.freeze() if name == "frozen" else network.unfreeze()
-        step = (lambda done, total, name=name: on_step(name, done, total)) if on_step else None
-        trained = work.train(learner, labels, name, config, on_step=step)
+        trained = work.train(learner, labels, name, config)
         history += [{"step": row["step"], f"loss_{name}": row["loss"]} for row in trained.history]
         last = name == "tuned" or not work.settings.tuned.steps
         scores = work.judge(network, keep if last else None)
@@ -283,37 +270,26 @@ def run_dense_transfer(target: str, args: Mapping[str, Any], data: PixelSet, set
     if settings.eval_split not in data.splits or not len(data.splits[settings.eval_split]):
         raise ValueError(f"eval_split: {data.name} has no split {settings.eval_split!r}; it has {[s for s in data.splits if len(data.splits[s])]}")
     built = make_learner(target, args, settings, data, seed=seed)
-    work = Downstream(data, settings, seed, device, folder, owner, progress)
+    counted = {"pretrained": settings.steps, "frozen": settings.frozen.steps, "tuned": settings.tuned.steps}
+    trainings = Trainings(seed, device, folder, owner, progress, on_step, counted)
+    work = Downstream(data, settings, trainings)
     labels = budget(built.learner, settings)
-    labelled = labelled_subset(data, labels, seed=seed)
+    labelled = work.labelled(labels)
     if isinstance(built.learner, PixelFloor):
         return _run_floor(built.learner, work, labelled)
-    tell = _whole_run(settings, on_step)
-    trained = pretrain(built, data, settings, seed=seed, device=device, folder=folder, owner=owner, on_step=lambda done, total: tell("pretrained", done), progress=progress)
+    trained = pretrain(built, data, settings, seed=seed, device=device, folder=folder, owner=owner, on_step=trainings.on_step_of("pretrained"), progress=progress)
     measure_statistics(built.encoder, data, settings, seed=seed, device=device)
     probed = probe(work, built.encoder)
     kept: list[Tensor] = []
     began = time.perf_counter()
-    found, network, history = transfer_stages(work, built.encoder, labels, lambda stage, done, total: tell(stage, done), kept)
-    spent = timings(trained, settings) | work.timings | {"transfer_seconds": time.perf_counter() - began}
+    found, network, history = transfer_stages(work, built.encoder, labels, kept)
+    spent = timings(trained, settings) | trainings.timings | {"transfer_seconds": time.perf_counter() - began}
     return RunResult(found | probed, spent, trained.history + history, built.learner, network, labelled.tolist(), kept[0])
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #77317deb
-def _whole_run(settings: DenseTransferSettings, on_step: Callable[[int, int], None] | None) -> Callable[[str, int], None]:
-    """Progress of a run as one count of steps over its three parts."""
-    before = {"pretrained": 0, "frozen": settings.steps, "tuned": settings.steps + settings.frozen.steps}
-    total = settings.steps + settings.frozen.steps + settings.tuned.steps
-
-    def tell(stage: str, done: int) -> None:
-        if on_step:
-            on_step(before[stage] + done, total)
-
-    return tell
-
-
 def _run_floor(learner: PixelFloor, work: Downstream, labelled: Int64[Tensor, " n"]) -> RunResult:
     began = time.perf_counter()
-    learner.fit_pixels(work.data.images[labelled].expand(-1, 3, -1, -1), work.data.masks[labelled], seed=runtime.derive_seed(work.seed, "floor") % 2**32)  # NumPy takes 32 bits
+    learner.fit_pixels(work.data.images[labelled].expand(-1, 3, -1, -1), work.data.masks[labelled], seed=runtime.derive_seed(work.trainings.seed, "floor") % 2**32)  # NumPy takes 32 bits
     fitted = time.perf_counter()
     split = work.settings.eval_split
     predicted = predict(learner.segment, work.data, split, work.settings.eval_batch, torch.device("cpu"))

@@ -9,7 +9,6 @@ __all__ = ['placements', 'cut_masks', 'cut_images', 'dominant', 'varied_places',
 # %% ../../nbs/tasks/03a_fine_tuning.ipynb #971f54bc
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 # %% ../../nbs/tasks/03a_fine_tuning.ipynb #6d6dd286
@@ -27,8 +26,8 @@ from ..metrics.segmentation import confusion
 from ..metrics.semantic import image_dice, scores
 from ..nets.decoders import SegmentationNet
 from .settings import DenseTransferSettings, SampleSettings, TrainingSettings
-from .training import train_config
-from ..train import TrainResult, epoch_order, fit
+from .training import Trainings
+from ..train import TrainResult, epoch_order
 
 # %% ../../nbs/tasks/03a_fine_tuning.ipynb #cbd56f14
 def placements(items: int, side: int, options: SampleSettings, device: torch.device | None = None) -> Float[Tensor, "b 2 3"]:
@@ -134,17 +133,13 @@ def labelled_images(data: PixelSet, index: Int64[Tensor, " n"], device: torch.de
     return Labelled(images.expand(-1, 3, -1, -1), data.masks[index].to(device), torch.tensor(data.mean, device=device), data.num_classes)
 
 # %% ../../nbs/tasks/03a_fine_tuning.ipynb #59685e73
-def train_stage(learner: Transfer, labelled: Labelled, options: SampleSettings, settings: TrainingSettings, *, seed: int, device: torch.device,
-                folder: Path | None = None, owner: str = "", on_step: Callable[[int, int], None] | None = None,
-                progress: bool | None = None) -> TrainResult:  # fmt: skip
-    """Train `learner` for the steps of one stage. Checkpoints lie in `folder`, which is made."""
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+def train_stage(trainings: Trainings, name: str, learner: Transfer, labelled: Labelled, options: SampleSettings, config: TrainingSettings) -> TrainResult:
+    """Train `learner` in place on labelled images, for the steps of the stage `name`."""
 
     def stream(start: int) -> Iterator[dict[str, Tensor]]:
-        return labelled.batches(options, settings.batch_size, seed=seed, start=start)
+        return labelled.batches(options, config.batch_size, seed=trainings.seed_of(name), start=start)
 
-    return fit(learner, stream, train_config(settings, seed), device=device, folder=folder, owner=owner, on_step=on_step, progress=progress)
+    return trainings.train(name, learner, stream, config)
 
 # %% ../../nbs/tasks/03a_fine_tuning.ipynb #9bc0d1f1
 @torch.no_grad()

@@ -7,10 +7,44 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Side = Annotated[int, Field(ge=1, le=4096)]
+Batch = Annotated[int, Field(ge=2, description="images a step")]
+Steps = Annotated[int, Field(ge=0, description="optimiser steps; 0: none, the weights stay as they are")]
+Peak = Annotated[float, Field(gt=0.0, description="peak learning rate, for this batch size")]
+WarmUp = Annotated[float, Field(ge=0.0, le=1.0, description="part of the steps with linear warm-up")]
+Optimizer = Literal["adamw", "sgd", "lars"]
+Schedule = Literal["cosine", "poly", "step", "constant"]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class CosineSettings(_Strict):
+    """How long and with which optimiser something is trained, on a cosine after the warm-up."""
+
+    batch_size: Batch = 32
+    steps: Steps = 100
+    optimizer: Optimizer = "adamw"
+    lr: Peak = 2.0e-3
+    min_lr: Annotated[float, Field(ge=0.0)] = Field(0.0, description="learning rate at the end of the schedule")
+    warmup: WarmUp = 0.1
+    weight_decay: Annotated[float, Field(ge=0.0)] = 1.0e-4
+    momentum: Fraction = Field(0.9, description="momentum of SGD and LARS")
+    clip_grad: Positive | None = Field(None, description="largest gradient norm; None: no clipping")
+    precision: Literal["fp32", "bf16"] = "fp32"
+    channels_last: bool = False
+    compile: bool = False
+    checkpoint_every: Annotated[int, Field(ge=0)] = Field(0, description="steps between checkpoints; 0: none")
+
+
+class TrainingSettings(CosineSettings):
+    """The same with a choice of schedules; the fields that `train.TrainConfig` reads."""
+
+    schedule: Schedule = "cosine"
+    power: Positive = Field(0.9, description="exponent of the schedule poly")
+    drop_every: Annotated[float, Field(gt=0.0, le=1.0)] = Field(0.4, description="schedule step: a tenth after each such part of the steps")
+    decay_all: bool = Field(False, description="also decay biases and norms")
+    nesterov: bool = False
 
 
 class ViewSettings(_Strict):
@@ -41,25 +75,15 @@ class ViewSettings(_Strict):
         return self
 
 
-class ImageSSLSettings(_Strict):
+class ImageSSLSettings(CosineSettings):
     """Budget, network, optimiser, views and evaluation of the task `image_ssl`."""
 
     encoder: str = Field("vit_nano", description="a name of pixcl_bench.nets.encoders, or of timm")
     image_size: Annotated[int, Field(ge=8, le=1024)] = Field(32, description="side of the images in pixels")
-    batch_size: Annotated[int, Field(ge=2)] = Field(128, description="images a step")
-    steps: Annotated[int, Field(ge=0)] = Field(100, description="optimiser steps; 0 evaluates the initial weights")
-    optimizer: Literal["adamw", "sgd", "lars"] = "adamw"
-    lr: Positive = Field(1.0e-3, description="peak learning rate, for this batch size")
-    min_lr: Annotated[float, Field(ge=0.0)] = Field(0.0, description="learning rate at the end of the cosine")
-    warmup: Fraction = Field(0.1, description="part of the steps with linear warm-up")
+    batch_size: Batch = 128
+    lr: Peak = 1.0e-3
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.05
     weight_decay_end: Annotated[float, Field(ge=0.0)] | None = Field(None, description="cosine towards this value; None: constant")
-    momentum: Fraction = Field(0.9, description="momentum of SGD and LARS")
-    clip_grad: Positive | None = Field(None, description="largest gradient norm; None: no clipping")
-    precision: Literal["fp32", "bf16"] = "fp32"
-    channels_last: bool = False
-    compile: bool = False
-    checkpoint_every: Annotated[int, Field(ge=0)] = Field(0, description="steps between checkpoints; 0: none")
     save_model: bool = Field(False, description="keep model.safetensors in the run's folder")
     views: ViewSettings = ViewSettings()
     split_seed: int = Field(0, description="seed of the split into train, val and test, where the set has no published one")
@@ -74,7 +98,7 @@ class ImageSSLSettings(_Strict):
     probe_lrs: tuple[Positive, ...] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 
 
-class SemiSegSettings(_Strict):
+class SemiSegSettings(TrainingSettings):
     """Budget, network, optimiser, labelled part, augmentation and evaluation of the task `semi_seg`."""
 
     network: Literal["unet", "vnet"] = Field("unet", description="unet: slices; vnet: patches of volumes")
@@ -91,23 +115,12 @@ class SemiSegSettings(_Strict):
     )
     batch_size: Annotated[int, Field(ge=2)] = Field(24, description="items a step, labelled and unlabelled together")
     labelled_batch: Annotated[int, Field(ge=1)] = Field(12, description="labelled items of each step, for every method")
-    steps: Annotated[int, Field(ge=0)] = Field(30000, description="optimiser steps; 0 evaluates the initial weights")
-    optimizer: Literal["adamw", "sgd", "lars"] = "sgd"
-    lr: Positive = 0.01
-    min_lr: Annotated[float, Field(ge=0.0)] = 0.0
-    warmup: Fraction = 0.0
-    schedule: Literal["cosine", "poly", "step", "constant"] = "poly"
-    power: Positive = Field(0.9, description="exponent of the schedule poly")
-    drop_every: Annotated[float, Field(gt=0.0, le=1.0)] = Field(0.4, description="schedule step: a tenth after each such part of the steps")
-    weight_decay: Annotated[float, Field(ge=0.0)] = 1.0e-4
+    steps: Steps = 30000
+    optimizer: Optimizer = "sgd"
+    lr: Peak = 0.01
+    warmup: WarmUp = 0.0
+    schedule: Schedule = "poly"
     decay_all: bool = Field(True, description="also decay biases and norms, as the field does")
-    momentum: Fraction = 0.9
-    nesterov: bool = False
-    clip_grad: Positive | None = None
-    precision: Literal["fp32", "bf16"] = "fp32"
-    channels_last: bool = False
-    compile: bool = False
-    checkpoint_every: Annotated[int, Field(ge=0)] = Field(0, description="steps between checkpoints; 0: none")
     save_model: bool = Field(False, description="keep model.safetensors in the run's folder")
     augment: Literal["none", "flip", "flip_rot90", "flip_or_rotate", "flip_or_rotate_half"] = Field(
         "flip_or_rotate", description="flip_or_rotate: SSL4MIS in 2D; flip_rot90: UA-MT in 3D; flip_or_rotate_half: older SSL4MIS and FBA-Net"
@@ -140,7 +153,7 @@ class SemiSegSettings(_Strict):
         return self
 
 
-class LandmarksSettings(_Strict):
+class LandmarksSettings(TrainingSettings):
     """Budget, network, optimiser, supports and evaluation of the task `landmarks`."""
 
     network: Literal["ld_unet", "vgg19"] = Field("ld_unet", description="ld_unet: LD's small U-Net; vgg19: the network of CC2D and IGU-Aug")
@@ -151,23 +164,9 @@ class LandmarksSettings(_Strict):
         None, description="side of the grid that images are resized to; None: the data set's own"
     )
     batch_size: Annotated[int, Field(ge=2)] = Field(8, description="images a step; what a method cuts out of them is its own affair")
-    steps: Annotated[int, Field(ge=0)] = Field(7200, description="optimiser steps; 0 evaluates the initial weights")
-    optimizer: Literal["adamw", "sgd", "lars"] = "adamw"
-    lr: Positive = 1.0e-4
-    min_lr: Annotated[float, Field(ge=0.0)] = 0.0
-    warmup: Fraction = 0.0
-    schedule: Literal["cosine", "poly", "step", "constant"] = "cosine"
-    power: Positive = Field(0.9, description="exponent of the schedule poly")
-    drop_every: Annotated[float, Field(gt=0.0, le=1.0)] = Field(0.4, description="schedule step: a tenth after each such part of the steps")
-    weight_decay: Annotated[float, Field(ge=0.0)] = 1.0e-4
-    decay_all: bool = Field(False, description="also decay biases and norms")
-    momentum: Fraction = Field(0.9, description="momentum of SGD and LARS")
-    nesterov: bool = False
-    clip_grad: Positive | None = None
-    precision: Literal["fp32", "bf16"] = "fp32"
-    channels_last: bool = False
-    compile: bool = False
-    checkpoint_every: Annotated[int, Field(ge=0)] = Field(0, description="steps between checkpoints; 0: none")
+    steps: Steps = 7200
+    lr: Peak = 1.0e-4
+    warmup: WarmUp = 0.0
     save_model: bool = Field(False, description="keep model.safetensors in the run's folder")
     supports: Annotated[int, Field(ge=1, le=50)] = Field(5, description="labelled images that are matched in turn; errors are averaged over them")
     support_by: Literal["seed", "published"] = Field(
@@ -177,29 +176,6 @@ class LandmarksSettings(_Strict):
     eval_split: str = Field("test", description="val while tuning, test for what is published; some sets have more")
     eval_batch: Annotated[int, Field(ge=1)] = Field(16, description="images at a time")
     truth: Literal["float", "published"] = Field("float", description="published: the truncated points that the papers score against")
-
-
-class TrainingSettings(_Strict):
-    """How long and with which optimiser something is trained; the fields that `train.TrainConfig` reads."""
-
-    batch_size: Annotated[int, Field(ge=2)] = Field(32, description="images a step")
-    steps: Annotated[int, Field(ge=0)] = Field(100, description="optimiser steps; 0: none")
-    optimizer: Literal["adamw", "sgd", "lars"] = "adamw"
-    lr: Positive = 2.0e-3
-    min_lr: Annotated[float, Field(ge=0.0)] = 0.0
-    warmup: Fraction = Field(0.1, description="part of the steps with linear warm-up")
-    schedule: Literal["cosine", "poly", "step", "constant"] = "cosine"
-    power: Positive = Field(0.9, description="exponent of the schedule poly")
-    drop_every: Annotated[float, Field(gt=0.0, le=1.0)] = Field(0.4, description="schedule step: a tenth after each such part of the steps")
-    weight_decay: Annotated[float, Field(ge=0.0)] = 1.0e-4
-    decay_all: bool = Field(False, description="also decay biases and norms")
-    momentum: Fraction = Field(0.9, description="momentum of SGD and LARS")
-    nesterov: bool = False
-    clip_grad: Positive | None = None
-    precision: Literal["fp32", "bf16"] = "fp32"
-    channels_last: bool = False
-    compile: bool = False
-    checkpoint_every: Annotated[int, Field(ge=0)] = Field(0, description="steps between checkpoints; 0: none")
 
 
 class SampleSettings(_Strict):
@@ -234,6 +210,9 @@ class DenseTransferSettings(TrainingSettings):
     views: ViewSettings = ViewSettings()
     network_width: Annotated[int, Field(ge=1)] = Field(16, description="channels of the full-resolution map, for methods that describe every pixel")
     labels: Annotated[float, Field(gt=0.0, le=1.0)] = Field(0.1, description="part of the training images whose masks are given")
+    label_rule: Literal["uniform", "stratified"] = Field(
+        "uniform", description="how the labelled images are drawn; stratified: every class is shown, where the budget allows it"
+    )
     probe_labels: tuple[Annotated[float, Field(gt=0.0, le=1.0)], ...] = Field(
         (0.01, 0.1, 1.0), description="parts with which a linear probe of the frozen maps is trained"
     )

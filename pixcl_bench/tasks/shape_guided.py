@@ -8,10 +8,9 @@ __all__ = ['STAGES', 'Eyes', 'look_at', 'make_network', 'make_learner', 'windows
            'run_shape_guided']
 
 # %% ../../nbs/tasks/04_shape_guided.ipynb #52b13417
-import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +29,9 @@ from ..methods.vessel_filters import VesselFilter
 from ..metrics.semantic import image_dice
 from ..nets.dense import DenseNet, build_dense
 from ..nets.transfer import build_map_encoder, dense_network
-from .image_ssl import find_builder
 from .settings import ShapeGuidedSettings, TrainingSettings
-from .training import timings, train_config
-from ..train import TrainResult, epoch_order, fit
+from .training import Stream, Trainings, build_learner
+from ..train import TrainResult, epoch_order
 
 # %% ../../nbs/tasks/04_shape_guided.ipynb #44a06e08
 @dataclass(frozen=True)
@@ -81,10 +79,8 @@ def make_network(settings: ShapeGuidedSettings, data: PixelSet, *, seed: int) ->
 
 def make_learner(target: str, args: Mapping[str, Any], settings: ShapeGuidedSettings, data: PixelSet, *, seed: int) -> Learner:
     """The learner `target` with its `args`, on a network where it names one. `TypeError` for one that this task cannot use."""
-    builder = find_builder(target)
-    offered = {"network": make_network(settings, data, seed=seed)} if "network" in inspect.signature(builder).parameters else {}
-    runtime.seed_all(runtime.derive_seed(seed, "heads"))
-    learner = builder(**offered, **args)
+    network = make_network(settings, data, seed=seed)
+    learner = build_learner(target, args, {"network": lambda: network}, seed=seed)
     if not isinstance(learner, ShapeGuided | Refiner | VesselFilter):
         raise TypeError(f"{target} gives a {type(learner).__name__}: the task shape_guided takes a ShapeGuided, a Refiner (trained with true masks) or a VesselFilter")
     return learner
@@ -112,29 +108,18 @@ def guided_batches(eyes: Eyes, learner: ShapeGuided, settings: ShapeGuidedSettin
 # %% ../../nbs/tasks/04_shape_guided.ipynb #cc119ad0
 @dataclass
 class Work:
-    """What every training of a run needs; `timings` fills up."""
+    """What every training of a run needs."""
 
     eyes: Eyes
     settings: ShapeGuidedSettings
-    seed: int
-    folder: Path | None = None
-    owner: str = ""
-    progress: bool | None = None
-    tell: Callable[[str, int], None] | None = None
-    timings: dict[str, float] = field(default_factory=dict)
+    trainings: Trainings
 
-    def fit(self, learner: Learner, stream: Callable[[int], Iterator[dict[str, Tensor]]], config: TrainingSettings, stage: str) -> TrainResult:
-        """One training named `stage`, with a checkpoint and a seed of its own; one of no steps only moves the learner."""
+    def fit(self, learner: Learner, stream: Stream, config: TrainingSettings, stage: str) -> TrainResult:
+        """One training named `stage`; one of no steps only moves the learner."""
         if not config.steps:
             learner.to(self.eyes.device).eval()
             return TrainResult([], 0.0, 0)
-        tell = self.tell
-        folder = self.folder / stage if self.folder and config.checkpoint_every else None
-        if folder:
-            folder.mkdir(parents=True, exist_ok=True)
-        trained = fit(learner, stream, train_config(config, runtime.derive_seed(self.seed, stage)), device=self.eyes.device, folder=folder, owner=f"{self.owner}/{stage}",
-                      on_step=(lambda done, total: tell(stage, done)) if tell else None, progress=self.progress)  # fmt: skip
-        self.timings |= timings(trained, config, "" if stage == "guided" else f"{stage}_")
+        trained = self.trainings.train(stage, learner, stream, config, prefix="" if stage == "guided" else None)
         learner.eval()
         return trained
 
@@ -187,7 +172,7 @@ def refine(learner: Refiner, said: PseudoLabels, work: Work) -> TrainResult:
     label, uncertainty = (x.to(device) for x in said)
 
     def stream(start: int) -> Iterator[dict[str, Tensor]]:
-        for rows in epoch_order(len(index), config.batch_size, runtime.derive_seed(work.seed, "refine"), start):
+        for rows in epoch_order(len(index), config.batch_size, work.trainings.seed_of("refine"), start):
             at = rows.to(device)
             yield {"pixels": work.eyes.pixels(index[rows]), "label": label[at], "uncertainty": uncertainty[at]}
 
@@ -196,8 +181,8 @@ def refine(learner: Refiner, said: PseudoLabels, work: Work) -> TrainResult:
 
 def make_refiner(work: Work) -> Refiner:
     """The second stage on a fresh network, as first drawn."""
-    network = make_network(work.settings, work.eyes.data, seed=work.seed)
-    runtime.seed_all(runtime.derive_seed(work.seed, "heads"))
+    network = make_network(work.settings, work.eyes.data, seed=work.trainings.seed)
+    runtime.seed_all(work.trainings.seed_of("heads"))
     return refiner(network=network)
 
 # %% ../../nbs/tasks/04_shape_guided.ipynb #c043d99b
@@ -233,22 +218,17 @@ def run_shape_guided(target: str, args: Mapping[str, Any], data: PixelSet, setti
     """Build, train in both stages and evaluate the method `target`; the whole of what a benchmark notebook measures."""
     eyes = look_at(data, settings, seed=seed, device=device)
     learner = make_learner(target, args, settings, data, seed=seed)
-    work = Work(eyes, settings, seed, folder, owner, progress, _whole_run(settings, on_step, isinstance(learner, ShapeGuided)))
+    counted = {"guided": settings.steps if isinstance(learner, ShapeGuided) else 0, "refine": settings.refine.steps}
+    work = Work(eyes, settings, Trainings(seed, device, folder, owner, progress, on_step, counted))
     began = time.perf_counter()
     if isinstance(learner, ShapeGuided):
         maps, history, second, more = _two_stages(learner, work)
     else:
         maps, history, second, more = _one_answer(learner, work)
     metrics, kept = summarise(maps, eyes, settings)
-    spent = {"steps": 0.0, "train_seconds": 0.0, **work.timings}
+    spent = {"steps": 0.0, "train_seconds": 0.0, **work.trainings.timings}
     trained = spent["train_seconds"] + spent.get("refine_train_seconds", 0.0)
     return RunResult(metrics | more, spent | {"eval_seconds": time.perf_counter() - began - trained}, history, learner, second, kept)
-
-
-def _whole_run(settings: ShapeGuidedSettings, on_step: Callable[[int, int], None] | None, both: bool) -> Callable[[str, int], None] | None:
-    """Progress of a run as one count of steps over its stages."""
-    first = settings.steps if both else 0
-    return None if on_step is None else lambda stage, done: on_step(done + (first if stage == "refine" else 0), first + settings.refine.steps)
 
 # %% ../../nbs/tasks/04_shape_guided.ipynb #e0ab1cf4
 _Answer = tuple[dict[str, Tensor], list[dict[str, float]], Refiner | None, dict[str, float | None]]
@@ -257,7 +237,7 @@ _Answer = tuple[dict[str, Tensor], list[dict[str, float]], Refiner | None, dict[
 def _two_stages(learner: ShapeGuided, work: Work) -> _Answer:
     eyes, settings = work.eyes, work.settings
     index = eyes.data.splits[settings.eval_split]
-    trained = work.fit(learner, lambda start: guided_batches(eyes, learner, settings, seed=work.seed, start=start), settings, "guided")
+    trained = work.fit(learner, lambda start: guided_batches(eyes, learner, settings, seed=work.trainings.seed, start=start), settings, "guided")
     said, labels, second = answers(learner, eyes, index, settings.eval_batch), own_labels(learner, work), make_refiner(work)
     told = refine(second, labels, work)
     more = {"dice_best_cluster_oracle": best_cluster(learner, eyes, settings),
