@@ -1,9 +1,12 @@
 """The crossover table: every method against every data set, gains over the floor, what is best where."""
 
+import math
+
 import pytest
 import two_tasks as two
 
-from pixcl_bench.report.crossover import crossover, html_crossover, markdown_crossover
+from pixcl_bench.report.crossover import crossover, html_crossover, markdown_crossover, paired_gain
+from pixcl_bench.report.stats import MIN_PAIRS, bootstrap_interval
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +36,22 @@ def test_gains_are_paired_over_seeds_and_the_reference_has_none(config, found) -
             if line.method != floor and cell is not None and base is not None:
                 assert cell.gain is not None
                 assert cell.gain.mean == pytest.approx(cell.value.mean - base.value.mean)
+
+
+def test_the_interval_of_a_gain_is_that_of_claims_and_few_pairs_have_none() -> None:
+    skewed = [0.1, 0.2, 0.1, 0.3, 0.2, 0.1, 4.0, 0.2, 0.1]
+    assert paired_gain(skewed) == bootstrap_interval(skewed)
+    few = paired_gain(skewed[: MIN_PAIRS - 1])
+    assert math.isnan(few.low)
+    assert (few.n, few.mean) == (MIN_PAIRS - 1, pytest.approx(0.18))
+
+
+def test_no_dot_without_enough_pairs(config) -> None:
+    few = crossover(config, two.grid(MIN_PAIRS - 1), "semi_seg", "study")
+    assert few is not None
+    assert not any(cell.sure for line in few.lines for cell in line.cells if cell is not None)
+    enough = crossover(config, two.grid(10), "semi_seg", "study")
+    assert any(cell.sure for line in enough.lines for cell in line.cells if cell is not None)
 
 
 def test_only_competing_methods_can_be_best_and_one_is(found) -> None:

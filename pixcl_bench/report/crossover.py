@@ -8,7 +8,13 @@ from pixcl_bench.bench.config import Config
 from pixcl_bench.bench.schema import Metric
 from pixcl_bench.bench.store import Record
 from pixcl_bench.report.rows import ROLES, describe, metric_values, tables
-from pixcl_bench.report.stats import Interval, mean_interval, paired_differences
+from pixcl_bench.report.stats import (
+    MIN_PAIRS,
+    Interval,
+    bootstrap_interval,
+    mean_interval,
+    paired_differences,
+)
 from pixcl_bench.report.words import escape, html_rows, md_escape, md_table, number, plus_minus, unbroken
 
 COMPETING = ("baseline", "method", "ablation")
@@ -20,7 +26,8 @@ class Cell:
 
     Attributes:
         value: mean over seeds with its interval.
-        gain: the paired difference to the reference; None for the reference itself, or without common seeds.
+        gain: the paired difference to the reference, see `paired_gain`; None for the reference itself, or
+            without common seeds.
         best: whether no competing method of the column is better over the seeds that all have.
     """
 
@@ -103,6 +110,14 @@ def crossover(
     return Crossover(task, profile, name, metric_entry, against, tuple(values), seeds, tuple(lines))
 
 
+def paired_gain(differences: Sequence[float]) -> Interval:
+    """Mean of paired differences with the interval that claims have (BCa); its ends are NaN below MIN_PAIRS
+    pairs, with which no claim could be decided either."""
+    found = bootstrap_interval(differences) if len(differences) >= MIN_PAIRS else None
+    mean = sum(differences) / len(differences)
+    return found or Interval(mean, math.nan, math.nan, len(differences))
+
+
 def _column(
     config: Config, task: str, rows: dict[str, dict[int, float]], direction: str, reference: str
 ) -> dict[str, Cell]:
@@ -114,7 +129,7 @@ def _column(
     cells = {}
     for method, by_seed in rows.items():
         differences = paired_differences(by_seed, rows.get(reference, {}))[1]
-        gain = mean_interval(differences) if differences and method != reference else None
+        gain = paired_gain(differences) if differences and method != reference else None
         best = fair.get(method, -math.inf) >= top
         cells[method] = Cell(mean_interval(list(by_seed.values())), gain, best)
     return cells
@@ -134,8 +149,8 @@ def notes(found: Crossover, title: str) -> list[str]:
         f"{found.metric.label}: mean ± half of the 95 % interval (Student t) over seeds; in brackets the "
         f"difference to {title}, paired over seeds",
         "bold: best among the methods that compete, over the seeds that all of them have; a dot: the 95 % "
-        "interval of the difference leaves out zero (not corrected for the number of cells: a description, "
-        "no verdict)",
+        f"interval of the difference, as claims have it (BCa, {MIN_PAIRS} pairs or more), leaves out zero "
+        "(not corrected for the number of cells: a description, no verdict)",
     ]
 
 
