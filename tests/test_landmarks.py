@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
+from stopping import same_weights, stopped_and_resumed
 from torch import Tensor
 
 from pixcl_bench import runtime
@@ -289,23 +290,13 @@ def test_every_method_runs_and_repeats(name: str) -> None:
             for _ in range(2)
         )
     assert first.metrics == second.metrics
-    for (k, a), b in zip(
-        first.learner.state_dict().items(), second.learner.state_dict().values(), strict=True
-    ):
-        assert torch.equal(a, b), k
+    same_weights(first.learner, second.learner)
 
 
 @pytest.mark.parametrize("name", ["igu_aug", "ld", "one_shot_detector"])
 def test_a_killed_run_goes_on_to_the_same_bits(name: str, tmp_path: Path) -> None:
     target, args = EVERY_METHOD[name]
     settings = toy_settings(steps=8, checkpoint_every=3, eval_split="val")
-
-    class Killed(Exception):
-        pass
-
-    def kill(step: int, total: int) -> None:
-        if step == 7:
-            raise Killed
 
     def run(folder: Path, on_step: object = None) -> landmarks.RunResult:
         return landmarks.run_landmarks(
@@ -320,18 +311,13 @@ def test_a_killed_run_goes_on_to_the_same_bits(name: str, tmp_path: Path) -> Non
             on_step=on_step,  # type: ignore[arg-type]
         )
 
-    (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
+    (tmp_path / "a").mkdir()
     with runtime.reproducible():
         whole = run(tmp_path / "a")
-        with pytest.raises(Killed):
-            run(tmp_path / "b", kill)
-        again = run(tmp_path / "b")
+        again = stopped_and_resumed(run, tmp_path / "b", at=7)
     assert again.timings["resumed_at"] == 6
     assert whole.metrics == again.metrics
-    for (k, a), b in zip(
-        whole.learner.state_dict().items(), again.learner.state_dict().values(), strict=True
-    ):
-        assert torch.equal(a, b), k
+    same_weights(whole.learner, again.learner)
 
 
 @pytest.mark.parametrize("name", ["ncc", "daisy", "sift"])

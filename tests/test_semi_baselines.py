@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from stopping import Stopped, same_weights, stop_at
 from torch import Tensor, nn
 
 from pixcl_bench.bench.signature import check_learner as check_arguments
@@ -258,10 +259,6 @@ def test_step_count_survives_loading() -> None:
     assert (int(first), int(second), int(second.steps)) == (5, 6, 6)
 
 
-class Stopped(Exception):
-    """Ends a training in the middle."""
-
-
 @pytest.mark.parametrize("name", ["position_prior", "mean_teacher", "ua_mt", "cps, cutmix"])
 def test_resumed_training_ends_in_the_same_weights(name: str, tmp_path: Path) -> None:
     config = TrainConfig(steps=6, lr=1e-2, checkpoint_every=2, warmup=0.0)
@@ -270,10 +267,6 @@ def test_resumed_training_ends_in_the_same_weights(name: str, tmp_path: Path) ->
         for step in range(start, 100):
             yield batch(seed=step)
 
-    def stop(done: int, total: int) -> None:
-        if done == 5:
-            raise Stopped
-
     def train(folder: Path | None, on_step: Callable[[int, int], None] | None = None) -> Segmenter:
         learner = BUILDERS[name](network=network())
         fit(learner, batches, config, folder=folder, on_step=on_step, progress=False)
@@ -281,10 +274,10 @@ def test_resumed_training_ends_in_the_same_weights(name: str, tmp_path: Path) ->
 
     straight = train(None)
     with pytest.raises(Stopped):
-        train(tmp_path, stop)
+        train(tmp_path, stop_at(5))
     resumed = train(tmp_path)
     assert int(resumed.steps) == int(resumed.count) == 6
-    assert all(torch.equal(v, resumed.state_dict()[k]) for k, v in straight.state_dict().items())
+    same_weights(straight, resumed)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from stopping import Stopped, same_weights, stop_at
 from torch import nn
 
 from pixcl_bench.methods.base import Learner, check_learner
@@ -47,35 +48,20 @@ def batches(start: int) -> Iterator[dict[str, torch.Tensor]]:
         yield {"x": X[i] + 0.1 * torch.randn(16, 6), "y": Y[i]}
 
 
-class Killed(Exception):
-    pass
-
-
-def kill_at(n: int):  # type: ignore[no-untyped-def]
-    def on_step(done: int, total: int) -> None:
-        if done == n:
-            raise Killed
-
-    return on_step
-
-
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd", "lars"])
 @pytest.mark.parametrize("killed_at", [1, 9, 10, 19, 24])
 def test_resume_gives_the_same_bits(tmp_path: Path, optimizer: str, killed_at: int) -> None:
     config = TrainConfig(steps=25, lr=0.05, optimizer=optimizer, checkpoint_every=5, weight_decay_end=0.2)
     whole = Toy()
     straight = fit(whole, batches, config)
-    with pytest.raises(Killed):
-        fit(Toy(), batches, config, folder=tmp_path, owner="k", on_step=kill_at(killed_at))
+    with pytest.raises(Stopped):
+        fit(Toy(), batches, config, folder=tmp_path, owner="k", on_step=stop_at(killed_at))
     again = Toy()
     resumed = fit(again, batches, config, folder=tmp_path, owner="k")
     saved = [s for s in (5, 10, 15, 20) if s < killed_at or (s == killed_at)]
     assert resumed.started_at == (saved[-1] if saved else 0)
     assert resumed.history == straight.history
-    assert all(
-        torch.equal(a, b)
-        for a, b in zip(whole.state_dict().values(), again.state_dict().values(), strict=True)
-    )
+    same_weights(whole, again)
 
 
 def test_two_runs_agree_and_seeds_differ() -> None:
