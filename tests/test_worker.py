@@ -229,12 +229,29 @@ def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
         assert addresses(folder) == file
 
 
-def test_a_time_limit_holds_while_the_kernel_starts(config: Config, kernels: Kernels) -> None:
+@POSIX
+def test_a_time_limit_holds_while_the_kernel_starts(
+    config: Config, kernels: Kernels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker is killed in the first start, and its sockets are removed for it."""
     kernels.plan("hang")
-    began = time.monotonic()
-    record, _, _ = through_suite(config, one(config, time_limit=2.0))
-    assert (record.reason, record.detail) == ("time limit", "stopped after 2 s")
-    assert time.monotonic() - began < 20, "not the time of three starts"
+    with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as short:
+        monkeypatch.setenv("TMPDIR", short)
+        monkeypatch.setattr(tempfile, "tempdir", None)  # it is read again
+        [job] = make_jobs([one(config, time_limit=100.0)], config, config.results)
+        job.start()
+        while not kernels.count.exists():
+            assert job.process is not None
+            assert job.process.poll() is None
+            time.sleep(0.05)
+        assert list(Path(short).glob("pixcl-*")), "the kernel has a folder while it starts"
+        job.run = job.run.model_copy(update={"time_limit": 0.0})
+        record = job.poll()
+        assert record is not None
+        assert (record.reason, record.detail) == ("time limit", "stopped after 0 s")
+        assert kernels.started == 1
+        assert not list(Path(short).glob("pixcl-*"))
+        monkeypatch.undo()
     assert not special(config.root)
 
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from pixcl_bench.bench.errors import RecordError
 from pixcl_bench.bench.grid import Run
 from pixcl_bench.bench.machine import memory_kills
 from pixcl_bench.bench.session import PROGRESS, SUITE, prepare
-from pixcl_bench.bench.worker import death, fail
+from pixcl_bench.bench.worker import death, fail, sockets_of
 
 JOB, LOG, STOP = "job.json", "run.log", "stop"
 _GRACE = 5.0
@@ -132,7 +133,7 @@ class Job:
             raise RuntimeError("this job has not been started")
         code = self.process.poll()
         if code is not None:
-            kill_tree(self.process.pid)
+            self.end(self.process.pid)
             return self.outcome(code)
         if self.seconds <= self.run.time_limit:
             return None
@@ -168,8 +169,14 @@ class Job:
     def stop(self) -> None:
         """Kill the worker, its kernel, and everything that they started."""
         if self.process is not None and self.process.poll() is None:
-            kill_tree(self.process.pid)
+            self.end(self.process.pid)
             self.process.wait(_GRACE)
+
+    def end(self, pid: int) -> None:
+        """Kill what is left of the worker `pid`, and remove the sockets of its kernels where it could not."""
+        kill_tree(pid)
+        for folder in Path(tempfile.gettempdir()).glob(f"{sockets_of(pid)}*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def kill_tree(pid: int) -> None:

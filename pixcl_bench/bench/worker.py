@@ -89,7 +89,7 @@ def execute(job: dict[str, Any], kernels: list[Any]) -> None:
         check_parameters(given, notebook)
     for start in range(1, STARTS + 1):
         try:
-            with TemporaryDirectory(prefix="pixcl-", ignore_cleanup_errors=True) as place:
+            with TemporaryDirectory(prefix=sockets_of(os.getpid()), ignore_cleanup_errors=True) as place:
                 papermill.execute_notebook(
                     str(notebook),
                     str(folder / EXECUTED),
@@ -112,6 +112,12 @@ def execute(job: dict[str, Any], kernels: list[Any]) -> None:
             if start == STARTS:
                 raise
         time.sleep(random.uniform(*PAUSE))
+
+
+def sockets_of(pid: int) -> str:
+    """How the names of a worker's folders begin, among the system's temporary files: one for each start of a
+    kernel, which a worker that is killed cannot remove."""
+    return f"pixcl-{pid}-"
 
 
 def addresses(folder: Path) -> dict[str, str]:
