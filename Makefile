@@ -47,7 +47,7 @@ venv: $(STAMP) ## the environment .venv with the package and its development too
 bench: $(STAMP) ## install, fetch the data, run the grid of PROFILE (default quick), print the tables
 	@$(BIN)/pixcl-bench run --profile $(PROFILE) $(ARGS)
 
-smoke: $(STAMP) ## the whole grid with a handful of steps: does everything work?
+smoke: $(STAMP) ## methods of every kind for a few steps: does everything work?
 	@$(BIN)/pixcl-bench run --profile smoke
 
 test: lint sync notebooks smoke pytest ## all checks: lint, sync, notebooks, smoke grid, pytest with coverage

@@ -178,7 +178,7 @@ def html_crossover(config: Config, found: Crossover) -> str:
             value += "</span>" if "<span" in value else ""
             value = f"<strong>{value}</strong>" if cell.best else value
             gain = f"{_gain(cell, found.metric)}{_count(cell, most)}"
-            cells.append(value + (f'<br><span class="px-small">{escape(gain)}</span>' if gain else ""))
+            cells.append(value + (f'<br><span class="px-small">{unbroken(gain)}</span>' if gain else ""))
         rows.append(cells)
     head = [unbroken(cell) for cell in _head(found)]
     title = describe(config, found.task, found.reference)[0]
