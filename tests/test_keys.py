@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 from toy_project import CELLS, HELPERS, LEARNERS, TASK, make_project, notebook
 
-from pixcl_bench.bench import keys
 from pixcl_bench.bench.config import Config, load_config
 from pixcl_bench.bench.grid import Run, plan
-from pixcl_bench.bench.keys import code_hash, library_versions, run_key
-from pixcl_bench.bench.reach import Code, CodeReader
+from pixcl_bench.bench.keys import code_hash, key, run_code, run_key, run_versions
+from pixcl_bench.meaning.graph import Boundary, Code, CodeGraph
 
 
 @pytest.fixture
@@ -49,6 +48,7 @@ LEARNER, HELPER, CODE, NOTEBOOK = (
         (HELPER, "FACTOR = 2.0", "FACTOR = 2"),
         (CODE, "0.5 + 0.01", "0.5 - 0.01"),
         (CODE, "import os\n", "import os\nos.environ['A'] = '1'\n"),
+        (CODE, "import os\n", "import os\nSET = os.putenv('A', '1')\n"),
         (NOTEBOOK, "range(120)", "range(121)"),
         (NOTEBOOK, "act(mode, run)", "act(mode, None)"),
     ],
@@ -109,12 +109,41 @@ def test_the_rest_of_the_key(config: Config, run: Run, monkeypatch: pytest.Monke
     ]
     others = [run_key(run.model_copy(update=change), config.root) for change in changes]
     assert len({base, *others}) == len(changes) + 1
-    same: list[dict[str, object]] = [{"profile": "study"}, {"time_limit": 1.0}, {"overrides": {"lr": 1}}]
+    same: list[dict[str, object]] = [
+        {"profile": "study"},
+        {"time_limit": 1.0},
+        {"overrides": {"lr": 1}},
+    ]
     assert {run_key(run.model_copy(update=change), config.root) for change in same} == {base}
-    versions = dict(library_versions())
-    monkeypatch.setattr(keys, "library_versions", lambda: {**versions, "numpy": "0.0"})
-    assert run_key(run, config.root) != base
-    assert run_key(run, config.root, versions) == base
+
+
+def test_a_renamed_builder_keeps_the_key(config: Config, run: Run) -> None:
+    before = run_key(run, config.root)
+    edit(config, LEARNER, "def plain(", "def renamed(")
+    renamed = run.model_copy(update={"learner": "toybench.learners:renamed"})
+    assert run_key(renamed, config.root) == before
+
+
+def test_the_versions_of_the_libraries_that_are_used(
+    config: Config, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = run_versions(run, config.root)
+    assert set(base) >= {"torch", "numpy"}
+    assert "kornia" not in base
+    text = "def used(x: float) -> float:\n    import kornia\n\n    kornia.go()\n"
+    edit(config, HELPER, "def used(x: float) -> float:\n", text)
+    before = run_key(run, config.root)
+    versions = run_versions(run, config.root)
+    assert set(versions) == {*base, "kornia"}
+    monkeypatch.setattr(key, "library_versions", lambda names: {**versions, "kornia": "0.0"})
+    assert run_key(run, config.root) != before
+    assert run_key(run, config.root, versions) == before
+
+
+def test_the_libraries_of_the_data_count(config: Config, run: Run) -> None:
+    tiles = run.model_copy(update={"dataset": "landcover-tiles"})
+    assert "pillow" in run_versions(tiles, config.root)
+    assert "pillow" not in run_versions(run, config.root)
 
 
 def test_outputs_and_empty_cells_do_not_count(config: Config, run: Run) -> None:
@@ -129,6 +158,10 @@ def test_outputs_and_empty_cells_do_not_count(config: Config, run: Run) -> None:
     assert run_key(run, config.root) != before
 
 
+def digest_of(root: Path) -> str:
+    return CodeGraph(root, Boundary(), frozenset({"top"})).code(["top.learner:go"]).hash
+
+
 LAYOUT = {
     "top/__init__.py": "__version__ = '1'\n",
     "top/sub/__init__.py": "",
@@ -137,8 +170,6 @@ LAYOUT = {
     "top/table.py": "from top.sub import deep\nTABLE = {'h': deep.h}\ndef pick(n):\n    return TABLE[n]\n",
     "top/whole.py": "def a():\n    return 1\n\n\ndef pick(name):\n    return globals()[name]\n",
     "top/registry.py": "SEEN = []\ndef register(f):\n    SEEN.append(f)\n@register\ndef x():\n    return 1\n",
-    "nb.ipynb": notebook(["x = 1"]),
-    "task.py": "",
 }
 
 
@@ -162,15 +193,12 @@ def test_code_is_followed_by_name(tmp_path: Path, body: str, counts: str, not_co
         (tmp_path / name).write_text(text)
     deep = tmp_path / "top/sub/deep.py"
 
-    def digest() -> str:
-        return CodeReader(tmp_path).code("top.learner:go", "task", "nb.ipynb").hash
-
-    before = digest()
+    before = digest_of(tmp_path)
     if not_counts:
         deep.write_text(LAYOUT["top/sub/deep.py"].replace(not_counts, "return 99"))
-        assert digest() == before
+        assert digest_of(tmp_path) == before
     deep.write_text(LAYOUT["top/sub/deep.py"].replace(counts, "return 99"))
-    assert digest() != before
+    assert digest_of(tmp_path) != before
 
 
 @pytest.mark.parametrize("module", ["whole", "registry"])
@@ -180,45 +208,38 @@ def test_what_cannot_be_followed_counts_whole(tmp_path: Path, module: str) -> No
     for name, text in {**LAYOUT, "top/learner.py": body}.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    before = CodeReader(tmp_path).code("top.learner:go", "task", "nb.ipynb").hash
+    before = digest_of(tmp_path)
     path = tmp_path / f"top/{module}.py"
     path.write_text(path.read_text().replace("return 1", "return 3"))
-    assert CodeReader(tmp_path).code("top.learner:go", "task", "nb.ipynb").hash != before
+    assert digest_of(tmp_path) != before
 
 
 def test_real_methods_reach_their_code_and_no_machinery() -> None:
     root = Path(__file__).parents[1]
-    config = load_config(root / "benchmarks.yaml")
-    run = plan(config, "quick", methods=["patchmix"])[0]
-    files = {
-        path.relative_to(root).as_posix()
-        for path in CodeReader(root).code(run.learner, run.code, run.notebook).files
-    }
-    assert {
-        "pixcl_bench/methods/patchmix.py",
-        "pixcl_bench/tasks/image_ssl.py",
-        "pixcl_bench/train.py",
-    } <= files
-    assert "pixcl_bench/methods/moco_v3.py" not in files
-    assert not any(
-        name.startswith(("pixcl_bench/bench", "pixcl_bench/report", "pixcl_bench/cli")) for name in files
-    )
+    run = plan(load_config(root / "benchmarks.yaml"), "quick", methods=["patchmix"])[0]
+    names = {path.stem for path in run_code(run, root).files}
+    assert {"patchmix", "image_ssl", "train"} <= names
+    assert "moco_v3" not in names
+    places = {path.relative_to(root).parts[1] for path in run_code(run, root).files}
+    assert not places & {"bench", "report", "cli", "meaning"}
+    assert {"torch", "timm", "kornia"} <= set(run_code(run, root).libraries)
 
 
 def test_code_is_read_once_for_all_runs_of_a_method(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A study is planned in a second or two: code is followed once for each learner, not for each run."""
+    """A study is planned in a few seconds: code is followed once for each learner, not for each run."""
     root = Path(__file__).parents[1]
     runs = plan(load_config(root / "benchmarks.yaml"), "study")
     assert len(runs) >= 70
-    read, follow = [], CodeReader._read
+    read, follow = [], CodeGraph._read
 
-    def counted(self: CodeReader, *key: str) -> Code:
-        read.append(key)
-        return follow(self, *key)
+    def counted(self: CodeGraph, roots: tuple[str, ...], cells: tuple[str, ...]) -> Code:
+        read.append((self.boundary, roots, cells))
+        return follow(self, roots, cells)
 
-    monkeypatch.setattr(CodeReader, "_read", counted)
+    monkeypatch.setattr(CodeGraph, "_read", counted)
     assert len({run_key(run, root) for run in runs}) == len(runs)
-    assert len(read) == len(set(read)) <= len({(run.task, run.learner) for run in runs})
+    learners = {(run.task, run.learner) for run in runs}
+    assert len(read) == len(set(read)) <= len(learners) + len({run.dataset for run in runs})
 
 
 def test_toy_sources_are_used() -> None:

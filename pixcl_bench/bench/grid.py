@@ -57,9 +57,11 @@ def make_run(
     device: Device = "cpu",
     overrides: Mapping[str, Any] | None = None,
     settings: dict[str, Any] | None = None,
+    data_fingerprint: str | None = None,
 ) -> Run:
-    """One run of a task; `settings` where they are resolved already. Any known data set, method and seed will
-    do, also outside the profile's budget. Raises UsageError with the nearest right name."""
+    """One run of a task; `settings` and `data_fingerprint` where they are known already. Any known data set,
+    method and seed will do, also outside the profile's budget. Raises UsageError with the nearest right
+    name."""
     entry, budget = config.task(task), config.profile(profile)
     chosen = config.method(task, method)
     if dataset not in entry.datasets:
@@ -70,7 +72,7 @@ def make_run(
         task=task, dataset=dataset, method=method, seed=seed, profile=profile,
         learner=resolve_learner(chosen.learner), args=config.args(task, method, profile, dataset),
         settings=settings, notebook=entry.notebook, code=entry.code, threads=budget.threads, device=device,
-        time_limit=budget.time_limit, data_fingerprint=fingerprint(dataset), overrides=dict(overrides or {}),
+        time_limit=budget.time_limit, data_fingerprint=data_fingerprint or fingerprint(dataset), overrides=dict(overrides or {}),
     )  # fmt: skip
 
 
@@ -79,6 +81,15 @@ def fingerprint(dataset: str) -> str:
     from pixcl_bench.data.catalogue import data_root, get_info
 
     return get_info(dataset).fingerprint(data_root())
+
+
+class _Fingerprints(dict[str, str]):
+    """The fingerprints of data sets, each taken once for a plan: that of a user's own data looks at every
+    file."""
+
+    def __missing__(self, dataset: str) -> str:
+        self[dataset] = fingerprint(dataset)
+        return self[dataset]
 
 
 def plan(
@@ -109,6 +120,7 @@ def plan(
             raise UsageError(f"seed {seed}: a seed is not negative")
     foreign = [m for m in methods or () if m not in known]  # of other packages: they belong to no task
     runs: list[Run] = []
+    fingerprints = _Fingerprints()
     for task in chosen:
         first = [
             make_run(
@@ -120,6 +132,7 @@ def plan(
                 profile=profile,
                 device=device,
                 overrides=overrides,
+                data_fingerprint=fingerprints[dataset],
             )
             for dataset in _pick(datasets, config.task(task).datasets, config.dataset_names(task, profile))
             for method in _pick(

@@ -3,9 +3,11 @@
 import ast
 import json
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from pixcl_bench.bench.errors import BenchError, nearest, unknown
+from pixcl_bench.meaning.source import Stamp, stamp_of
 
 PARAMETERS = ("method", "dataset", "seed", "profile", "device", "overrides", "config", "results")
 """The parameters that a benchmark notebook takes, all of them."""
@@ -34,7 +36,12 @@ def code_cells(path: Path) -> Iterator[tuple[str, set[str]]]:
 
 def numbers_code(path: Path) -> list[str]:
     """The code cells that make the numbers: all but the cells of parameters."""
-    return [source for source, tags in code_cells(path) if not tags & _SKIPPED]
+    return list(_numbers_code(path, stamp_of(path)))
+
+
+@lru_cache(maxsize=64)
+def _numbers_code(path: Path, stamp: Stamp) -> tuple[str, ...]:
+    return tuple(source for source, tags in code_cells(path) if not tags & _SKIPPED)
 
 
 def parameter_names(path: Path) -> set[str]:

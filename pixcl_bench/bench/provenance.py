@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pixcl_bench.bench.grid import Run
-from pixcl_bench.bench.keys import library_versions, run_code
+from pixcl_bench.bench.keys import run_code, run_versions
 
 
 def provenance(run: Run, root: Path) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def provenance(run: Run, root: Path) -> dict[str, Any]:
     that is not known)."""
     code = run_code(run, root)
     commit, dirty = state(root, code.files)
-    return {"hash": code.hash, "commit": commit, "dirty": dirty, "versions": dict(library_versions())}
+    return {"hash": code.hash, "commit": commit, "dirty": dirty, "versions": run_versions(run, root)}
 
 
 def state(root: Path, files: Sequence[Path]) -> tuple[str | None, bool | None]:

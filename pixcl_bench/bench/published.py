@@ -18,7 +18,8 @@ ENVIRONMENT = (
 )
 """The fields of the environment that a published record keeps."""
 
-Place = tuple[str, str, str, int]
+RunName = tuple[str, str, str, int]
+"""Task, data set, method, seed."""
 
 
 def published_path(out_dir: Path, profile: str, device: str) -> Path:
@@ -60,8 +61,15 @@ def publish(
     path = published_path(out_dir, profile, device)
     kept = {_place(r): r for r in (read_published(path) if path.is_file() else [])}
     kept.update({_place(record): compact(record) for record in records})
-    write_atomic(path, "".join(_line(kept[place]) for place in sorted(kept)))
+    write_published(path, kept.values())
     return path, len(records)
+
+
+def write_published(path: Path, records: Iterable[Record]) -> None:
+    """Write published records in a fixed order, each with its checksum, one a line; the file is replaced as a
+    whole."""
+    lines = [_line(seal(record)) for record in sorted(records, key=_place)]
+    write_atomic(path, "".join(lines))
 
 
 def _refusal(record: Record, config: Config, allow_dirty: bool, allow_stale: bool) -> str:
@@ -136,7 +144,7 @@ def read_all_published(out_dir: Path, profile: str | None = None) -> list[Record
     return [record for path in files for record in read_published(path)]
 
 
-def _place(record: Record) -> Place:
+def _place(record: Record) -> RunName:
     return (record.task, record.dataset, record.method, record.seed)
 
 

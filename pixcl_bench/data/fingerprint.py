@@ -1,74 +1,35 @@
-"""Digests of source code, of files and of folder listings, without importing what they describe."""
+"""What the fingerprint of a data set is made of: the meaning of its code, digests of files and folders."""
 
-import ast
 import hashlib
-import importlib.util
-import json
 import os
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
+
+from pixcl_bench.meaning.graph import HOME, Boundary, Code, code_graph
+from pixcl_bench.meaning.source import find_module
 
 
-def module_path(module: str) -> Path:
-    """The source file of `module` ("package.part.name"), found without importing it or any package around it.
+BOUNDARY = Boundary(
+    modules=tuple(f"{HOME}.data.{name}" for name in ("catalogue", "fetch", "info", "fingerprint", "cards"))
+)
+"""Machinery that finds files and does not decide what the arrays hold."""
 
-    Raises ModuleNotFoundError where there is no such file.
+
+def data_meaning(loader: str, modules: tuple[str, ...] = ()) -> Code:
+    """The code that makes a data set: what its `loader` ("module:function") reaches, and all of further
+    `modules` that are reached in ways which cannot be read from the code.
+
+    Nothing is imported. Raises ModuleNotFoundError where there is no such source.
     """
-    top, *parts = module.split(".")
-    spec = importlib.util.find_spec(top)
-    if spec is None:
-        raise ModuleNotFoundError(f"no package {top!r} for module {module!r}: is it installed?", name=top)
-    if not parts and spec.origin:
-        return Path(spec.origin)
-    for place in spec.submodule_search_locations or ():
-        stem = Path(place).joinpath(*parts)
-        for path in (stem.with_suffix(".py"), stem / "__init__.py"):
-            if path.is_file():
-                return path
-    raise ModuleNotFoundError(f"package {top!r} has no module {module!r}", name=module)
+    for module in (loader.partition(":")[0], *modules):
+        if find_module(module) is None:
+            raise ModuleNotFoundError(f"no source of module {module!r}: is its package installed?", name=module)
+    packages = frozenset(name.split(".")[0] for name in (HOME, loader, *modules))
+    return code_graph(None, BOUNDARY, packages).code([loader, *modules])
 
 
 def code_digest(module: str) -> str:
-    """sha256 (hex) of what the code of `module` does.
-
-    Comments, docstrings, blank lines and layout do not count.
-    """
-    path = module_path(module)
-    stat = path.stat()
-    return _source_digest(path, stat.st_mtime_ns, stat.st_size)
-
-
-@lru_cache(maxsize=256)
-def _source_digest(path: Path, mtime_ns: int, size: int) -> str:
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    text = json.dumps(canonical_ast(tree), ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def canonical_ast(node: Any) -> Any:
-    """An AST node as nested lists, without docstrings and empty fields.
-
-    `ast.dump` differs between Python versions in how it shows empty fields; this does not.
-    """
-    if isinstance(node, ast.AST):
-        fields = (
-            (name, getattr(node, name, None)) for name in node._fields if name not in ("kind", "type_comment")
-        )
-        shown = [[name, canonical_ast(_without_docstring(node, name, value))] for name, value in fields]
-        return [type(node).__name__, *(pair for pair in shown if pair[1] not in (None, []))]
-    if isinstance(node, list):
-        return [canonical_ast(item) for item in node]
-    return None if node is None else f"{type(node).__name__}:{node!r}"
-
-
-def _without_docstring(node: ast.AST, name: str, value: Any) -> Any:
-    owner = isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
-    if owner and name == "body" and value and isinstance(value[0], ast.Expr):
-        first = value[0].value
-        if isinstance(first, ast.Constant) and isinstance(first.value, str):
-            return value[1:]
-    return value
+    """The meaning of all of a module. Raises ModuleNotFoundError."""
+    return data_meaning(module).hash
 
 
 def file_digest(path: Path, algorithm: str = "sha256") -> str:

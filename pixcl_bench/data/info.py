@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from pixcl_bench.data.fetch import Source
-from pixcl_bench.data.fingerprint import code_digest, listing_digest
+from pixcl_bench.data.fingerprint import data_meaning, listing_digest
+from pixcl_bench.meaning.graph import Code
 
 Kind = Literal["embedded", "synthetic", "canonical"]
 
@@ -63,21 +64,23 @@ class DatasetInfo:
                 return source
         raise KeyError(f"data set {self.name} takes nothing from {package!r}")
 
+    def meaning(self) -> Code:
+        """The code that decides the arrays and splits: what the loader reaches, and the modules of `code`."""
+        return data_meaning(self.loader, self.code)
+
     def fingerprint(self, root: Path | None = None) -> str:
         """sha256 (hex) of all that decides the data: hashes of sources, conversion and split code, classes.
 
         Imports nothing and reads no data, except that a data set which is "whatever lies in the folder"
         (`imagefolder`) is covered by the paths and sizes of its files where `root` holds it.
         """
-        modules = self.code or (self.loader.partition(":")[0],)
         facts = {
             "name": self.name,
-            "loader": self.loader,
             "classes": self.classes,
             "members": sorted((m.path, m.sha256) for source in self.sources for m in source.members),
             "published": sorted(self.published.md5) if self.published else [],
             "listing": self._listing(root),
-            "code": {module: code_digest(module) for module in modules},
+            "code": self.meaning().hash,
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
