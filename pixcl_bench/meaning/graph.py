@@ -147,6 +147,9 @@ class CodeGraph:
     def _load(self, name: str, reached: "_Reached", queue: list[Reference]) -> None:
         """Count what happens when a module is imported: in it, in the packages above it, and in what it
         imports."""
+        if name in reached.asked:
+            return
+        reached.asked.add(name)
         stack = [name]
         while stack:
             parts = stack.pop().split(".")
@@ -377,6 +380,7 @@ class _Names:
 class _Reached:
     definitions: set[Reference] = field(default_factory=set)
     loaded: set[str] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
     acts: set[Reference] = field(default_factory=set)
 
 

@@ -1,0 +1,118 @@
+"""`pixcl-bench verify`: is today's code the code of the published records?"""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from pixcl_bench.bench.verify import Check, PublishedState
+
+FAILED = 1
+_WORDS = {
+    "equal": "bit-equal",
+    "differs": "DIFFERS",
+    "failed": "FAILED",
+    "no reference": "no reference",
+    "gone": "no longer in the grid",
+}
+
+
+def verify(
+    profile: Annotated[
+        list[str] | None, typer.Option("--profile", "-p", help="Only these profiles.")
+    ] = None,
+    task: Annotated[list[str] | None, typer.Option("--task", help="Only these tasks.")] = None,
+    dataset: Annotated[list[str] | None, typer.Option("--dataset", help="Only these data sets.")] = None,
+    method: Annotated[list[str] | None, typer.Option("--method", "-m", help="Only these methods.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="The seed to run (default: the first of each cell).")
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also cells whose records have today's keys.")
+    ] = False,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Give the records of bit-equal cells today's keys.")
+    ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", help="Results of the old commit on this machine, where the CPU differs."),
+    ] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Runs at once.")] = None,
+    results: Annotated[
+        Path | None, typer.Option("--results", help="Where the runs go (default: results-verify).")
+    ] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="benchmarks.yaml.")] = None,
+) -> None:
+    """Run one seed of each published cell on the present code and compare it bit for bit."""
+    from rich.console import Console
+
+    from pixcl_bench.bench.config import load_config
+    from pixcl_bench.bench.published import read_all_published
+    from pixcl_bench.bench.verify import adopt as adopt_records
+    from pixcl_bench.bench.verify import cells, changed
+    from pixcl_bench.bench.verify import verify as check
+    from pixcl_bench.bench.words import split
+
+    loaded, console = load_config(config), Console(highlight=False)
+    folder = loaded.path.parent / "published"
+    wanted = [split(words) for words in (profile, task, dataset, method)]
+    found = {
+        name: records
+        for name, records in cells(read_all_published(folder)).items()
+        if all(not w or part in w for part, w in zip((name[0], *name[2:]), wanted, strict=True))
+        and (every or changed(records, loaded))
+    }
+    if not found:
+        console.print("Every published record that was asked for has the key of today's code.")
+        return
+    place = results or loaded.path.parent / "results-verify"
+    checks = check(found, loaded, place, seed=seed, against=against, jobs=jobs, console=console)
+    console.print(table(checks))
+    for line in summary(checks):
+        console.print(line, markup=False)
+    if adopt:
+        count = adopt_records(checks, loaded, folder)
+        console.print(f"{count} records adopted: they have today's keys.")
+    if any(one.verdict != "equal" for one in checks):
+        raise typer.Exit(FAILED)
+
+
+def table(checks: "list[Check]") -> "Table":
+    """The cells that are not bit-equal; of the others only how many there are."""
+    from rich.table import Table
+
+    shown = Table(title="Cells that are not bit-equal", title_justify="left")
+    for column in ("cell", "records", "verdict", "detail"):
+        shown.add_column(column, justify="right" if column == "records" else "left")
+    for one in checks:
+        if one.verdict != "equal":
+            shown.add_row(one.name, str(len(one.records)), _WORDS[one.verdict], one.detail)
+    return shown
+
+
+def summary(checks: "list[Check]") -> list[str]:
+    """How many cells and records came out how."""
+    cells, records = Counter[str](), Counter[str]()
+    for one in checks:
+        cells[one.verdict] += 1
+        records[one.verdict] += len(one.records)
+    return [
+        f"{_WORDS[verdict]}: {cells[verdict]} cells with {records[verdict]} records"
+        for verdict in _WORDS
+        if cells[verdict]
+    ]
+
+
+def published_line(state: "PublishedState") -> str:
+    """The line of `pixcl-bench status` about published records."""
+    changed = state.total - state.current
+    line = f"published: {state.total} records, {state.current} with the key of today's code"
+    if state.adopted:
+        line += f" ({state.adopted} of them adopted after a bit-equal run)"
+    if changed:
+        line += f"; the code of {changed} has changed since: pixcl-bench verify"
+    return line
