@@ -26,10 +26,15 @@ def verify(
         list[str] | None, typer.Option("--profile", "-p", help="Only these profiles.")
     ] = None,
     task: Annotated[list[str] | None, typer.Option("--task", help="Only these tasks.")] = None,
-    dataset: Annotated[list[str] | None, typer.Option("--dataset", help="Only these data sets.")] = None,
-    method: Annotated[list[str] | None, typer.Option("--method", "-m", help="Only these methods.")] = None,
+    dataset: Annotated[
+        list[str] | None, typer.Option("--dataset", help="Only these data sets.")
+    ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option("--method", "-m", help="Only these methods.")
+    ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", help="The seed to run (default: the first of each cell).")
+        int | None,
+        typer.Option("--seed", help="The seed to run (default: the first of each cell)."),
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Also cells whose records have today's keys.")
@@ -39,7 +44,9 @@ def verify(
     ] = False,
     against: Annotated[
         Path | None,
-        typer.Option("--against", help="Results of the old commit on this machine, where the CPU differs."),
+        typer.Option(
+            "--against", help="Results of the old commit on this machine, where the CPU differs."
+        ),
     ] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Runs at once.")] = None,
     results: Annotated[

@@ -1,4 +1,5 @@
-"""The canonical form of code: what changes no result leaves no trace in it, and what may change one does."""
+"""The canonical form of code: what changes no result leaves no trace in it, and what may change
+one does."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,7 +56,7 @@ def even(n):
 def odd(n):
     return False if n == 0 else even(n - 1)
 ''',
-    "pkg/b.py": '''SCALE = 2.0
+    "pkg/b.py": """SCALE = 2.0
 TABLE = {}
 TABLE["k"] = 1
 
@@ -67,7 +68,7 @@ def helper(value):
 
 def unused():
     return 0
-''',
+""",
 }
 
 
@@ -95,7 +96,11 @@ SAME: dict[str, dict[str, str]] = {
     "local": edited("pkg/a.py", ("total", "whole")),
     "loop variable": edited("pkg/a.py", ("value", "item")),
     "variable of a comprehension": edited(
-        "pkg/a.py", ("[(k, np.sin(k)) for k in names for _ in k]", "[(m, np.sin(m)) for m in names for j in m]")
+        "pkg/a.py",
+        (
+            "[(k, np.sin(k)) for k in names for _ in k]",
+            "[(m, np.sin(m)) for m in names for j in m]",
+        ),
     ),
     "parameter of a lambda": edited("pkg/b.py", ("lambda v: v + 1", "lambda w: w + 1")),
     "text of an error": edited("pkg/a.py", ('f"x: {x} is negative"', '"below 0"')),
@@ -115,7 +120,8 @@ SAME: dict[str, dict[str, str]] = {
     "order of methods": edited(
         "pkg/a.py",
         (
-            '    def area(self) -> int:\n        """Area."""\n        return self.width * self.depth\n\n'
+            '    def area(self) -> int:\n        """Area."""\n'
+            "        return self.width * self.depth\n\n"
             "    def other(self) -> int:\n        return self.depth\n",
             "    def other(self) -> int:\n        return self.depth\n\n"
             "    def area(self) -> int:\n        return self.width * self.depth\n",
@@ -162,7 +168,10 @@ SAME: dict[str, dict[str, str]] = {
     "unused function": edited("pkg/b.py", ("return 0", "return 1")),
     "types only": edited(
         "pkg/a.py",
-        ("import math\n", "import math\nfrom typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    import torch\n"),
+        (
+            "import math\n",
+            "import math\nfrom typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    import torch\n",
+        ),
     ),
     "a constant that only makes a value": edited(
         "pkg/b.py", ("SCALE = 2.0", "import re\nWORD = re.compile('a')\nSCALE = 2.0")
@@ -177,7 +186,9 @@ OTHER: dict[str, dict[str, str]] = {
     "order of operands": edited("pkg/a.py", ("helper(value) * SCALE", "SCALE * helper(value)")),
     "called function": edited("pkg/a.py", ("np.sin", "np.cos")),
     "called function of the project": edited(
-        "pkg/a.py", ("import SCALE, helper", "import SCALE, helper, unused"), ("helper(value)", "unused()")
+        "pkg/a.py",
+        ("import SCALE, helper", "import SCALE, helper, unused"),
+        ("helper(value)", "unused()"),
     ),
     "attribute": edited("pkg/a.py", ("options.width", "options.depth")),
     "default": edited("pkg/a.py", ('names=("a",)', 'names=("b",)')),
@@ -187,7 +198,9 @@ OTHER: dict[str, dict[str, str]] = {
         ("    width: int = 4\n    depth: int = 2\n", "    depth: int = 2\n    width: int = 4\n"),
     ),
     "no field any more": edited("pkg/a.py", ("width: int = 4", "width = 4")),
-    "class variable": edited("pkg/a.py", ("width: int = 4", '"ClassVar"\n    width: "ClassVar[int]" = 4')),
+    "class variable": edited(
+        "pkg/a.py", ("width: int = 4", '"ClassVar"\n    width: "ClassVar[int]" = 4')
+    ),
     "decorator": edited("pkg/a.py", ("@dataclass(frozen=True)", "@dataclass(frozen=False)")),
     "method": edited("pkg/a.py", ("self.width * self.depth", "self.width")),
     "name of a parameter": edited("pkg/a.py", ("names", "labels")),
@@ -195,7 +208,9 @@ OTHER: dict[str, dict[str, str]] = {
     "lambda": edited("pkg/b.py", ("lambda v: v + 1", "lambda v: v")),
     "swapped locals": edited("pkg/b.py", ("inner(value) if value", "inner(inner) if value")),
     "variable of a comprehension": edited("pkg/a.py", ("for _ in k", "for _ in names")),
-    "effect of an import": edited("pkg/b.py", ("SCALE = 2.0", "import os\nos.putenv('A', '1')\nSCALE = 2.0")),
+    "effect of an import": edited(
+        "pkg/b.py", ("SCALE = 2.0", "import os\nos.putenv('A', '1')\nSCALE = 2.0")
+    ),
     "another literal": edited("pkg/a.py", ("return total + math.pi", "return total + math.e")),
 }
 
@@ -221,7 +236,10 @@ def test_definitions_that_call_each_other(tmp_path: Path) -> None:
 
 
 def test_twins_in_a_circle_are_alike(tmp_path: Path) -> None:
-    twins = {"pkg/__init__.py": "", "pkg/a.py": "def f(n):\n    return g(n)\n\n\ndef g(n):\n    return f(n)\n"}
+    twins = {
+        "pkg/__init__.py": "",
+        "pkg/a.py": "def f(n):\n    return g(n)\n\n\ndef g(n):\n    return f(n)\n",
+    }
     assert code(tmp_path, twins, "pkg.a:f").hash == code(tmp_path, twins, "pkg.a:g").hash
 
 
@@ -229,7 +247,9 @@ def test_libraries_are_those_that_the_reached_code_names(tmp_path: Path) -> None
     assert code(tmp_path, BASE).libraries == ("numpy",)
     assert code(tmp_path, BASE, "pkg.a:even").libraries == ()
     text = "def f():\n    from skimage.filters import rank\n\n    return rank.entropy, 'torch.nn'\n"
-    assert code(tmp_path / "1", {"pkg/__init__.py": "", "pkg/a.py": text}, "pkg.a:f").libraries == ("skimage",)
+    assert code(tmp_path / "1", {"pkg/__init__.py": "", "pkg/a.py": text}, "pkg.a:f").libraries == (
+        "skimage",
+    )
 
 
 CELLS = "from pkg.b import helper\nvalues = [1, 2]\nresult = [helper(v) for v in values]"
@@ -240,7 +260,12 @@ CELLS = "from pkg.b import helper\nvalues = [1, 2]\nresult = [helper(v) for v in
     [
         (CELLS, True),
         (CELLS.replace("values", "numbers").replace("result", "found"), True),
-        (CELLS.replace("from pkg.b import helper", "from pkg import b").replace("helper(v)", "b.helper(v)"), True),
+        (
+            CELLS.replace("from pkg.b import helper", "from pkg import b").replace(
+                "helper(v)", "b.helper(v)"
+            ),
+            True,
+        ),
         ("# a comment\n" + CELLS, True),
         (CELLS.replace("[1, 2]", "[1, 3]"), False),
         (CELLS + "\nresult.reverse()", False),
@@ -254,17 +279,22 @@ def test_cells_of_a_notebook(tmp_path: Path, cells: str, same: bool) -> None:
 
 
 def test_annotations_of_a_pydantic_model_convert_values(tmp_path: Path) -> None:
-    text = "from pydantic import BaseModel\n\n\nclass Base(BaseModel):\n    pass\n\n\nclass M(Base):\n    x: int = 1\n"
+    text = "from pydantic import BaseModel\n\n\nclass Base(BaseModel):\n    pass\n"
+    text += "\n\nclass M(Base):\n    x: int = 1\n"
     files = {"pkg/__init__.py": "", "pkg/a.py": text}
     other = {**files, "pkg/a.py": text.replace("x: int", "x: float")}
-    assert code(tmp_path / "0", files, "pkg.a:M").hash != code(tmp_path / "1", other, "pkg.a:M").hash
+    assert (
+        code(tmp_path / "0", files, "pkg.a:M").hash != code(tmp_path / "1", other, "pkg.a:M").hash
+    )
 
 
 def test_annotations_count_where_a_decorator_may_read_them(tmp_path: Path) -> None:
     text = "from lib import register\n\n\n@register\ndef f(x: int):\n    return x\n"
     files = {"pkg/__init__.py": "", "pkg/a.py": text}
     other = {**files, "pkg/a.py": text.replace("x: int", "x: float")}
-    assert code(tmp_path / "0", files, "pkg.a:f").hash != code(tmp_path / "1", other, "pkg.a:f").hash
+    assert (
+        code(tmp_path / "0", files, "pkg.a:f").hash != code(tmp_path / "1", other, "pkg.a:f").hash
+    )
 
 
 def test_a_boundary_is_not_crossed(tmp_path: Path) -> None:
@@ -280,7 +310,14 @@ def test_one_graph_sees_every_change(tmp_path: Path) -> None:
     """Whether names stay or go, a graph that lives on says the same as a new one."""
     code(tmp_path, BASE)
     graph = CodeGraph(tmp_path, Boundary(), frozenset({"pkg"}))
-    texts = [OTHER["constant"], OTHER["field"], SAME["divided file"], SAME["passed on"], OTHER["table"], BASE]
+    texts = [
+        OTHER["constant"],
+        OTHER["field"],
+        SAME["divided file"],
+        SAME["passed on"],
+        OTHER["table"],
+        BASE,
+    ]
     for files in texts:
         fresh = code(tmp_path, {**BASE, **files}).hash
         assert graph.code(["pkg.a:go"]).hash == fresh

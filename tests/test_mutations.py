@@ -1,5 +1,5 @@
-"""The mutation table: on a copy of this project, each clean-up keeps the keys of all runs, and each change that may
-change a number gives new keys to exactly the runs that reach it."""
+"""The mutation table: on a copy of this project, each clean-up keeps the keys of all runs, and
+each change that may change a number gives new keys to exactly the runs that reach it."""
 
 import ast
 import re
@@ -35,7 +35,8 @@ def runs() -> dict[str, Run]:
 
 
 class Copy:
-    """A copy of the package and the notebooks, with the hashes that the runs and the data sets have there."""
+    """A copy of the package and the notebooks, with the hashes that the runs and the data sets
+    have there."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -50,7 +51,9 @@ class Copy:
     def hashes(self, renamed: Callable[[str], str] = lambda name: name) -> dict[str, str]:
         """The hash of the code of each cell; `renamed`: the new name of a learner."""
         return {
-            cell: self.graph.code([renamed(run.learner)], numbers_code(self.root / run.notebook)).hash
+            cell: self.graph.code(
+                [renamed(run.learner)], numbers_code(self.root / run.notebook)
+            ).hash
             for cell, run in runs().items()
         }
 
@@ -219,15 +222,18 @@ def test_a_renamed_definition_loses_no_record(
     assert different(base, project.hashes(renamed)) == set()
 
 
-@pytest.mark.parametrize("symbol", ["nt_xent", "entropy_map", "EMA", "epoch_order", "SimCLR", "PixelSet"])
-def test_a_moved_file_loses_no_record(
-    project: Copy, base: dict[str, str], symbol: str
-) -> None:
+@pytest.mark.parametrize(
+    "symbol", ["nt_xent", "entropy_map", "EMA", "epoch_order", "SimCLR", "PixelSet"]
+)
+def test_a_moved_file_loses_no_record(project: Copy, base: dict[str, str], symbol: str) -> None:
     """The module goes into a new folder under a new name; who imports it says so."""
     path = project.home_of(symbol)
     old = project.module_of(path)
     for source in list(project.sources()):
-        if not re.search(rf"\b{path.stem}\b", source.read_text(encoding="utf-8")) and source != path:
+        if (
+            not re.search(rf"\b{path.stem}\b", source.read_text(encoding="utf-8"))
+            and source != path
+        ):
             continue
         text = absolute(source.read_text(encoding="utf-8"), project.module_of(source), source)
         source.write_text(text, encoding="utf-8")
@@ -240,7 +246,12 @@ def test_a_moved_file_loses_no_record(
     project.replace(rf"from {re.escape(package)} import {stem}\b( as \w+)?",
                     rf"import {new} as {stem}")  # fmt: skip
     project.replace(rf"\b{re.escape(old)}\b", new)
-    assert different(base, project.hashes(lambda learner: re.sub(rf"^{re.escape(old)}:", f"{new}:", learner))) == set()
+    assert (
+        different(
+            base, project.hashes(lambda learner: re.sub(rf"^{re.escape(old)}:", f"{new}:", learner))
+        )
+        == set()
+    )
 
 
 def absolute(text: str, module: str, path: Path) -> str:
@@ -276,7 +287,9 @@ def test_another_way_to_import_loses_no_record(
         text = absolute(path.read_text(encoding="utf-8"), project.module_of(path), path)
         line = f"from {module} import {symbol}"
         if re.search(rf"^{re.escape(line)}$", text, re.MULTILINE):
-            text = re.sub(rf"^{re.escape(line)}$", f"import {module} as its_home", text, flags=re.MULTILINE)
+            text = re.sub(
+                rf"^{re.escape(line)}$", f"import {module} as its_home", text, flags=re.MULTILINE
+            )
             text = re.sub(rf"(?<![\w.'\"]){symbol}\b(?!=)(?!['\"])", f"its_home.{symbol}", text)
             path.write_text(text, encoding="utf-8")
             changed += 1
@@ -373,7 +386,10 @@ CHANGED = [
     *(("constant", name) for name in ("SimCLR", "entropy_map", "attention", "cross_patch_loss")),
     *(("operator", name) for name in ("nt_xent", "ema_schedule", "stratify", "PixelContrastLoss")),
     *(("default", name) for name in ("nt_xent", "info_nce", "build_encoder", "supervised_loss")),
-    *(("called function", name) for name in ("nt_xent", "entropy_map", "stratify", "build_encoder")),
+    *(
+        ("called function", name)
+        for name in ("nt_xent", "entropy_map", "stratify", "build_encoder")
+    ),
     *(("class attribute", name) for name in ("SimCLR", "PixelContrastLoss")),
     *(("decorator", name) for name in ("info_nce", "attention", "supervised_loss")),
 ]

@@ -14,8 +14,8 @@ Device = Literal["cpu", "cuda"]
 
 
 class Run(BaseModel):
-    """One run, with everything resolved that its numbers depend on. `notebook` is relative to the project's
-    root."""
+    """One run, with everything resolved that its numbers depend on. `notebook` is relative to
+    the project's root."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -59,9 +59,9 @@ def make_run(
     settings: dict[str, Any] | None = None,
     data_fingerprint: str | None = None,
 ) -> Run:
-    """One run of a task; `settings` and `data_fingerprint` where they are known already. Any known data set,
-    method and seed will do, also outside the profile's budget. Raises UsageError with the nearest right
-    name."""
+    """One run of a task; `settings` and `data_fingerprint` where they are known already. Any
+    known data set, method and seed will do, also outside the profile's budget. Raises UsageError
+    with the nearest right name."""
     entry, budget = config.task(task), config.profile(profile)
     chosen = config.method(task, method)
     if dataset not in entry.datasets:
@@ -69,11 +69,22 @@ def make_run(
     if settings is None:
         settings = config.settings(task, dataset, method, profile, overrides)
     return Run(
-        task=task, dataset=dataset, method=method, seed=seed, profile=profile,
-        learner=resolve_learner(chosen.learner), args=config.args(task, method, profile, dataset),
-        settings=settings, notebook=entry.notebook, code=entry.code, threads=budget.threads, device=device,
-        time_limit=budget.time_limit, data_fingerprint=data_fingerprint or fingerprint(dataset), overrides=dict(overrides or {}),
-    )  # fmt: skip
+        task=task,
+        dataset=dataset,
+        method=method,
+        seed=seed,
+        profile=profile,
+        learner=resolve_learner(chosen.learner),
+        args=config.args(task, method, profile, dataset),
+        settings=settings,
+        notebook=entry.notebook,
+        code=entry.code,
+        threads=budget.threads,
+        device=device,
+        time_limit=budget.time_limit,
+        data_fingerprint=data_fingerprint or fingerprint(dataset),
+        overrides=dict(overrides or {}),
+    )
 
 
 def fingerprint(dataset: str) -> str:
@@ -84,8 +95,8 @@ def fingerprint(dataset: str) -> str:
 
 
 class _Fingerprints(dict[str, str]):
-    """The fingerprints of data sets, each taken once for a plan: that of a user's own data looks at every
-    file."""
+    """The fingerprints of data sets, each taken once for a plan: that of a user's own data looks
+    at every file."""
 
     def __missing__(self, dataset: str) -> str:
         self[dataset] = fingerprint(dataset)
@@ -102,9 +113,9 @@ def plan(
     overrides: Mapping[str, Any] | None = None,
     device: Device = "cpu",
 ) -> list[Run]:
-    """The runs of a profile, task by task. Of a task, all data sets and methods of the first seed come before
-    those of the next, so that its tables grow evenly. The filters choose among what the configuration knows,
-    also outside the profile's budget. Raises UsageError."""
+    """The runs of a profile, task by task. Of a task, all data sets and methods of the first
+    seed come before those of the next, so that its tables grow evenly. The filters choose among
+    what the configuration knows, also outside the profile's budget. Raises UsageError."""
     config.profile(profile)
     _check_names("task", tasks, config.tasks)
     chosen = list(dict.fromkeys(tasks or config.tasks))
@@ -118,7 +129,9 @@ def plan(
     for seed in seeds or ():
         if seed < 0:
             raise UsageError(f"seed {seed}: a seed is not negative")
-    foreign = [m for m in methods or () if m not in known]  # of other packages: they belong to no task
+    foreign = [
+        m for m in methods or () if m not in known
+    ]  # of other packages: they belong to no task
     runs: list[Run] = []
     fingerprints = _Fingerprints()
     for task in chosen:
@@ -134,14 +147,18 @@ def plan(
                 overrides=overrides,
                 data_fingerprint=fingerprints[dataset],
             )
-            for dataset in _pick(datasets, config.task(task).datasets, config.dataset_names(task, profile))
+            for dataset in _pick(
+                datasets, config.task(task).datasets, config.dataset_names(task, profile)
+            )
             for method in _pick(
                 methods,
                 [*config.task(task).methods, *foreign],
                 config.method_names(task, profile, dataset),
             )
         ]
-        wanted = [list(seeds or config.seeds(task, profile, run.dataset, run.method)) for run in first]
+        wanted = [
+            list(seeds or config.seeds(task, profile, run.dataset, run.method)) for run in first
+        ]
         usual = seeds or config.seeds(task, profile)
         every = dict.fromkeys([*usual, *(seed for own in wanted for seed in own)])
         runs += [
@@ -156,7 +173,8 @@ def plan(
 
 
 def _pick(wanted: Sequence[str] | None, known: Iterable[str], budget: list[str]) -> list[str]:
-    """What is asked for and known, in the order of the file; without a wish, what the budget names."""
+    """What is asked for and known, in the order of the file; without a wish, what the budget
+    names."""
     return list(dict.fromkeys(name for name in known if name in wanted)) if wanted else budget
 
 

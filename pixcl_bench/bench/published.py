@@ -1,5 +1,5 @@
-"""Published records: compact, committed, with the commit they came from. The only source of numbers for
-pages."""
+"""Published records: compact, committed, with the commit they came from. The only source of
+numbers for pages."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,8 +12,24 @@ from pixcl_bench.bench.store import Record, parse_record, scan, seal, write_atom
 
 ENVIRONMENT = (
     *("device", "gpu", "gpu_memory_gib", "gpu_capability", "gpu_driver", "cuda", "cudnn"),
-    *("system", "machine", "cpu", "cpu_count", "cpu_usable", "cpu_capability", "memory_gib", "threads"),
-    *("python", "version_torch", "version_torchvision", "version_timm", "version_numpy", "version_kornia"),
+    *(
+        "system",
+        "machine",
+        "cpu",
+        "cpu_count",
+        "cpu_usable",
+        "cpu_capability",
+        "memory_gib",
+        "threads",
+    ),
+    *(
+        "python",
+        "version_torch",
+        "version_torchvision",
+        "version_timm",
+        "version_numpy",
+        "version_kornia",
+    ),
     *("deterministic", "matmul_precision"),
 )
 """The fields of the environment that a published record keeps."""
@@ -38,11 +54,12 @@ def publish(
     allow_dirty: bool = False,
     allow_stale: bool = False,
 ) -> tuple[Path, int]:
-    """Write the finished runs of a profile and device to `published/PROFILE-DEVICE.jsonl`; return the file
-    and how many; of some `tasks` only, where they are named.
+    """Write the finished runs of a profile and device to `published/PROFILE-DEVICE.jsonl`; return
+    the file and how many; of some `tasks` only, where they are named.
 
-    Records already published and not run here are kept. The same records give the same file, byte for byte.
-    Raises UsageError where a record's code was not committed, or where it is not what would be run today."""
+    Records already published and not run here are kept. The same records give the same file,
+    byte for byte. Raises UsageError where a record's code was not committed, or where it is not
+    what would be run today."""
     for task in tasks or ():
         config.task(task)
     done = [r for r in scan(results, profile) if r.status == "ok" and r.device == device]
@@ -50,7 +67,9 @@ def publish(
     if not records:
         which = f" of task {', '.join(tasks)}" if tasks else ""
         raise UsageError(f"no finished run of profile {profile!r}{which} on {device} in {results}")
-    refused = [why for record in records if (why := _refusal(record, config, allow_dirty, allow_stale))]
+    refused = [
+        why for record in records if (why := _refusal(record, config, allow_dirty, allow_stale))
+    ]
     if refused:
         more = f"\n... and {len(refused) - 10} more" if len(refused) > 10 else ""
         raise UsageError(
@@ -66,8 +85,8 @@ def publish(
 
 
 def write_published(path: Path, records: Iterable[Record]) -> None:
-    """Write published records in a fixed order, each with its checksum, one a line; the file is replaced as a
-    whole."""
+    """Write published records in a fixed order, each with its checksum, one a line; the file is
+    replaced as a whole."""
     lines = [_line(seal(record)) for record in sorted(records, key=_place)]
     write_atomic(path, "".join(lines))
 
@@ -87,8 +106,8 @@ def _refusal(record: Record, config: Config, allow_dirty: bool, allow_stale: boo
 
 
 def run_of(record: Record, config: Config) -> Run | None:
-    """The run that the configuration asks for in the place of a record, or None where it knows no such
-    run."""
+    """The run that the configuration asks for in the place of a record, or None where it knows
+    no such run."""
     try:
         return make_run(
             config,
@@ -117,7 +136,9 @@ def stale(record: Record, config: Config) -> bool:
 
 def compact(record: Record) -> Record:
     """A record as it is published: the environment trimmed, with its commit and date."""
-    environment = {name: record.environment[name] for name in ENVIRONMENT if name in record.environment}
+    environment = {
+        name: record.environment[name] for name in ENVIRONMENT if name in record.environment
+    }
     provenance = {
         "commit": record.code.get("commit"),
         "dirty": record.code.get("dirty"),
@@ -125,7 +146,9 @@ def compact(record: Record) -> Record:
     }
     curve = [(step, float(f"{loss:.5g}")) for step, loss in record.curve]
     return seal(
-        record.model_copy(update={"environment": environment, "curve": curve, "published": provenance})
+        record.model_copy(
+            update={"environment": environment, "curve": curve, "published": provenance}
+        )
     )
 
 
@@ -135,7 +158,9 @@ def read_published(path: Path | str) -> list[Record]:
     if not path.is_file():
         raise UsageError(f"{path}: no such file of published records")
     lines = path.read_text(encoding="utf-8").splitlines()
-    return [parse_record(line, f"{path.name}:{i}") for i, line in enumerate(lines, 1) if line.strip()]
+    return [
+        parse_record(line, f"{path.name}:{i}") for i, line in enumerate(lines, 1) if line.strip()
+    ]
 
 
 def read_all_published(out_dir: Path, profile: str | None = None) -> list[Record]:

@@ -1,14 +1,16 @@
-"""Is today's code the code of the published records? One seed of each cell is run again and compared bit for bit.
+"""Is today's code the code of the published records? One seed of each cell is run again and
+compared bit for bit.
 
-A clean-up that reaches deeper than the meaning of the code (see `bench.keys`) gives new keys although it is meant
-to change nothing. `pixcl-bench verify` proves that it changes nothing: of every cell (task, data set, method of a
-profile) one seed runs on the present code. Only where metrics and history are bit-equal, `--adopt` gives the
-published records of the cell their new keys, and notes the commit and the seed that was run.
+A clean-up that reaches deeper than the meaning of the code (see `bench.keys`) gives new keys
+although it is meant to change nothing. `pixcl-bench verify` proves that it changes nothing: of
+every cell (task, data set, method of a profile) one seed runs on the present code. Only where
+metrics and history are bit-equal, `--adopt` gives the published records of the cell their new keys,
+and notes the commit and the seed that was run.
 
-Other processors give other bits. On a machine of another kind the published numbers cannot serve as the reference:
-there the same seeds are run on the old commit first (in a checkout of it), and `--against` names that results
-folder. A reference counts only where its key is the one of the published record: then code, data, settings and
-library versions are those of the record."""
+Other processors give other bits. On a machine of another kind the published numbers cannot serve
+as the reference: there the same seeds are run on the old commit first (in a checkout of it), and
+`--against` names that results folder. A reference counts only where its key is the one of the
+published record: then code, data, settings and library versions are those of the record."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -42,9 +44,9 @@ _SAME_MACHINE = ("machine", "cpu", "cpu_capability", "gpu", "gpu_capability", "c
 
 @dataclass(frozen=True)
 class Check:
-    """What came of one cell: the records of it, the `sample` that was run now, the `reference` that it was
-    compared with, the verdict, and a sentence about it. `own_machine`: the reference is of this machine and not
-    the published record itself."""
+    """What came of one cell: the records of it, the `sample` that was run now, the `reference`
+    that it was compared with, the verdict, and a sentence about it. `own_machine`: the reference
+    is of this machine and not the published record itself."""
 
     cell: CellName
     records: tuple[Record, ...]
@@ -63,7 +65,9 @@ class Check:
 def cells(records: Iterable[Record]) -> dict[CellName, list[Record]]:
     """Published records by cell, the seeds in their order."""
     found: dict[CellName, list[Record]] = {}
-    for r in sorted(records, key=lambda r: (r.profile, r.device, r.task, r.dataset, r.method, r.seed)):
+    for r in sorted(
+        records, key=lambda r: (r.profile, r.device, r.task, r.dataset, r.method, r.seed)
+    ):
         found.setdefault((r.profile, r.device, r.task, r.dataset, r.method), []).append(r)
     return found
 
@@ -76,8 +80,8 @@ def changed(records: Sequence[Record], config: Config) -> bool:
 def samples(
     chosen: dict[CellName, list[Record]], config: Config, seed: int | None = None
 ) -> dict[CellName, Run | None]:
-    """The run to do of each cell: that of its first seed, or of `seed` where the cell has it; None where the
-    configuration no longer knows it."""
+    """The run to do of each cell: that of its first seed, or of `seed` where the cell has it;
+    None where the configuration no longer knows it."""
     runs: dict[CellName, Run | None] = {}
     for name, records in chosen.items():
         wanted = next((r for r in records if r.seed == seed), records[0])
@@ -95,8 +99,9 @@ def verify(
     jobs: int | None = None,
     console: "Console | None" = None,
 ) -> list[Check]:
-    """Run one seed of each cell on the present code and compare; what is done already in `results` is not run
-    again. against: a results folder of the old code on this machine. Raises UsageError."""
+    """Run one seed of each cell on the present code and compare; what is done already in
+    `results` is not run again. against: a results folder of the old code on this machine. Raises
+    UsageError."""
     from pixcl_bench.bench.runner import run_grid
 
     runs = samples(chosen, config, seed)
@@ -131,7 +136,9 @@ def judge(
         detail = f"the reference has key {reference.key}, the published record {old.key}"
         return Check(cell, kept, "no reference", detail, sample)
     if reference is None and not same_machine(old, sample):
-        detail = f"published on {old.environment.get('cpu')}, run on {sample.environment.get('cpu')}"
+        detail = (
+            f"published on {old.environment.get('cpu')}, run on {sample.environment.get('cpu')}"
+        )
         return Check(cell, kept, "no reference", f"{detail}: use --against", sample)
     difference = compare(reference or old, sample)
     if not difference and reference is not None and against is not None:
@@ -148,12 +155,14 @@ def _record(folder: Path) -> Record | None:
 
 
 def same_machine(one: Record, other: Record) -> bool:
-    """Whether two records are of the same kind of processor (and GPU), so that their bits can be compared."""
+    """Whether two records are of the same kind of processor (and GPU), so that their bits can be
+    compared."""
     return all(one.environment.get(name) == other.environment.get(name) for name in _SAME_MACHINE)
 
 
 def compare(reference: Record, sample: Record) -> str:
-    """The first difference between the numbers of two runs, in words; empty where all bits are equal."""
+    """The first difference between the numbers of two runs, in words; empty where all bits are
+    equal."""
     if reference.metrics != sample.metrics:
         names = sorted({*reference.metrics, *sample.metrics})
         for name in names:
@@ -179,10 +188,11 @@ def _histories(old: Path, new: Path) -> str:
 
 
 def adopt(checks: Sequence[Check], config: Config, out_dir: Path) -> int:
-    """Give the records of the cells that proved equal the keys of the present code; return how many.
+    """Give the records of the cells that proved equal the keys of the present code; return how
+    many.
 
-    Raises UsageError where the present code is not committed, or where a library has another version than a
-    record names."""
+    Raises UsageError where the present code is not committed, or where a library has another
+    version than a record names."""
     equal = [check for check in checks if check.verdict == "equal" and check.sample is not None]
     count = 0
     for device in sorted({check.cell[1] for check in equal}):
@@ -200,7 +210,8 @@ def adopt(checks: Sequence[Check], config: Config, out_dir: Path) -> int:
 
 def _adopted(record: Record, check: Check, config: Config) -> Record:
     sample, run = check.sample, run_of(record, config)
-    assert sample is not None and run is not None
+    assert sample is not None
+    assert run is not None
     name = record.folder.as_posix()
     if sample.code.get("dirty") is not False:
         raise UsageError(f"{name}: the present code is not committed: commit and verify again")
@@ -240,8 +251,8 @@ def _adopted(record: Record, check: Check, config: Config) -> Record:
 
 @dataclass(frozen=True)
 class PublishedState:
-    """How many published records there are, how many have the key of today's code, and how many of these were
-    adopted."""
+    """How many published records there are, how many have the key of today's code, and how many
+    of these were adopted."""
 
     total: int
     current: int

@@ -1,1 +1,2 @@
-"""What code means: one canonical form of Python code, hashed as a graph of the definitions that it calls."""
+"""What code means: one canonical form of Python code, hashed as a graph of the definitions that
+it calls."""

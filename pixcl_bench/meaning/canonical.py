@@ -1,9 +1,9 @@
 """The canonical form of code: what is left when all that changes no result is taken away.
 
-Docstrings, comments, annotations, names of local variables, texts of errors, warnings and prints, and the way in
-which something was imported do not count. A name defined elsewhere in the project becomes a reference, so that
-neither the name nor the file that it stands in counts. Names that can be used from outside do count: parameters,
-attributes, methods."""
+Docstrings, comments, annotations, names of local variables, texts of errors, warnings and
+prints, and the way in which something was imported do not count. A name defined elsewhere in the
+project becomes a reference, so that neither the name nor the file that it stands in counts.
+Names that can be used from outside do count: parameters, attributes, methods."""
 
 import ast
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -52,7 +52,9 @@ class Names(Protocol):
         """The definition that a text like "package.module:name" names, or None."""
 
 
-_SKIPPED = frozenset({"ctx", "kind", "type_comment", "type_ignores", "type_params", "returns", "annotation"})
+_SKIPPED = frozenset(
+    {"ctx", "kind", "type_comment", "type_ignores", "type_params", "returns", "annotation"}
+)
 _LOGS = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log"})
 _WHOLE = frozenset({"globals", "locals", "exec", "eval"})
 
@@ -68,8 +70,9 @@ def statements(
 ) -> tuple[Piece, ...]:
     """The canonical form of statements as text and references.
 
-    binds: the global name whose definition they are; only its own place in them counts. with_scope: the names
-    that they bind are local (the cells of a notebook). typed: whether the annotations of a class count."""
+    binds: the global name whose definition they are; only its own place in them counts.
+    with_scope: the names that they bind are local (the cells of a notebook). typed: whether the
+    annotations of a class count."""
     writer = _Writer(names, package, binds, typed)
     if with_scope:
         writer.scopes.stack.append(statements_scope(body, package))
@@ -198,7 +201,9 @@ class _Writer:
     def quoted(self, value: str) -> list[Piece]:
         """A text that names code, like "package.module:function", is a reference to it."""
         module, colon, name = value.partition(":")
-        if all(part.isidentifier() for part in module.split(".")) and (not colon or name.isidentifier()):
+        if all(part.isidentifier() for part in module.split(".")) and (
+            not colon or name.isidentifier()
+        ):
             found = self.names.quoted(module, name or None)
             if found is not None:
                 return [found]
@@ -236,7 +241,9 @@ class _Writer:
 
     def field_of_class(self, node: ast.AnnAssign, typed: bool) -> None:
         """An annotated name in the body of a class: a field of a dataclass, so its place counts."""
-        marks = [mark for mark in ("ClassVar", "InitVar", "KW_ONLY") if _mentions(node.annotation, mark)]
+        marks = [
+            mark for mark in ("ClassVar", "InitVar", "KW_ONLY") if _mentions(node.annotation, mark)
+        ]
         self.out.append(f"(field {ast.unparse(node.target)} {' '.join(marks)}")
         if typed:
             self.node(node.annotation)
@@ -253,7 +260,8 @@ class _Writer:
     on_AsyncFunctionDef = on_FunctionDef
 
     def function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, method: bool) -> None:
-        """A function. The name of a method counts; that of another function is a name like any other."""
+        """A function. The name of a method counts; that of another function is a name like any
+        other."""
         kind = type(node).__name__
         self.out.append(f"({kind} {node.name if method else ''}")
         if not method and self.scopes.stack:
@@ -281,14 +289,20 @@ class _Writer:
     ) -> None:
         """Parameters by name and kind, with their defaults."""
         a = node.args
-        kinds = ((a.posonlyargs, "/"), (a.args, ""), ([a.vararg], "*"), (a.kwonlyargs, "k"), ([a.kwarg], "**"))
+        kinds = (
+            (a.posonlyargs, "/"),
+            (a.args, ""),
+            ([a.vararg], "*"),
+            (a.kwonlyargs, "k"),
+            ([a.kwarg], "**"),
+        )
         for args, kind in kinds:
             for arg in args:
                 if arg is not None:
                     self.out.append(f" {kind}{'' if isinstance(node, ast.Lambda) else arg.arg}")
                     if typed and arg.annotation is not None:
                         self.node(arg.annotation)
-        self.node([d for d in a.defaults])
+        self.node(a.defaults)
         self.out.append("".join("-" if d is None else "d" for d in a.kw_defaults))
         self.node([d for d in a.kw_defaults if d is not None])
 
@@ -306,7 +320,8 @@ class _Writer:
         self.out.append(")")
 
     def class_body(self, node: ast.ClassDef, typed: bool) -> None:
-        """Fields and other statements in their order, then the methods by name: their order is free."""
+        """Fields and other statements in their order, then the methods by name: their order is
+        free."""
         methods = [inner for inner in node.body if isinstance(inner, DEFINITIONS)]
         for inner in node.body:
             if isinstance(inner, ast.AnnAssign):
@@ -364,7 +379,8 @@ class _Writer:
 
 
 def _speaks(function: ast.expr) -> bool:
-    """Whether a call only tells people something: `print`, `warnings.warn`, the methods of loggers."""
+    """Whether a call only tells people something: `print`, `warnings.warn`, the methods of
+    loggers."""
     name = last_name(function)
     if isinstance(function, ast.Name):
         return name in ("print", "warn")
@@ -381,5 +397,3 @@ def _mentions(node: ast.AST, name: str) -> bool:
         if isinstance(inner, ast.Constant) and isinstance(inner.value, str) and name in inner.value:
             return True
     return False
-
-

@@ -9,8 +9,8 @@ Node = TypeVar("Node")
 def strong_components(
     start: Node, children: Callable[[Node], list[Node]], known: Container[Node]
 ) -> Iterator[list[Node]]:
-    """The components that can be reached from `start`, each after all those that it reaches; `known` nodes
-    are not followed."""
+    """The components that can be reached from `start`, each after all those that it reaches;
+    `known` nodes are not followed."""
     index: dict[Node, int] = {start: 0}
     low: dict[Node, int] = {start: 0}
     path: list[Node] = [start]

@@ -1,8 +1,10 @@
-"""The meaning of code: the definitions that it reaches, as a graph of canonical forms without names and places.
+"""The meaning of code: the definitions that it reaches, as a graph of canonical forms without names
+and places.
 
-The hash of a definition is that of its canonical form, in which each reference to another definition of the
-project is replaced by the hash of that one. So a change counts for all that reach it, and a name, a file or an
-order of definitions for nobody. Definitions that call each other in a circle are hashed together."""
+The hash of a definition is that of its canonical form, in which each reference to another
+definition of the project is replaced by the hash of that one. So a change counts for all that
+reach it, and a name, a file or an order of definitions for nobody. Definitions that call each
+other in a circle are hashed together."""
 
 import ast
 import hashlib
@@ -24,8 +26,8 @@ _NOT_NUMBERS = "no numbers"
 
 @dataclass(frozen=True)
 class Boundary:
-    """What is not followed: `modules` (with all below them) and single `names`, because they make no numbers
-    or because what they make is known otherwise."""
+    """What is not followed: `modules` (with all below them) and single `names`, because they
+    make no numbers or because what they make is known otherwise."""
 
     modules: tuple[str, ...] = ()
     names: frozenset[tuple[str, str]] = frozenset()
@@ -38,8 +40,8 @@ class Boundary:
 
 @dataclass(frozen=True)
 class Code:
-    """The code that something reaches: its `hash` (20 hex digits), the `files` that it stands in, and the
-    `libraries` (top-level packages) that it uses."""
+    """The code that something reaches: its `hash` (20 hex digits), the `files` that it stands
+    in, and the `libraries` (top-level packages) that it uses."""
 
     hash: str
     files: tuple[Path, ...]
@@ -70,8 +72,8 @@ class CodeGraph:
     _codes: dict[tuple[tuple[str, ...], ...], Code] = field(default_factory=dict)
 
     def refresh(self) -> None:
-        """Forget what is no longer so where files that were read have changed: all of the graph where names
-        came, went or point elsewhere; else the definitions of these files."""
+        """Forget what is no longer so where files that were read have changed: all of the graph
+        where names came, went or point elsewhere; else the definitions of these files."""
         changed = {path for path, stamp in self._stamps.items() if stamp_of(path) != stamp}
         if not changed:
             return
@@ -90,8 +92,8 @@ class CodeGraph:
         self._codes.clear()
 
     def code(self, roots: Iterable[str], cells: Iterable[str] = ()) -> Code:
-        """The code reached by `roots` (each "module:name", or "module" for all of it) and by the cells of a
-        notebook."""
+        """The code reached by `roots` (each "module:name", or "module" for all of it) and by the
+        cells of a notebook."""
         self.refresh()
         key = (tuple(roots), tuple(cells))
         if key not in self._codes:
@@ -145,8 +147,8 @@ class CodeGraph:
         return reached
 
     def _load(self, name: str, reached: "_Reached", queue: list[Reference]) -> None:
-        """Count what happens when a module is imported: in it, in the packages above it, and in what it
-        imports."""
+        """Count what happens when a module is imported: in it, in the packages above it, and in
+        what it imports."""
         if name in reached.asked:
             return
         reached.asked.add(name)
@@ -154,7 +156,11 @@ class CodeGraph:
         while stack:
             parts = stack.pop().split(".")
             for part in (".".join(parts[:end]) for end in range(1, len(parts) + 1)):
-                if part in reached.loaded or not self._ours(part) or self.boundary.holds(part, None):
+                if (
+                    part in reached.loaded
+                    or not self._ours(part)
+                    or self.boundary.holds(part, None)
+                ):
                     continue
                 module = self.module(part)
                 if module is None:
@@ -185,8 +191,8 @@ class CodeGraph:
         return list(dict.fromkeys(_references(self._node(reference).pieces)))
 
     def _hash_circle(self, circle: list[Reference]) -> None:
-        """Definitions that reach each other: as many rounds as there are definitions tell all apart that
-        differ, whatever their names are."""
+        """Definitions that reach each other: as many rounds as there are definitions tell all
+        apart that differ, whatever their names are."""
         alone = len(circle) == 1 and circle[0] not in self._inner_references(circle[0])
         hashes = dict.fromkeys(circle, "circle")
         for _ in range(1 if alone else len(circle) + 1):
@@ -269,16 +275,18 @@ class CodeGraph:
                 body += ast.parse(cell).body
             except SyntaxError:
                 lines = (line.rstrip() for line in cell.splitlines())
-                plain += [line for line in lines if line.strip() and not line.strip().startswith("#")]
+                plain += [
+                    line for line in lines if line.strip() and not line.strip().startswith("#")
+                ]
         module = Module("__notebook__", Path("notebook.py"))
         return self._written(module, body, None, with_scope=True), plain
 
     def _is_model(self, module: Module, node: ast.ClassDef, depth: int = 0) -> bool:
-        """Whether a class is a pydantic model, directly or through a class of the project: there annotations
-        convert values."""
+        """Whether a class is a pydantic model, directly or through a class of the project: there
+        annotations convert values."""
         for base in node.bases:
             name = ast.unparse(base).split("[")[0].split(".")
-            found, used = self.global_name(module, name[0], tuple(name[1:]))
+            found, _ = self.global_name(module, name[0], tuple(name[1:]))
             if isinstance(found, str):
                 if found.startswith("library pydantic"):
                     return True
@@ -288,7 +296,9 @@ class CodeGraph:
                 continue
             for place in inner.defines.get(found.name, []):
                 base_node = inner.body[place]
-                if isinstance(base_node, ast.ClassDef) and self._is_model(inner, base_node, depth + 1):
+                if isinstance(base_node, ast.ClassDef) and self._is_model(
+                    inner, base_node, depth + 1
+                ):
                     return True
         return False
 
@@ -310,7 +320,8 @@ class CodeGraph:
         return f"name {name}", 0
 
     def target(self, target: Target, attributes: tuple[str, ...]) -> Meaning:
-        """What an imported name with its attributes means; followed through modules that pass it on."""
+        """What an imported name with its attributes means; followed through modules that pass it
+        on."""
         used = 0
         for _ in range(50):
             module, name = target = self._child(target)
@@ -385,7 +396,8 @@ class _Reached:
 
 
 def _shape(module: Module | None) -> tuple[object, ...]:
-    """What the names of other modules depend on: what a module defines and imports, and its bases."""
+    """What the names of other modules depend on: what a module defines and imports, and its
+    bases."""
     if module is None:
         return ()
     bases = [
@@ -417,6 +429,8 @@ def _digest(parts: Iterable[str]) -> str:
 
 
 @lru_cache(maxsize=32)
-def code_graph(root: Path | None, boundary: Boundary, packages: frozenset[str] = frozenset({HOME})) -> CodeGraph:
+def code_graph(
+    root: Path | None, boundary: Boundary, packages: frozenset[str] = frozenset({HOME})
+) -> CodeGraph:
     """The graph of a project, one for a process."""
     return CodeGraph(root, boundary, packages)

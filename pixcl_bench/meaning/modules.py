@@ -12,15 +12,21 @@ Target = tuple[str, str | None]
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 QUIET_DECORATORS = frozenset(
-    """dataclass property staticmethod classmethod lru_cache cache cached_property wraps
-    contextmanager no_grad inference_mode jaxtyped typechecked beartype overload
-    runtime_checkable final abstractmethod setter script ignore total_ordering""".split()
+    {
+        *("dataclass", "property", "staticmethod", "classmethod", "lru_cache", "cache"),
+        *("cached_property", "wraps", "contextmanager", "no_grad", "inference_mode", "jaxtyped"),
+        *("typechecked", "beartype", "overload", "runtime_checkable", "final", "abstractmethod"),
+        *("setter", "script", "ignore", "total_ordering"),
+    }
 )
 """Decorators that register nothing and read no annotation (`dataclass` reads those of a class)."""
 
 _PURE_LIBRARIES = frozenset(
-    """numpy re math typing functools collections dataclasses enum pathlib types operator itertools
-    pydantic string fractions decimal datetime""".split()
+    {
+        *("numpy", "re", "math", "typing", "functools", "collections", "dataclasses", "enum"),
+        *("pathlib", "types", "operator", "itertools", "pydantic", "string", "fractions"),
+        *("decimal", "datetime"),
+    }
 )
 """Libraries of which a call in a top-level assignment only makes a value."""
 
@@ -60,7 +66,9 @@ def read_module(name: str, path: Path, tree: ast.Module) -> Module:
         for name, places in module.defines.items()
         if any(isinstance(module.body[place], ast.ClassDef) for place in places)
     }
-    module.acts = [i for i in module.acts if not _only_makes_a_value(module, module.body[i], classes)]
+    module.acts = [
+        i for i in module.acts if not _only_makes_a_value(module, module.body[i], classes)
+    ]
     return module
 
 
@@ -99,9 +107,7 @@ def _note_import(module: Module, node: ast.Import | ast.ImportFrom) -> None:
         module.loads += [alias.name for alias in node.names]
 
 
-def import_targets(
-    node: ast.Import | ast.ImportFrom, package: str
-) -> Iterator[tuple[str, Target]]:
+def import_targets(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[tuple[str, Target]]:
     """The local names that an import binds, and what each stands for. `import a.b` binds `a`."""
     if isinstance(node, ast.Import):
         for alias in node.names:
@@ -118,7 +124,8 @@ def import_targets(
 
 
 def _is_nothing(node: ast.stmt) -> bool:
-    """Statements without meaning: texts, `pass`, `__all__`, and code for type checkers or scripts."""
+    """Statements without meaning: texts, `pass`, `__all__`, and code for type checkers or
+    scripts."""
     if isinstance(node, ast.Pass) or is_text(node):
         return True
     if isinstance(node, ast.ImportFrom):
@@ -153,13 +160,16 @@ def _bound(node: ast.stmt) -> Iterator[str]:
         elif isinstance(inner, DEFINITIONS):
             yield inner.name
             continue
-        elif isinstance(inner, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+        elif isinstance(
+            inner, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+        ):
             continue
         stack += list(ast.iter_child_nodes(inner))
 
 
 def _changed(node: ast.stmt) -> str | None:
-    """The name of the object that a statement changes in place: `X[0] = 1`, `X.a = 1`, `X.append(1)`."""
+    """The name of the object that a statement changes in place: `X[0] = 1`, `X.a = 1`,
+    `X.append(1)`."""
     place: ast.AST | None = None
     if isinstance(node, ast.Assign) and len(node.targets) == 1:
         place = node.targets[0]
@@ -177,25 +187,30 @@ def _changed(node: ast.stmt) -> str | None:
 def _acts(node: ast.stmt) -> bool:
     """Whether importing the module may do more with this statement than bind a name."""
     if isinstance(node, DEFINITIONS):
-        return any(last_name(decorator) not in QUIET_DECORATORS for decorator in node.decorator_list)
+        return any(
+            last_name(decorator) not in QUIET_DECORATORS for decorator in node.decorator_list
+        )
     if isinstance(node, ast.Assign | ast.AnnAssign):
         return not _plain(node) or any(isinstance(inner, ast.Call) for inner in ast.walk(node))
     return True
 
 
 def _plain(node: ast.Assign | ast.AnnAssign) -> bool:
-    """Whether an assignment binds names only: `os.environ["A"] = "1"` changes something elsewhere."""
+    """Whether an assignment binds names only: `os.environ["A"] = "1"` changes something
+    elsewhere."""
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     return all(isinstance(target, ast.Name | ast.Tuple | ast.List) for target in targets)
 
 
 def _only_makes_a_value(module: Module, node: ast.stmt, classes: set[str]) -> bool:
-    """Whether all calls of an assignment are known to change nothing elsewhere: those of builtins, of a
-    few libraries, and of classes."""
+    """Whether all calls of an assignment are known to change nothing elsewhere: those of
+    builtins, of a few libraries, and of classes."""
     if not isinstance(node, ast.Assign | ast.AnnAssign) or not _plain(node):
         return False
     return all(
-        _harmless(module, inner.func, classes) for inner in ast.walk(node) if isinstance(inner, ast.Call)
+        _harmless(module, inner.func, classes)
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Call)
     )
 
 

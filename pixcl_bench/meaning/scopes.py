@@ -1,4 +1,5 @@
-"""Local names: which a function binds, and the number that stands for each in the canonical form."""
+"""Local names: which a function binds, and the number that stands for each in the canonical
+form."""
 
 import ast
 from collections.abc import Iterable, Iterator
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from pixcl_bench.meaning.modules import DEFINITIONS, Target, import_targets
 
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_NAMED = (*DEFINITIONS, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
 _OWN_SCOPE = (*DEFINITIONS, ast.Lambda)
 
 
@@ -30,8 +32,8 @@ class Scopes:
     count: int = 0
 
     def find(self, name: str) -> str | Target | None:
-        """What a name stands for: the text of a local, the target of a local import, or None where it
-        is not local."""
+        """What a name stands for: the text of a local, the target of a local import, or None
+        where it is not local."""
         for depth, scope in enumerate(reversed(self.stack)):
             if scope.is_class and depth:
                 continue  # names of a class body are not seen from its methods
@@ -49,7 +51,9 @@ class Scopes:
         return f"local {number}"
 
 
-def function_scope(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, package: str) -> Scope:
+def function_scope(
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, package: str
+) -> Scope:
     """The scope of a function: its parameters and what its body binds."""
     body: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
     scope = statements_scope(body, package)
@@ -95,8 +99,9 @@ def parameters(arguments: ast.arguments) -> Iterator[ast.arg]:
 
 
 def _inside(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """Every node in the scope of these statements; of inner functions and classes only the node itself
-    and what is evaluated outside it (decorators, defaults); of comprehensions only walrus targets."""
+    """Every node in the scope of these statements; of inner functions and classes only the node
+    itself and what is evaluated outside it (decorators, defaults); of comprehensions only walrus
+    targets."""
     stack: list[tuple[ast.AST, bool]] = [(node, False) for node in body]
     while stack:
         node, in_comprehension = stack.pop()
@@ -119,9 +124,7 @@ def _binds(node: ast.AST) -> Iterator[str]:
         yield node.target.id
     elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
         yield node.id
-    elif isinstance(node, DEFINITIONS):
-        yield node.name
-    elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+    elif isinstance(node, _NAMED) and node.name:
         yield node.name
     elif isinstance(node, ast.MatchMapping) and node.rest:
         yield node.rest

@@ -1,4 +1,5 @@
-"""The key of a run: its resolved settings, its data, the meaning of its code, the versions of its libraries."""
+"""The key of a run: its resolved settings, its data, the meaning of its code, the versions of
+its libraries."""
 
 import hashlib
 import json
@@ -41,8 +42,8 @@ BOUNDARY = Boundary(
 
 
 def run_code(run: Run, root: Path) -> Code:
-    """The code that a run reaches from the builder of its learner and from its notebook; the notebook is
-    among its files."""
+    """The code that a run reaches from the builder of its learner and from its notebook; the
+    notebook is among its files."""
     packages = frozenset(name.split(".")[0] for name in (HOME, run.learner, run.code))
     notebook = root / run.notebook
     code = code_graph(root, BOUNDARY, packages).code([run.learner], numbers_code(notebook))
@@ -72,14 +73,16 @@ def _entry(dataset: str) -> "DatasetInfo | None":
 
 
 def run_versions(run: Run, root: Path) -> dict[str, str]:
-    """The versions, in this environment, of every library that the code of a run or of its data uses."""
+    """The versions, in this environment, of every library that the code of a run or of its data
+    uses."""
     data = data_code(run.dataset)
     return library_versions({*run_code(run, root).libraries, *(data.libraries if data else ())})
 
 
 def run_key(run: Run, root: Path, versions: Mapping[str, str] | None = None) -> str:
-    """The key of a run, 20 hex digits. `versions`: those of the libraries that it ran with; those of this
-    environment by default. The profile's name, the time limit and the place of the code are not in it."""
+    """The key of a run, 20 hex digits. `versions`: those of the libraries that it ran with;
+    those of this environment by default. The profile's name, the time limit and the place of the
+    code are not in it."""
     parts: dict[str, Any] = {name: getattr(run, name) for name in _IN_KEY}
     parts["code"] = code_hash(run, root)
     parts["versions"] = dict(versions or run_versions(run, root))
