@@ -16,7 +16,8 @@ from pixcl_bench.bench.grid import Run
 from pixcl_bench.bench.jobs import Job
 from pixcl_bench.bench.store import Record
 
-Place = tuple[str, ...]
+Scope = tuple[str, ...]
+"""A part of the grid: (), (task,), (task, data set) or (task, data set, method)."""
 
 
 class Board:
@@ -27,7 +28,7 @@ class Board:
         self.config = config
         self.runs = list(runs)
         self.records: dict[Any, Record] = {}
-        self.seconds: dict[Place, list[float]] = {}
+        self.seconds: dict[Scope, list[float]] = {}
         self.at_once = 1
         self.began = time.monotonic()
 
