@@ -210,5 +210,5 @@ def _html_row(config: Config, v: Verdict) -> list[str | Cell]:
         t.n,
         cell(*t.means.split(" / ")),
         cell(t.data, small(t.kind)),
-        cell(paper, small(v.claim.source)),
+        cell(paper, small(v.claim.source or "")),
     ]
