@@ -69,6 +69,10 @@ def test_report_is_whole_and_built_once(config: Config, tmp_path: Path) -> None:
     assert 'href="../image_ssl/landcover-tiles/supervised/seed-2/failure.json"' in html
     assert "Model &lt;X&gt; &amp; co" in html
     assert "What the papers report (not comparable" in html
+    style = html[html.index("<style>") : html.index("</style>")]
+    assert style.count("{") == style.count("}") > 50
+    assert style.index("/*") < style.index(":root {") < style.index("prefers-color-scheme: dark")
+    assert '"' * 3 not in style
     assert "http://" not in html.replace("http://www.w3.org", "")
     assert "https://" not in html
     again = build.build_report(config, "quick", tmp_path)

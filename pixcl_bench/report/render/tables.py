@@ -11,6 +11,7 @@ from pixcl_bench.report.render.html import Cell, Span, cell
 from pixcl_bench.report.render.words import (
     ARROW_NOTE,
     NONE,
+    STAR,
     header,
     kind_name,
     md_escape,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 INTERVAL_NOTE = "mean ± half of the 95 % interval (Student t) over n seeds"
-STAR = "★"
 CSV_HEADER = (
     "task",
     "profile",
@@ -172,7 +172,8 @@ def html_table(table: Table, *, link: Callable[[Row], str | None] | None = None)
     rows: list[list[str | Cell]] = []
     for row in table.rows:
         href = link(row) if link else None
-        name = cell(Span(_name(row, table), href=href or ""), strong=row.best)
+        title = unbroken(_name(row, table))
+        name = cell(Span(title, href=href or ""), strong=row.best)
         rows.append([name, row.role, *map(html_value, _cells(row, table))])
     head = [unbroken(text) for text in _head(table)]
     return html.table(head, rows, "ll" + "r" * (len(head) - 2), legend=_legend(table))

@@ -18,6 +18,7 @@ data."""
 
 MINUS = "\N{MINUS SIGN}"
 DOWN = "\N{DOWNWARDS ARROW}"
+STAR = "★"
 NONE = "—"
 ARROW_NOTE = f"{DOWN} smaller is better"
 
@@ -88,8 +89,8 @@ def short(text: Any, limit: int = 160) -> str:
 
 
 def unbroken(text: str) -> str:
-    """A short text that breaks at no space around `=`, `±`, before a unit or an arrow."""
-    for part in (" = ", " ± ", ", %", f" {DOWN}"):
+    """A short text that breaks at no space around `=` and `±`, before a unit, an arrow or a star."""
+    for part in (" = ", " ± ", ", %", f" {DOWN}", f" {STAR}"):
         text = text.replace(part, part.replace(" ", "\N{NO-BREAK SPACE}"))
     return text
 
