@@ -1,4 +1,5 @@
-"""The crossover table: every method against every data set, gains over the floor, what is best where."""
+"""The crossover table: every method against every data set, gains over the floor, what is best
+where."""
 
 import math
 

@@ -102,7 +102,7 @@ def crossover(
     entry = config.task(task)
     name, against = metric or entry.primary, reference or entry.floor or entry.baseline
     mine = [r for r in records if (r.profile, r.device) == (profile, device)]
-    values: dict[str, dict[str, BySeed]] = {}
+    values: dict[str, Mapping[str, BySeed]] = {}
     for table in tables(config, mine, task):
         rows = {row.method: metric_values(row.records, name) for row in table.rows}
         if known := {method: by_seed for method, by_seed in rows.items() if by_seed}:

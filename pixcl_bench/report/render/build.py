@@ -149,8 +149,9 @@ def _claims_markdown(config: Config, profile: str, verdicts: Sequence[Verdict]) 
 
 def _paths(folder: Path, built: bool) -> ReportPaths:
     """Where the files of a report lie."""
+    index, table_md, table_csv, claims_md = (folder / name for name in FILES)
     figures = tuple(sorted(folder.glob("*.svg")))
-    return ReportPaths(folder, *(folder / name for name in FILES), figures, built)
+    return ReportPaths(folder, index, table_md, table_csv, claims_md, figures, built)
 
 
 def _is_current(folder: Path, mark: str) -> bool:

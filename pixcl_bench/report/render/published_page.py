@@ -139,15 +139,11 @@ def claims_html(published: Published, found: Sequence[Verdict]) -> "Markup":
 
 def statements_html(config: Config) -> "Markup":
     """Every claim as a sentence, with where it comes from."""
-    rows = [
-        [
-            cell(code(c.id)),
-            c.statement,
-            c.paper or NONE,
-            cell(c.source or c.origin, small(f"evidence: {c.evidence}" if c.evidence else "")),
-        ]
-        for c in config.claims
-    ]
+    rows: list[list[str | Cell]] = []
+    for c in config.claims:
+        evidence = small(f"evidence: {c.evidence}" if c.evidence else "")
+        source = cell(c.source or c.origin, evidence)
+        rows.append([cell(code(c.id)), c.statement, c.paper or NONE, source])
     return html.table(["claim", "in words", "the paper's numbers", "source"], rows, "llll")
 
 

@@ -89,7 +89,8 @@ def short(text: Any, limit: int = 160) -> str:
 
 
 def unbroken(text: str) -> str:
-    """A short text that breaks at no space around `=` and `±`, before a unit, an arrow or a star."""
+    """A short text that breaks at no space around `=` and `±`, before a unit, an arrow or a
+    star."""
     for part in (" = ", " ± ", ", %", f" {DOWN}", f" {STAR}"):
         text = text.replace(part, part.replace(" ", "\N{NO-BREAK SPACE}"))
     return text
