@@ -162,7 +162,8 @@ def claims(
     """Decide the claims of the papers from the records of a profile."""
     from pixcl_bench.bench.published import read_all_published
     from pixcl_bench.bench.store import scan
-    from pixcl_bench.report.claims import console_claims, decide_claims
+    from pixcl_bench.report.render.claims import console_claims
+    from pixcl_bench.report.verdicts import decide_claims
 
     loaded = _load(config)
     loaded.profile(profile)
@@ -253,7 +254,7 @@ def _stop(message: str) -> NoReturn:
 
 
 def _show_results(config: "Config", profile: str, results: Path, tasks: set[str], console: "Console") -> None:
-    from pixcl_bench.report.build import build_report, summary_lines
+    from pixcl_bench.report.render.build import build_report, summary_lines
 
     config.profile(profile)
     paths = build_report(config, profile, results)
@@ -270,8 +271,8 @@ def _records(results: Path, profile: str, tasks: set[str]) -> "list[Record]":
 
 
 def _console_tables(config: "Config", records: "list[Record]") -> list[Any]:
+    from pixcl_bench.report.render.tables import console_table
     from pixcl_bench.report.rows import tables
-    from pixcl_bench.report.tables import console_table
 
     return [console_table(table) for table in tables(config, records)]
 

@@ -60,10 +60,14 @@ def record(method: str, seed: int, value: float | None = None, **changes) -> Rec
         "data": {"fingerprint": "f" * 64},
         "timings": {"train_seconds": 20.5 + seed, "images_per_second": 640.0},
         "environment": {
-            "version_torch": "2.13.0+cpu", "cpu": "Model <X> & co", "threads": 1, "hostless": seed % 2,
+            "version_torch": "2.13.0+cpu", "cpu": "Model <X> & co", "threads": 1,
+            "hostless": seed % 2,
         },
         "code": {"hash": "c" * 64, "commit": "0123456789abcdef", "dirty": False, "versions": {}},
-        "curve": [(s, 5 * math.exp(-s / 40) + 0.1 * float(rng.standard_normal())) for s in range(0, 100, 2)],
+        "curve": [
+            (s, 5 * math.exp(-s / 40) + 0.1 * float(rng.standard_normal()))
+            for s in range(0, 100, 2)
+        ],
         "started": "2026-01-01T10:00:00+00:00",
         "finished": f"2026-01-01T10:{seed:02d}:30+00:00",
     }
@@ -73,9 +77,8 @@ def record(method: str, seed: int, value: float | None = None, **changes) -> Rec
 def failure(method: str, seed: int, reason: str = "out of memory", **changes) -> Record:
     """A sealed record of a failed run."""
     empty = {"metrics": {}, "timings": {}, "environment": {}, "curve": [], "uses_labels": None}
-    return record(
-        method, seed, 0.0, **{**empty, "status": "failed", "reason": reason, "detail": "a | b <c>", **changes}
-    )
+    failed = {"status": "failed", "reason": reason, "detail": "a | b <c>"}
+    return record(method, seed, 0.0, **{**empty, **failed, **changes})
 
 
 def grid(seeds: int, methods=tuple(MEANS), **changes) -> list[Record]:

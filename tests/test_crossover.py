@@ -1,11 +1,13 @@
-"""The crossover table: every method against every data set, gains over the floor, what is best where."""
+"""The crossover table: every method against every data set, gains over the floor, what is best
+where."""
 
 import math
 
 import pytest
 import two_tasks as two
 
-from pixcl_bench.report.crossover import crossover, html_crossover, markdown_crossover, paired_gain
+from pixcl_bench.report.crossover import crossover, paired_gain
+from pixcl_bench.report.render.crossover import html_crossover, markdown_crossover
 from pixcl_bench.report.stats import MIN_PAIRS, bootstrap_interval
 
 
@@ -23,19 +25,19 @@ def test_the_columns_are_the_data_sets_with_their_seeds(config, found) -> None:
     assert found.datasets == ("heart", "chamber")
     assert found.seeds == (10, 10)
     assert {line.method for line in found.lines} <= set(config.tasks["semi_seg"].methods)
-    missing = [line.method for line in found.lines if line.cells[1] is None]
-    assert missing, "the second data set has fewer methods: its cells are empty"
+    missing = [line.method for line in found.lines if line.entries[1] is None]
+    assert missing, "the second data set has fewer methods: its entries are empty"
 
 
 def test_gains_are_paired_over_seeds_and_the_reference_has_none(config, found) -> None:
     floor = config.tasks["semi_seg"].floor or config.tasks["semi_seg"].baseline
     lines = {line.method: line for line in found.lines}
-    assert all(cell is None or cell.gain is None for cell in lines[floor].cells)
+    assert all(entry is None or entry.gain is None for entry in lines[floor].entries)
     for line in found.lines:
-        for cell, base in zip(line.cells, lines[floor].cells, strict=True):
-            if line.method != floor and cell is not None and base is not None:
-                assert cell.gain is not None
-                assert cell.gain.mean == pytest.approx(cell.value.mean - base.value.mean)
+        for entry, base in zip(line.entries, lines[floor].entries, strict=True):
+            if line.method != floor and entry is not None and base is not None:
+                assert entry.gain is not None
+                assert entry.gain.mean == pytest.approx(entry.value.mean - base.value.mean)
 
 
 def test_the_interval_of_a_gain_is_that_of_claims_and_few_pairs_have_none() -> None:
@@ -49,14 +51,18 @@ def test_the_interval_of_a_gain_is_that_of_claims_and_few_pairs_have_none() -> N
 def test_no_dot_without_enough_pairs(config) -> None:
     few = crossover(config, two.grid(MIN_PAIRS - 1), "semi_seg", "study")
     assert few is not None
-    assert not any(cell.sure for line in few.lines for cell in line.cells if cell is not None)
+    assert not any(entry.sure for line in few.lines for entry in line.entries if entry is not None)
     enough = crossover(config, two.grid(10), "semi_seg", "study")
-    assert any(cell.sure for line in enough.lines for cell in line.cells if cell is not None)
+    assert any(entry.sure for line in enough.lines for entry in line.entries if entry is not None)
 
 
 def test_only_competing_methods_can_be_best_and_one_is(found) -> None:
     for column in range(2):
-        best = [line for line in found.lines if line.cells[column] is not None and line.cells[column].best]
+        best = [
+            line
+            for line in found.lines
+            if line.entries[column] is not None and line.entries[column].best
+        ]
         assert len(best) >= 1
         assert {line.role for line in best} <= {"baseline", "method", "ablation"}
 
@@ -67,9 +73,9 @@ def test_for_a_smaller_is_better_metric_the_smallest_is_best(config) -> None:
     found = crossover(config, two.grid(10), "semi_seg", "study", metric=name)
     if found is None:
         pytest.skip("the toy records have no such metric")
-    cells = [(line.cells[0], line.role) for line in found.lines if line.cells[0] is not None]
-    competing = [c.value.mean for c, role in cells if role in ("baseline", "method", "ablation")]
-    assert [c.value.mean for c, _ in cells if c.best] == [min(competing)]
+    entries = [(line.entries[0], line.role) for line in found.lines if line.entries[0] is not None]
+    competing = [c.value.mean for c, role in entries if role in ("baseline", "method", "ablation")]
+    assert [c.value.mean for c, _ in entries if c.best] == [min(competing)]
 
 
 def test_one_data_set_makes_no_crossover(config) -> None:
@@ -81,9 +87,9 @@ def test_html_and_markdown_say_the_same(config, found) -> None:
     html, markdown = html_crossover(config, found), markdown_crossover(config, found)
     for line in found.lines:
         assert line.title in html
-        for cell in line.cells:
-            if cell is not None:
-                mean = f"{cell.value.mean * found.metric.scale:.{found.metric.digits}f}"
+        for entry in line.entries:
+            if entry is not None:
+                mean = f"{entry.value.mean * found.metric.scale:.{found.metric.digits}f}"
                 assert mean in html
                 assert mean in markdown
     assert "<script" not in html
@@ -96,12 +102,12 @@ def test_best_is_decided_over_the_seeds_that_all_have(config) -> None:
     best = next(
         line.method
         for line in crossover(config, records, "semi_seg", "study").lines
-        if line.cells[0] is not None and line.cells[0].best
+        if line.entries[0] is not None and line.entries[0].best
     )
     fewer = [r for r in records if r.method != best or r.seed < 3]
     found = crossover(config, fewer, "semi_seg", "study")
     line = next(line for line in found.lines if line.method == best)
-    assert line.cells[0].value.n == 3
+    assert line.entries[0].value.n == 3
     assert "n = 3".replace(" ", "\N{NO-BREAK SPACE}") in html_crossover(config, found), (
         "not torn apart on a phone"
     )

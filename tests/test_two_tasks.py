@@ -1,5 +1,5 @@
-"""Tables, claims, figures and pages of two tasks, one of them with two data sets, ten methods, and metrics of
-which less is better."""
+"""Tables, claims, figures and pages of two tasks, one of them with two data sets, ten methods, and
+metrics of which less is better."""
 
 import io
 from fractions import Fraction
@@ -10,14 +10,17 @@ import fake_records as fake
 import pytest
 import two_tasks as two
 from rich.console import Console
+from shown import printed, with_task
 
 from pixcl_bench.bench.config import load_config
 from pixcl_bench.bench.grid import Run, plan
 from pixcl_bench.bench.progress import Board, PlainScreen
 from pixcl_bench.bench.store import seal
-from pixcl_bench.report import build, claims, exact, profiles, published_page, rows, stats, tables
-from pixcl_bench.report.figures import table_colours
-from pixcl_bench.report.reported import html_reported
+from pixcl_bench.report import exact, rows, stats
+from pixcl_bench.report.render import build, claims, profiles, published_page, tables
+from pixcl_bench.report.render.figures import table_colours
+from pixcl_bench.report.render.reported import html_reported
+from pixcl_bench.report.verdicts import decide_claims
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +35,7 @@ def records():
 
 @pytest.fixture(scope="module")
 def verdicts(config, records):
-    return {v.claim.id: v for v in claims.decide_claims(config, records)}
-
-
-def printed(renderable, width=160):
-    out = io.StringIO()
-    Console(file=out, width=width, color_system=None).print(renderable)
-    return out.getvalue()
+    return {v.claim.id: v for v in decide_claims(config, records)}
 
 
 # tables
@@ -46,19 +43,21 @@ def printed(renderable, width=160):
 
 def test_a_table_for_each_task_and_data_set_in_the_order_of_the_file(config, records):
     found = rows.tables(config, reversed(records))
-    assert [(t.place.task, t.place.dataset) for t in found] == [
+    assert [(t.comparison.task, t.comparison.dataset) for t in found] == [
         ("image_ssl", "landcover-tiles"),
         ("semi_seg", "heart"),
         ("semi_seg", "chamber"),
     ]
     assert [len(t.rows) for t in found] == [7, 10, 5]
     only = rows.tables(config, records, "semi_seg")
-    assert [t.place.dataset for t in only] == ["heart", "chamber"]
+    assert [t.comparison.dataset for t in only] == ["heart", "chamber"]
 
 
 def test_expected_runs_follow_methods_and_seeds_of_the_budget(config):
     (table,) = rows.tables(config, [two.record("cps", 0, "chamber")])
-    assert {row.method for row in table.rows} == set(config.method_names("semi_seg", "study", "chamber"))
+    assert {row.method for row in table.rows} == set(
+        config.method_names("semi_seg", "study", "chamber")
+    )
     (table,) = rows.tables(config, [two.record("cps", 0, "heart", profile="quick")])
     assert {row.expected for row in table.rows} == {3}
 
@@ -69,7 +68,7 @@ def test_smaller_is_better_is_marked_and_ranked(config, records):
     assert "HD95, mm ↓" in text
     assert "- ↓ smaller is better" in text
     assert "↓" not in tables.markdown_table(rows.tables(config, records, "image_ssl")[0])
-    smaller = fake.load(two.text().replace("primary: dice", "primary: hd95"), two.TASKS)
+    smaller = with_task(config, "semi_seg", primary="hd95")
     table = rows.tables(smaller, records, "semi_seg")[1]
     values = [r.values["hd95"].mean for r in table.rows if r.role == "baseline"]
     assert values == sorted(values)
@@ -84,7 +83,9 @@ def test_methods_that_all_see_labels_compete(config, records):
     text = tables.markdown_table(chamber)
     assert "(labels)" not in text
     assert "★ best; methods" in text
-    assert "best self-supervised" in tables.markdown_table(rows.tables(config, records, "image_ssl")[0])
+    assert "best self-supervised" in tables.markdown_table(
+        rows.tables(config, records, "image_ssl")[0]
+    )
 
 
 def test_too_many_methods_for_the_seeds_have_no_ranks(config, records):
@@ -107,7 +108,10 @@ def test_undefined_values_are_told(config):
     group = two.grid(10)
     for i, r in enumerate(group):
         if r.dataset == "chamber":
-            gone = {"asd": None, **({"hd95": None} if r.method == "mean_teacher" and r.seed < 2 else {})}
+            gone = {
+                "asd": None,
+                **({"hd95": None} if r.method == "mean_teacher" and r.seed < 2 else {}),
+            }
             group[i] = seal(r.model_copy(update={"metrics": {**r.metrics, **gone}}))
     chamber = rows.tables(config, group, "semi_seg")[1]
     assert "Mean Teacher: HD95, mm is undefined in 2 of 10 runs" in chamber.notes
@@ -115,7 +119,7 @@ def test_undefined_values_are_told(config):
     row = next(r for r in chamber.rows if r.method == "mean_teacher")
     assert (row.n, row.values["hd95"].n, row.values["asd"]) == (10, 8, None)
     assert build.draw(chamber)
-    found = {v.claim.id: v for v in claims.decide_claims(config, group)}
+    found = {v.claim.id: v for v in decide_claims(config, group)}
     assert found["fba-over-mean-teacher"].n == 8
     assert found["fba-over-mean-teacher"].note == "2 seeds where HD95, mm is undefined left out"
     assert found["fba-good"].verdict == "no data"
@@ -123,7 +127,9 @@ def test_undefined_values_are_told(config):
 
 def test_ten_methods_have_ten_colours(config, records):
     found = table_colours(rows.tables(config, records, "semi_seg")[0])
-    competing = [name for name, (_, role, _) in two.METHODS.items() if role not in ("floor", "ceiling")]
+    competing = [
+        name for name, (_, role, _) in two.METHODS.items() if role not in ("floor", "ceiling")
+    ]
     assert len({found[name] for name in competing}) == len(competing)
 
 
@@ -131,11 +137,13 @@ def test_ten_methods_have_ten_colours(config, records):
 
 
 def test_claims_of_a_data_set_are_decided_there_alone(config, records, verdicts):
-    places = [v.place.dataset for v in claims.decide_claims(config, records) if v.claim.id == "sg-over-ns"]
+    places = [
+        v.comparison.dataset for v in decide_claims(config, records) if v.claim.id == "sg-over-ns"
+    ]
     assert places == ["heart"]
     for name in ("fba-over-mean-teacher", "fba-near-full", "fba-good"):
-        assert verdicts[name].place.dataset == "chamber"
-    few = claims.decide_claims(config, [r for r in records if r.dataset != "chamber"])
+        assert verdicts[name].comparison.dataset == "chamber"
+    few = decide_claims(config, [r for r in records if r.dataset != "chamber"])
     none = {v.claim.id: v for v in few}["fba-near-full"]
     assert (none.verdict, none.note) == ("no data", "no paired runs of both methods on chamber")
 
@@ -143,8 +151,8 @@ def test_claims_of_a_data_set_are_decided_there_alone(config, records, verdicts)
 def test_families_are_of_one_task_and_data_set(config, records, verdicts):
     assert verdicts["sg-over-ns"].p_holm == pytest.approx(2 / 2**10)
     assert verdicts["fba-over-mean-teacher"].p_holm == pytest.approx(2 / 2**10)
-    alone = claims.decide_claims(fake.load(), fake.grid(10, profile="study"))
-    both = [v for v in claims.decide_claims(config, records) if v.claim.task == "image_ssl"]
+    alone = decide_claims(fake.load(), fake.grid(10, profile="study"))
+    both = [v for v in decide_claims(config, records) if v.claim.task == "image_ssl"]
     assert [v.p_holm for v in both] == [v.p_holm for v in alone]
 
 
@@ -175,10 +183,10 @@ def test_a_threshold_claim_shows_its_bound(config, verdicts):
 
 
 def test_an_exact_claim_needs_no_records(config):
-    found = {v.claim.id: v for v in claims.decide_claims(config, [])}
+    found = {v.claim.id: v for v in decide_claims(config, [])}
     verdict = found["arco-variance"]
     assert verdict.verdict == "holds exactly"
-    assert (verdict.n, verdict.place, verdict.metric) == (0, None, None)
+    assert (verdict.n, verdict.comparison, verdict.metric) == (0, None, None)
     for text in (
         claims.markdown_claims(config, [verdict]),
         claims.html_claims(config, [verdict]),
@@ -195,7 +203,7 @@ def test_a_check_that_fails_says_so(config, monkeypatch):
     from pixcl_bench.report import verdicts as module
 
     monkeypatch.setattr(module, "run_check", lambda spec: exact.Exact(False, "No."))
-    found = {v.claim.id: v.verdict for v in claims.decide_claims(config, [])}
+    found = {v.claim.id: v.verdict for v in decide_claims(config, [])}
     assert found["arco-variance"] == "fails"
 
 
@@ -260,7 +268,8 @@ def test_the_report_of_two_tasks(config, records, tmp_path):
     paths = build.build_report(config, "study", tmp_path)
     page = paths.index.read_text()
     sections = [page.index(f'id="{name}"') for name in (
-        "image_ssl-landcover-tiles-cpu", "semi_seg-heart-cpu", "semi_seg-chamber-cpu", "claims", "runs",
+        "image_ssl-landcover-tiles-cpu", "semi_seg-heart-cpu", "semi_seg-chamber-cpu", "claims",
+        "runs",
     )]  # fmt: skip
     assert sections == sorted(sections)
     assert len(paths.figures) == 6
@@ -276,7 +285,7 @@ def test_pages_of_published_records(config, records, tmp_path, monkeypatch):
     monkeypatch.setattr(published_page, "load_config", lambda _: config)
     published = published_page.load()
     found = published_page.task_tables(published, "semi_seg")
-    assert [t.place.dataset for t in found] == ["heart", "chamber"]
+    assert [t.comparison.dataset for t in found] == ["heart", "chamber"]
     decided, few = published_page.verdicts(published)
     assert few == []
     assert published_page.verdict_words(decided) == "10 reproduced, 1 holds exactly"
@@ -297,7 +306,8 @@ def test_the_profiles_as_a_table(config):
 
 def run(task, dataset, method, seed):
     return Run(
-        task=task, dataset=dataset, method=method, seed=seed, profile="study", learner="a:b", notebook="n",
+        task=task, dataset=dataset, method=method, seed=seed, profile="study", learner="a:b",
+        notebook="n",
         code="c", time_limit=1, data_fingerprint="f",
     )  # fmt: skip
 
@@ -326,7 +336,9 @@ def test_the_growing_table_has_the_data_sets_of_a_task_side_by_side(config):
 
 
 def test_the_time_left_knows_tasks_and_methods(config):
-    runs = [run("image_ssl", "landcover-tiles", m, s) for s in (0, 1) for m in ("simclr", "random_init")]
+    runs = [
+        run("image_ssl", "landcover-tiles", m, s) for s in (0, 1) for m in ("simclr", "random_init")
+    ]
     runs += [run("semi_seg", "heart", "cps", s) for s in (0, 1)]
     board = Board(config, runs)
     assert board.left() is None

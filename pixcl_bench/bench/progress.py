@@ -3,8 +3,8 @@
 import time
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from pathlib import PurePath
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -16,18 +16,20 @@ from pixcl_bench.bench.grid import Run
 from pixcl_bench.bench.jobs import Job
 from pixcl_bench.bench.store import Record
 
-Place = tuple[str, ...]
+Scope = tuple[str, ...]
+"""A part of the grid: (), (task,), (task, data set) or (task, data set, method)."""
 
 
 class Board:
-    """The records so far, and a growing table for each task: for each method and data set the mean of the
-    primary metric and how many runs. `at_once`: how many runs go on at the same time."""
+    """The records so far, and a growing table for each task: for each method and data set the mean
+    of the primary metric and how many runs. `at_once`: how many runs go on at the same time."""
 
     def __init__(self, config: Config, runs: Sequence[Run]):
+        """No record yet; `runs` are all that have an outcome in the end."""
         self.config = config
         self.runs = list(runs)
-        self.records: dict[Any, Record] = {}
-        self.seconds: dict[Place, list[float]] = {}
+        self.records: dict[PurePath, Record] = {}
+        self.seconds: dict[Scope, list[float]] = {}
         self.at_once = 1
         self.began = time.monotonic()
 
@@ -54,16 +56,19 @@ class Board:
         return all(run.folder in self.records for run in mine)
 
     def left(self) -> float | None:
-        """About how many seconds the rest takes: each run as long as those of its method on its data set
-        did, else as those of its data set, of its task, of all. None before anything has ended."""
+        """About how many seconds the rest takes: each run as long as those of its method on its
+        data set did, else as those of its data set, of its task, of all. None before anything has
+        ended."""
         todo = [run for run in self.runs if run.folder not in self.records]
         if not todo or not self.seconds:
             return None
         return sum(self._expected(run) for run in todo) / max(1, min(self.at_once, len(todo)))
 
     def _expected(self, run: Run) -> float:
+        """Seconds that a run probably takes."""
         whole = (run.task, run.dataset, run.method)
-        known = next(self.seconds[whole[:end]] for end in (3, 2, 1, 0) if whole[:end] in self.seconds)
+        scopes = [whole[:end] for end in (3, 2, 1, 0)]
+        known = next(self.seconds[scope] for scope in scopes if scope in self.seconds)
         return sum(known) / len(known)
 
     def clock(self) -> str:
@@ -78,6 +83,7 @@ class Board:
         return [self._table(task) for task in known if tasks is None or task in tasks]
 
     def _table(self, task: str) -> RichTable:
+        """The table of one task."""
         entry = self.config.task(task)
         metric = entry.metrics[entry.primary]
         mine = [run for run in self.runs if run.task == task]
@@ -89,11 +95,10 @@ class Board:
             table.add_column("n", justify="right", no_wrap=True)
         wanted = {(run.dataset, run.method) for run in mine}
         for method in dict.fromkeys(run.method for run in mine):
-            cells = [
-                cell
-                for data in datasets
-                for cell in (self._cells(task, data, method) if (data, method) in wanted else ("", ""))
-            ]
+            cells: list[str] = []
+            for data in datasets:
+                run_here = (data, method) in wanted
+                cells += self._cells(task, data, method) if run_here else ("", "")
             table.add_row(self.config.method(task, method).title, *cells)
         return table
 
@@ -118,8 +123,8 @@ def _taken(record: Record) -> float | None:
 
 
 class PlainScreen:
-    """One line for each run that starts or ends, and the table of a task whenever all its runs of a seed have
-    an outcome."""
+    """One line for each run that starts or ends, and the table of a task whenever all its runs of a
+    seed have an outcome."""
 
     def __init__(self, board: Board, console: Console):
         self.board, self.console = board, console
@@ -128,7 +133,10 @@ class PlainScreen:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         return None
 
@@ -143,14 +151,13 @@ class PlainScreen:
 
     def ended(self, run: Run, record: Record, seconds: float) -> None:
         """A run has an outcome."""
+        taken = duration(seconds)
         if record.status == "ok":
-            self.line(
-                "done", f"{run.name}  {self.board.value(record)}  {duration(seconds)}  ({self.board.clock()})"
-            )
+            value, clock = self.board.value(record), self.board.clock()
+            self.line("done", f"{run.name}  {value}  {taken}  ({clock})")
         else:
-            self.line(
-                "FAILED", f"{run.name}  {record.reason}: {first_line(record.detail)}  {duration(seconds)}"
-            )
+            why = f"{record.reason}: {first_line(record.detail)}"
+            self.line("FAILED", f"{run.name}  {why}  {taken}")
         if self.board.seed_complete(run.task, run.seed):
             for table in self.board.tables([run.task]):
                 self.console.print(table)
@@ -160,8 +167,8 @@ class PlainScreen:
 
 
 class LiveScreen(PlainScreen):
-    """The growing tables of the tasks at work and the running runs, redrawn four times a second; failures
-    stay above them."""
+    """The growing tables of the tasks at work and the running runs, redrawn four times a second;
+    failures stay above them."""
 
     def __init__(self, board: Board, console: Console):
         super().__init__(board, console)
@@ -173,7 +180,10 @@ class LiveScreen(PlainScreen):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.live.stop()
 
@@ -198,6 +208,7 @@ class LiveScreen(PlainScreen):
 
 
 def _running(job: Job) -> Text:
+    """A bar with the step of a running run, its time and its name."""
     step = job.step()
     part = step[0] / step[1] if step and step[1] else 0.0
     bar = "━" * round(24 * part) + "─" * (24 - round(24 * part))

@@ -1,8 +1,9 @@
-"""Claims that are theorems: checked with whole numbers and fractions, without training and without seeds.
+"""Claims that are theorems: checked with whole numbers and fractions, without training or seeds.
 
-`stratified_variance` is about the samplers of ARCO (You et al., NeurIPS 2023): the mean of a function h over
-all pixels is estimated from n draws. Draws are independent, so the variance of the estimate follows exactly
-from the values that a single draw (or a pair of point reflections) can take; nothing is simulated.
+`stratified_variance` is about the samplers of ARCO (You et al., NeurIPS 2023): the mean of a
+function h over all pixels is estimated from n draws. Draws are independent, so the variance of the
+estimate follows exactly from the values that a single draw (or a pair of point reflections) can
+take; nothing is simulated.
 """
 
 import importlib
@@ -19,7 +20,10 @@ FUNCTIONS: tuple[tuple[str, Callable[[int, int], Fraction]], ...] = (
     ("r + c/2", lambda r, c: r + Fraction(c, 2)),
     ("2⌊r/4⌋ + ⌊c/4⌋", lambda r, c: Fraction(2 * (r // 4) + c // 4)),
     ("(r + c) mod 2", lambda r, c: Fraction((r + c) % 2)),
-    ("(r − 3.5)² + (c − 3.5)²", lambda r, c: (r - Fraction(7, 2)) ** 2 + (c - Fraction(7, 2)) ** 2),
+    (
+        "(r − 3.5)² + (c − 3.5)²",
+        lambda r, c: (r - Fraction(7, 2)) ** 2 + (c - Fraction(7, 2)) ** 2,
+    ),
     (
         "(r mod 4 − 1.5)² + (c mod 4 − 1.5)²",
         lambda r, c: (r % 4 - Fraction(3, 2)) ** 2 + (c % 4 - Fraction(3, 2)) ** 2,
@@ -84,8 +88,8 @@ def stratified(strata: Sequence[Values], shares: Sequence[int]) -> Fraction:
 def antithetic(strata: Sequence[Values], shares: Sequence[int]) -> Fraction:
     """The same where half of the draws of a stratum are point reflections of the other half.
 
-    The values of a stratum are in row-major order, so that the reflection of number i is number -1 - i; the
-    shares are even.
+    The values of a stratum are in row-major order, so that the reflection of number i is number
+    -1 - i; the shares are even.
     """
     total, found = sum(map(len, strata)), Fraction(0)
     for stratum, n in zip(strata, shares, strict=True):
@@ -95,7 +99,7 @@ def antithetic(strata: Sequence[Values], shares: Sequence[int]) -> Fraction:
 
 
 def between(strata: Sequence[Values], n: int) -> Fraction:
-    """Variance of the strata's means, weighted by their sizes, over n: what proportional shares save."""
+    """Variance of the strata's means, weighted by size, over n: what proportional shares save."""
     total = sum(map(len, strata))
     middle = mean([value for stratum in strata for value in stratum])
     return sum((Fraction(len(s), total) * (mean(s) - middle) ** 2 for s in strata), Fraction(0)) / n
@@ -105,24 +109,25 @@ def cells(function: Callable[[int, int], Fraction | int]) -> list[list[Fraction 
     """Values of `function` on the image, in square groups, each in row-major order."""
     width = SIDE // CUT
     corners = [(top, left) for top in range(0, SIDE, width) for left in range(0, SIDE, width)]
-    return [
-        [function(top + r, left + c) for r in range(width) for c in range(width)] for top, left in corners
-    ]
+    inside = [(r, c) for r in range(width) for c in range(width)]
+    return [[function(top + r, left + c) for r, c in inside] for top, left in corners]
 
 
 def _image_holds(strata: Sequence[Values]) -> bool:
+    """Whether the theorem and the lemma hold for one image, cut into equal groups."""
     shares = [DRAWS // len(strata)] * len(strata)
     ns, sg, sag = naive(strata, DRAWS), stratified(strata, shares), antithetic(strata, shares)
     return sg <= ns and ns - sg == between(strata, DRAWS) and sag <= 2 * sg
 
 
 def _random_image(rng: random.Random) -> list[list[Fraction | int]]:
+    """Random whole numbers on the image, in groups."""
     values = [[rng.randint(-50, 50) for _ in range(SIDE)] for _ in range(SIDE)]
     return cells(lambda r, c: values[r][c])
 
 
 def _random_strata_hold(rng: random.Random) -> bool:
-    """Ragged strata, with shares in proportion to their sizes."""
+    """Whether the theorem holds for strata of unequal size, with shares in proportion."""
     shares = [rng.randint(1, 5) for _ in range(rng.randint(2, 9))]
     scale = rng.randint(1, 6)
     strata = [[rng.randint(-50, 50) for _ in range(share * scale)] for share in shares]
@@ -131,6 +136,7 @@ def _random_strata_hold(rng: random.Random) -> bool:
 
 
 def _table_row(name: str, function: Callable[[int, int], Fraction]) -> tuple[str, ...]:
+    """The numbers of one function: mean, three variances, and what the groups save."""
     strata = cells(function)
     shares = [DRAWS // len(strata)] * len(strata)
     numbers = (
@@ -144,11 +150,12 @@ def _table_row(name: str, function: Callable[[int, int], Fraction]) -> tuple[str
 
 
 def stratified_variance() -> Exact:
-    """Stratified group sampling never has more variance than naive sampling, where every group has its
-    proportional share of the draws: NS - SG is the variance between the groups over n, which is not negative.
+    """Stratified group sampling never has more variance than naive sampling.
 
-    Counted for the functions of the table, random functions on the same image, and random strata of unequal
-    sizes. Also counted: antithetic draws have at most twice the variance of SG (Lemma 3.1).
+    This needs that every group has its proportional share of the draws: NS - SG is the variance
+    between the groups over n, which is not negative. Counted for the functions of the table, random
+    functions on the same image, and random strata of unequal sizes. Also counted: antithetic draws
+    have at most twice the variance of SG (Lemma 3.1).
     """
     rng = random.Random(0)
     holds = [_image_holds(cells(function)) for _, function in FUNCTIONS]
@@ -156,10 +163,10 @@ def stratified_variance() -> Exact:
     holds += [_random_strata_hold(rng) for _ in range(RANDOM_STRATA)]
     text = (
         f"Counted in fractions: {len(FUNCTIONS)} named and {RANDOM_IMAGES} random functions on "
-        f"{SIDE}×{SIDE} pixels in {CUT}×{CUT} groups with {DRAWS} draws, and {RANDOM_STRATA} random sets of "
-        "unequal groups. "
-        f"NS − SG is the variance between the groups over n in {sum(holds)} of {len(holds)} cases. It needs "
-        "shares in proportion to the sizes of the groups."
+        f"{SIDE}×{SIDE} pixels in {CUT}×{CUT} groups with {DRAWS} draws, and {RANDOM_STRATA} "
+        "random sets of unequal groups. "
+        f"NS − SG is the variance between the groups over n in {sum(holds)} of {len(holds)} cases. "
+        "It needs shares in proportion to the sizes of the groups."
     )
     head = ("h (row r, column c)", "mean", "Var NS", "Var SG", "Var SAG", "between / n")
     return Exact(all(holds), text, head, tuple(_table_row(*entry) for entry in FUNCTIONS))

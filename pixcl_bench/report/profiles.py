@@ -1,33 +1,95 @@
-"""The profiles as a table: data, seeds, and how many runs."""
+"""The profiles as rows: purpose, data, seeds, and how many runs; and how large the grid is."""
+
+from dataclasses import dataclass
 
 from pixcl_bench.bench.config import Config
-from pixcl_bench.report.words import md_escape, md_table
 
 
-def markdown_profiles(config: Config) -> str:
-    """Every profile with its purpose, data sets, seeds and runs, over all tasks, as a Markdown table."""
+@dataclass(frozen=True)
+class ProfileRow:
+    """One profile.
+
+    Attributes:
+        name, purpose: as configured.
+        tasks: those that have a budget in it.
+        datasets: those of all its tasks.
+        seeds: how many, in words: `5 (semi_seg 3)` where tasks take different numbers.
+        runs: of its whole grid.
+    """
+
+    name: str
+    purpose: str
+    tasks: tuple[str, ...]
+    datasets: tuple[str, ...]
+    seeds: str
+    runs: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much there is in a configuration.
+
+    Attributes:
+        tasks, profiles, claims: as configured.
+        methods: different names; one that several tasks have counts once.
+        datasets: likewise.
+    """
+
+    tasks: int
+    methods: int
+    datasets: int
+    profiles: int
+    claims: int
+
+    @property
+    def words(self) -> str:
+        """`2 tasks, 17 methods, 3 data sets, 4 profiles, 11 claims`."""
+        return (
+            f"{self.tasks} tasks, {self.methods} methods, {self.datasets} data sets, "
+            f"{self.profiles} profiles, {self.claims} claims"
+        )
+
+
+def counts(config: Config) -> Counts:
+    """How many tasks, methods, data sets, profiles and claims there are."""
+    tasks = config.tasks.values()
+    return Counts(
+        tasks=len(config.tasks),
+        methods=len({name for task in tasks for name in task.methods}),
+        datasets=len({name for task in tasks for name in task.datasets}),
+        profiles=len(config.profiles),
+        claims=len(config.claims),
+    )
+
+
+def profile_rows(config: Config) -> list[ProfileRow]:
+    """Every profile over all of its tasks, as configured."""
     rows = []
     for name, profile in config.profiles.items():
         tasks = [task for task in config.tasks if name in config.tasks[task].budgets]
         data = dict.fromkeys(d for task in tasks for d in config.dataset_names(task, name))
-        grids = [(task, *place) for task in tasks for place in config.grid(task, name)]
-        runs = sum(len(config.seeds(task, name, data, method)) for task, data, method in grids)
-        cells = (profile.purpose, ", ".join(data), _seeds(config, name, tasks), f"{runs}")
-        rows.append([f"`{name}`", *map(md_escape, cells)])
-    return md_table(["profile", "purpose", "data", "seeds", "runs"], rows, "lllrr")
+        counted = {task: _seed_counts(config, name, task) for task in tasks}
+        runs = sum(n for each in counted.values() for n in each)
+        seeds = _seeds(len(profile.seeds), counted)
+        rows.append(ProfileRow(name, profile.purpose, tuple(tasks), tuple(data), seeds, runs))
+    return rows
 
 
-def _seeds(config: Config, profile: str, tasks: list[str]) -> str:
+def _seed_counts(config: Config, profile: str, task: str) -> list[int]:
+    """How many seeds each data set and method of a task's grid takes."""
+    return [len(config.seeds(task, profile, *where)) for where in config.grid(task, profile)]
+
+
+def _seeds(usual: int, counted: dict[str, list[int]]) -> str:
     """How many seeds: one number, or the profile's and what other tasks take."""
-    usual = str(len(config.profiles[profile].seeds))
-    other = {task: _counts(config, profile, task) for task in tasks}
-    words = [f"{task} {count}" for task, count in other.items() if count != usual]
-    if len({*other.values()}) == 1:
-        return next(iter(other.values()))
-    return f"{usual} ({', '.join(words)})" if words else usual
+    words = {task: _range(found) for task, found in counted.items()}
+    if len({*words.values()}) == 1:
+        return next(iter(words.values()))
+    other = [f"{task} {word}" for task, word in words.items() if word != str(usual)]
+    return f"{usual} ({', '.join(other)})" if other else str(usual)
 
 
-def _counts(config: Config, profile: str, task: str) -> str:
+def _range(found: list[int]) -> str:
     """`9`, or `3 to 9` where data sets or methods take different numbers of seeds."""
-    found = sorted({len(config.seeds(task, profile, *place)) for place in config.grid(task, profile)})
-    return f"{found[0]} to {found[-1]}" if len(found) > 1 else str(found[0])
+    low, high = min(found), max(found)
+    return str(low) if low == high else f"{low} to {high}"

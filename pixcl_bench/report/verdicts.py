@@ -1,16 +1,17 @@
 """The verdict on every claim of `benchmarks.yaml` that the records allow."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from pixcl_bench.bench.config import Config
 from pixcl_bench.bench.schema import Claim, Metric
 from pixcl_bench.bench.store import Record
-from pixcl_bench.report import stats
+from pixcl_bench.report import decisions, stats
+from pixcl_bench.report.comparisons import Compared, Comparison, compared
 from pixcl_bench.report.exact import Exact, run_check
-from pixcl_bench.report.rows import Place, by_place, metric_values, same_budget
+from pixcl_bench.report.rows import metric_values
 from pixcl_bench.report.stats import MIN_PAIRS, Interval
 
 Word = Literal["reproduced", "contradicted", "undecided", "no data", "holds exactly", "fails"]
@@ -24,29 +25,37 @@ WORDS: tuple[Word, ...] = (
 )
 """In the order in which they are counted."""
 RULE = (
-    "Paired over seeds; interval: 95 % BCa bootstrap of the mean difference (Student t below 6 pairs); p: "
-    "two-sided sign-flip permutation test, Holm-adjusted over the claims of the same task and data set. "
-    "Reproduced: the interval excludes zero in the claimed direction and p ≤ 0.05."
+    "Paired over seeds; interval: 95 % BCa bootstrap of the mean difference (Student t below 6 "
+    "pairs); p: two-sided sign-flip permutation test, Holm-adjusted over the claims of the same "
+    "task and data set. Reproduced: the interval excludes zero in the claimed direction and "
+    "p ≤ 0.05."
 )
-EQUIVALENCE_RULE = "Within a margin: the whole interval must lie inside it (contradicted: outside); no test."
+EQUIVALENCE_RULE = (
+    "Within a margin: the whole interval must lie inside it (contradicted: outside); no test."
+)
 THRESHOLD_RULE = "At least, at most: the whole interval of the mean must reach it; no test."
-EXACT_RULE = "Holds exactly: a theorem, checked with whole numbers and fractions; no training, no seeds."
+EXACT_RULE = (
+    "Holds exactly: a theorem, checked with whole numbers and fractions; no training, no seeds."
+)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the records of one place say about one claim.
+    """What the records of one comparison say about one claim.
 
     Attributes:
         claim: the claim as configured.
         metric: how its metric is shown; None for an exact claim.
-        place: task, profile, data set and device; None where there are no records at all.
-        dataset_kind: embedded, synthetic or canonical: a verdict on surrogate data is about the mechanism.
-        n: paired seeds.
+        verdict: the word, one of `WORDS`.
+        comparison: task, profile, data set and device; None where there are no records at all.
+        dataset_kind: embedded, synthetic or canonical: on surrogate data a verdict is about the
+            mechanism.
+        n: paired seeds; they are in `seeds`.
         difference: better - than (or the value itself, for a threshold claim) with its interval, in
             the metric's own scale and sign.
         p, p_holm: None where there are too few pairs, or where the claim is not of superiority.
         better, than: means of both methods over the paired seeds.
+        keys_better, keys_than: the keys of the runs of both methods.
         note: why it is undecided, or what was left out.
         exact: what the check of an exact claim found.
     """
@@ -54,7 +63,7 @@ class Verdict:
     claim: Claim
     metric: Metric | None
     verdict: Word
-    place: Place | None = None
+    comparison: Comparison | None = None
     dataset_kind: str = ""
     n: int = 0
     seeds: tuple[int, ...] = ()
@@ -69,90 +78,127 @@ class Verdict:
     exact: Exact | None = None
 
 
+@dataclass(frozen=True)
+class _Pairs:
+    """The runs that a claim compares.
+
+    Attributes:
+        first, second: finished runs of the method claimed to be better, and of the other one.
+        a, b: their values by seed.
+        seeds: those that both have; for a claim about one method alone, those that it has.
+    """
+
+    first: Sequence[Record]
+    second: Sequence[Record]
+    a: Mapping[int, float]
+    b: Mapping[int, float]
+    seeds: Sequence[int]
+
+    @property
+    def records(self) -> list[Record]:
+        """The runs of both sides."""
+        return [*self.first, *self.second]
+
+
 def _seeds(n: int) -> str:
+    """`1 seed`, `3 seeds`."""
     return f"{n} seed{'' if n == 1 else 's'}"
 
 
 def _few(n: int) -> str:
+    """That so few pairs decide nothing."""
     return f"{n} paired seed{'' if n == 1 else 's'}: at least {MIN_PAIRS} are needed to decide"
 
 
-def _measure(claim: Claim, metric: Metric, where: Place, records: Sequence[Record]) -> Verdict | None:
-    """Difference, interval and raw p of a claim in one place; None where one side has no value there."""
-    sides = [
-        [r for r in records if r.method == name and r.status == "ok"] for name in (claim.better, claim.than)
-    ]
-    first, second = (metric_values(side, claim.metric) for side in sides)
+def _pairs(claim: Claim, records: Sequence[Record]) -> _Pairs:
+    """The runs of both sides of a claim, and their common seeds."""
+    finished = [r for r in records if r.status == "ok"]
+    first, second = ([r for r in finished if r.method == m] for m in (claim.better, claim.than))
+    a, b = metric_values(first, claim.metric), metric_values(second, claim.metric)
     alone = claim.kind == "threshold"
-    seeds, values = (sorted(first), []) if alone else stats.paired_differences(first, second)
-    values = [first[s] for s in seeds] if alone else values
-    if not seeds:
-        return None
-    few = len(seeds) < MIN_PAIRS
-    # Resampling a handful of values gives an interval that is far too short.
-    interval = None if few else stats.bootstrap_interval(values)
-    superior = claim.kind == "superiority"
-    notes = [_few(len(seeds))] if few else []
-    undefined = {r.seed for side in sides for r in side} - (set(first) if alone else set(first) & set(second))
-    undefined &= {r.seed for side in sides for r in side if r.metrics.get(claim.metric) is None}
+    return _Pairs(first, second, a, b, sorted(a) if alone else sorted(set(a) & set(b)))
+
+
+def _notes(claim: Claim, metric: Metric, pairs: _Pairs) -> list[str]:
+    """Why seeds do not count, and that too few of them do."""
+    notes = [_few(len(pairs.seeds))] if len(pairs.seeds) < MIN_PAIRS else []
+    silent = {r.seed for r in pairs.records if r.metrics.get(claim.metric) is None}
+    undefined = silent - set(pairs.seeds)
     if undefined:
         notes.append(f"{_seeds(len(undefined))} where {metric.label} is undefined left out")
-    lonely = set() if alone else (set(first) ^ set(second)) - undefined
+    alone = claim.kind == "threshold"
+    lonely = set() if alone else (set(pairs.a) ^ set(pairs.b)) - undefined
     if lonely:
         notes.append(f"{_seeds(len(lonely))} without a partner left out")
+    return notes
+
+
+def _measure(
+    claim: Claim, metric: Metric, where: Comparison, records: Sequence[Record]
+) -> Verdict | None:
+    """Difference, interval and raw p of a claim in one comparison; None where a side has no
+    value."""
+    pairs, alone = _pairs(claim, records), claim.kind == "threshold"
+    seeds = pairs.seeds
+    if not seeds:
+        return None
+    values = [pairs.a[s] - (0.0 if alone else pairs.b[s]) for s in seeds]
+    # Resampling a handful of values gives an interval that is far too short.
+    interval = None if len(seeds) < MIN_PAIRS else stats.bootstrap_interval(values)
+    sides = (pairs.first, () if alone else pairs.second)
     keys = [tuple(r.key for r in side if r.seed in set(seeds)) for side in sides]
     return Verdict(
         claim=claim,
         metric=metric,
         verdict="undecided",
-        place=where,
-        dataset_kind=" and ".join(sorted({r.dataset_kind for side in sides for r in side})),
+        comparison=where,
+        dataset_kind=" and ".join(sorted({r.dataset_kind for r in pairs.records})),
         n=len(seeds),
         seeds=tuple(seeds),
         difference=interval or stats.mean_interval(values),
-        p=stats.sign_flip_test(values) if superior else None,
-        better=stats.mean_interval([first[s] for s in seeds]),
-        than=None if alone else stats.mean_interval([second[s] for s in seeds]),
+        p=stats.sign_flip_test(values) if claim.kind == "superiority" else None,
+        better=stats.mean_interval([pairs.a[s] for s in seeds]),
+        than=None if alone else stats.mean_interval([pairs.b[s] for s in seeds]),
         keys_better=keys[0],
-        keys_than=() if alone else keys[1],
-        note="; ".join(notes),
+        keys_than=keys[1],
+        note="; ".join(_notes(claim, metric, pairs)),
     )
 
 
 def _oriented(difference: Interval, direction: str) -> Interval:
+    """The difference so that more is better."""
     if direction == "max":
         return difference
     return Interval(-difference.mean, -difference.high, -difference.low, difference.n)
 
 
 def _decide(verdict: Verdict, p_holm: float | None) -> Verdict:
+    """The verdict with its word, given the adjusted p of its family."""
     claim, difference = verdict.claim, verdict.difference
     if verdict.n < MIN_PAIRS or difference is None or verdict.metric is None:
         return verdict
     direction = verdict.metric.direction
     if claim.kind == "equivalence":
-        word = stats.equivalence(difference, float(claim.margin or 0))
+        word = decisions.equivalence(difference, float(claim.margin or 0))
     elif claim.kind == "threshold":
-        word = stats.threshold(difference, float(claim.threshold or 0), direction)
+        word = decisions.threshold(difference, float(claim.threshold or 0), direction)
     else:
-        word = stats.superiority(_oriented(difference, direction), p_holm)
+        word = decisions.superiority(_oriented(difference, direction), p_holm)
     return replace(verdict, verdict=word, p_holm=p_holm)
 
 
-def _family(
-    config: Config, where: Place, claims: Sequence[Claim], records: Sequence[Record]
-) -> list[Verdict]:
-    """Verdicts of all claims of one place: the family of Holm's adjustment."""
-    task = config.tasks[where.task]
-    kept, left_out = same_budget(records, task.per_method)
-    found = [_measure(claim, task.metrics[claim.metric], where, kept) for claim in claims]
+def _family(config: Config, group: Compared, claims: Sequence[Claim]) -> list[Verdict]:
+    """Verdicts of all claims of one comparison: the family of Holm's adjustment."""
+    where, metrics = group.comparison, config.tasks[group.comparison.task].metrics
+    found = [_measure(claim, metrics[claim.metric], where, group.kept) for claim in claims]
     measured = [v for v in found if v is not None]
     adjusted = stats.holm([v.p for v in measured])
     decided = [_decide(v, p) for v, p in zip(measured, adjusted, strict=True)]
-    return [_with_left_out(v, left_out) for v in decided]
+    return [_with_left_out(v, group.left_out) for v in decided]
 
 
 def _with_left_out(verdict: Verdict, left_out: Sequence[Record]) -> Verdict:
+    """The verdict with a note on runs of its methods that could not be compared."""
     sides = {verdict.claim.better, verdict.claim.than}
     count = sum(r.method in sides and r.status == "ok" for r in left_out)
     if not count:
@@ -161,19 +207,22 @@ def _with_left_out(verdict: Verdict, left_out: Sequence[Record]) -> Verdict:
     return replace(verdict, note=f"{verdict.note}; {words}" if verdict.note else words)
 
 
-def decide_claims(config: Config, records: Iterable[Record]) -> list[Verdict]:
-    """One verdict for each claim and each place (task, profile, data set, device) that has its records.
+def _claims_of(config: Config, where: Comparison) -> list[Claim]:
+    """The claims that the runs of a comparison can say something about."""
+    return [
+        claim
+        for claim in config.claims
+        if claim.task == where.task
+        and claim.dataset in (None, where.dataset)
+        and claim.kind != "exact"
+    ]
 
-    Pairs have the same data set, profile, device, seed and settings, but for those that a method may choose.
-    A claim without a pair anywhere has one verdict "no data"; an exact claim needs no records. Order: as
-    configured, then by place.
-    """
-    places = by_place(records, config)
+
+def decide(config: Config, groups: Iterable[Compared]) -> list[Verdict]:
+    """The same as `decide_claims`, from records that are grouped already."""
     by_claim: dict[str, list[Verdict]] = defaultdict(list)
-    for where, group in places.items():
-        claims = [c for c in config.claims if c.task == where.task and c.dataset in (None, where.dataset)]
-        claims = [c for c in claims if c.kind != "exact"] if where.task in config.tasks else []
-        for verdict in _family(config, where, claims, group) if claims else []:
+    for group in groups:
+        for verdict in _family(config, group, _claims_of(config, group.comparison)):
             by_claim[verdict.claim.id].append(verdict)
     verdicts: list[Verdict] = []
     for claim in config.claims:
@@ -181,11 +230,24 @@ def decide_claims(config: Config, records: Iterable[Record]) -> list[Verdict]:
     return verdicts
 
 
+def decide_claims(config: Config, records: Iterable[Record]) -> list[Verdict]:
+    """One verdict for each claim and each comparison (task, profile, data set, device) of its
+    records.
+
+    Pairs have the same data set, profile, device, seed and settings, but for those that a method
+    may choose. A claim without a pair anywhere has one verdict "no data"; an exact claim needs no
+    records. Order: as configured, then by comparison.
+    """
+    return decide(config, compared(config, records))
+
+
 def _without_runs(config: Config, claim: Claim) -> Verdict:
+    """The verdict on an exact claim, or that there are no runs."""
     if claim.kind == "exact":
         found = run_check(claim.check)
+        word: Word = "holds exactly" if found.holds else "fails"
         note = "a theorem, checked exactly: no training, no seeds"
-        return Verdict(claim, None, "holds exactly" if found.holds else "fails", note=note, exact=found)
+        return Verdict(claim, None, word, note=note, exact=found)
     both = "runs of the method" if claim.kind == "threshold" else "paired runs of both methods"
     where = f" on {claim.dataset}" if claim.dataset else ""
     metric = config.tasks[claim.task].metrics[claim.metric]

@@ -1,8 +1,8 @@
 """The bar figure and the curve figure, as SVG that is readable on light and on dark ground.
 
-Text and axes are drawn in `currentColor`: inside a page they follow its text colour; a file of its own
-carries a style that follows the reader's colour scheme. The colours of the methods are those of Okabe and Ito
-(2008) that keep their contrast on both grounds, then six more of middling lightness.
+Text and axes are drawn in `currentColor`: inside a page they follow its text colour; a file of its
+own carries a style that follows the reader's colour scheme. The colours of the methods are those of
+Okabe and Ito (2008) that keep their contrast on both grounds, then six more of middling lightness.
 """
 
 import io
@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import quoteattr
 
-from pixcl_bench.report.rows import Row, Table, metric_values
+from pixcl_bench.report.render.words import header, kind_name
+from pixcl_bench.report.rows import COMPETING, Row, Table, metric_values
 from pixcl_bench.report.stats import mean_interval
-from pixcl_bench.report.words import escape, header, kind_name
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -27,13 +28,17 @@ PALETTE = (
 WIDTH = 4.7
 """Inches: so narrow that the text stays readable where the figure is scaled to a phone."""
 POINTS = 40
+"""Of a curve: no more can be seen in a panel."""
 GREY = "#8a8a8a"
 INK = "#010203"
 """Stands for the text colour while matplotlib draws; replaced by `currentColor` in the SVG."""
 FAINT = "#040506"
 """Stands for the grid: the text colour at a fifth of its strength."""
 
-_INKED = ("text.color", "axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "xtick.color", "ytick.color")
+_INKED = (
+    *("text.color", "axes.edgecolor", "axes.labelcolor", "axes.titlecolor"),
+    *("xtick.color", "ytick.color"),
+)
 
 History = Mapping[tuple[str, int], tuple[Sequence[float], Sequence[float]]]
 """(method, seed) -> (steps, loss)."""
@@ -41,8 +46,8 @@ History = Mapping[tuple[str, int], tuple[Sequence[float], Sequence[float]]]
 
 @contextmanager
 def _style() -> Iterator[Any]:
-    """Drawing settings for the time of one figure, without touching those of the caller, and no window
-    system."""
+    """Drawing settings for the time of one figure: those of the caller stay, and no window
+    opens."""
     import matplotlib
     import seaborn as sns
 
@@ -68,6 +73,7 @@ def _style() -> Iterator[Any]:
 
 
 def _new_figure(width: float, height: float) -> "matplotlib.figure.Figure":
+    """An empty figure of so many inches, outside of pyplot."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height))
@@ -83,9 +89,10 @@ def _svg(figure: "matplotlib.figure.Figure", label: str) -> str:
     text = text.replace(INK, "currentColor")
     text = re.sub(r'(<svg[^>]*?) width="[\d.]+pt" height="[\d.]+pt"', r"\1", text, count=1)
     width = float(figure.get_figwidth()) * 96
-    # Text that names no colour is black in SVG: `fill` on the element makes it follow the page as well.
-    attributes = f'class="px-figure" role="img" aria-label="{escape(label)}" fill="currentColor"'
-    return text.replace("<svg ", f'<svg {attributes} style="max-width:{width:.0f}px" ', 1) + "\n"
+    # Text that names no colour is black in SVG: `fill` on the element makes it follow the page too.
+    name = f'class="px-figure" role="img" aria-label={quoteattr(label)}'
+    look = f'fill="currentColor" style="max-width:{width:.0f}px"'
+    return text.replace("<svg ", f"<svg {name} {look} ", 1) + "\n"
 
 
 def _compact(text: str) -> str:
@@ -124,15 +131,10 @@ def standalone(svg: str) -> str:
 
 
 def colours(methods: Sequence[str], roles: Mapping[str, str]) -> dict[str, str]:
-    """A colour for each method, the same in every figure: grey for floors and ceilings."""
-    found, taken = {}, 0
-    for method in methods:
-        if roles.get(method) in ("floor", "ceiling"):
-            found[method] = GREY
-        else:
-            found[method] = PALETTE[taken % len(PALETTE)]
-            taken += 1
-    return found
+    """A colour for each method, the same in every figure: grey for those that do not compete."""
+    competing = [method for method in methods if roles[method] in COMPETING]
+    taken = {method: PALETTE[i % len(PALETTE)] for i, method in enumerate(competing)}
+    return {method: taken.get(method, GREY) for method in methods}
 
 
 def table_colours(table: Table) -> dict[str, str]:
@@ -143,6 +145,7 @@ def table_colours(table: Table) -> dict[str, str]:
 
 
 def _ends(values: Any) -> tuple[float, float]:
+    """Ends of a whisker: the interval, or the mean where there is none."""
     interval = mean_interval(values)
     return (interval.low, interval.high) if interval.defined else (interval.mean, interval.mean)
 
@@ -157,30 +160,37 @@ def bar_svg(table: Table) -> str:
     shown = [row for row in table.rows if row.values[table.primary] is not None]
     if not shown:
         raise ValueError(f"bar_svg: no finished run has a value of {table.primary}")
-    columns: dict[str, list[Any]] = {"value": [], "method": []}
-    for row in shown:
-        values = [v * metric.scale for v in metric_values(row.records, table.primary).values()]
-        columns["value"] += values
-        columns["method"] += [row.method] * len(values)
-    palette, order = table_colours(table), [row.method for row in shown]
+    kind = kind_name(table.dataset_kind)
+    label = f"{metric.label} by method on {table.comparison.dataset}, {kind}"
     with _style() as sns:
         figure = _new_figure(WIDTH, 0.6 + 0.3 * len(shown))
         axes = figure.subplots()
         axes.grid(axis="x")
         axes.set_axisbelow(True)
-        common = {"data": columns, "x": "value", "y": "method", "order": order, "ax": axes}
-        line = {"color": INK, "linewidth": 1.1}
-        colour = {"hue": "method", "hue_order": order, "palette": palette, "legend": False}
-        sns.barplot(**common, **colour, errorbar=_ends, err_kws=line, capsize=0.3, alpha=0.75, saturation=1)
-        sns.stripplot(**common, color=INK, size=3, jitter=False, alpha=0.65)
-        for bar, row in zip(axes.patches, shown, strict=False):
-            if row.role in ("floor", "ceiling"):
-                bar.set_hatch("///")
+        _bars(sns, axes, table, shown)
         axes.set_yticks(range(len(shown)), [f"{row.title} (n = {row.n})" for row in shown])
         axes.set(xlabel=header(metric), ylabel="")
         axes.tick_params(axis="y", length=0)
-        label = f"{metric.label} by method on {table.place.dataset}, {kind_name(table.dataset_kind)}"
         return _svg(figure, label)
+
+
+def _bars(sns: Any, axes: Any, table: Table, shown: Sequence[Row]) -> None:
+    """The bars of these rows with whiskers and dots; hatched where a method does not compete."""
+    scale = table.metrics[table.primary].scale
+    columns: dict[str, list[Any]] = {"value": [], "method": []}
+    for row in shown:
+        values = [v * scale for v in metric_values(row.records, table.primary).values()]
+        columns["value"] += values
+        columns["method"] += [row.method] * len(values)
+    order = [row.method for row in shown]
+    common = {"data": columns, "x": "value", "y": "method", "order": order, "ax": axes}
+    colour = {"hue": "method", "hue_order": order, "palette": table_colours(table)}
+    whisker = {"errorbar": _ends, "err_kws": {"color": INK, "linewidth": 1.1}, "capsize": 0.3}
+    sns.barplot(**common, **colour, **whisker, legend=False, alpha=0.75, saturation=1)
+    sns.stripplot(**common, color=INK, size=3, jitter=False, alpha=0.65)
+    for bar, row in zip(axes.patches, shown, strict=False):
+        if not row.competes:
+            bar.set_hatch("///")
 
 
 def _smooth(values: Sequence[float], window: int) -> list[float]:
@@ -192,14 +202,18 @@ def _smooth(values: Sequence[float], window: int) -> list[float]:
     return out
 
 
-def _thin(steps: Sequence[float], values: Sequence[float]) -> tuple[list[float], list[float]]:
-    """At most `POINTS` points, the first and the last among them: no more can be seen in a panel."""
+Curve = tuple[Sequence[float], Sequence[float]]
+"""Steps and values."""
+
+
+def _thin(steps: Sequence[float], values: Sequence[float]) -> Curve:
+    """At most `POINTS` points, the first and the last among them."""
     count = min(POINTS, len(steps))
     chosen = [round(i * (len(steps) - 1) / (count - 1)) for i in range(count)]
     return [steps[i] for i in chosen], [values[i] for i in chosen]
 
 
-def _mean_curve(runs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> tuple[list[float], list[float]]:
+def _mean_curve(runs: Sequence[Curve]) -> Curve:
     """Mean over the runs at the steps that all of them have."""
     at: dict[float, list[float]] = {}
     for steps, values in runs:
@@ -212,12 +226,13 @@ def _mean_curve(runs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> tupl
 def curves_svg(table: Table, history: History) -> str:
     """Training loss over steps, one panel a method: thin lines are seeds, the thick one their mean.
 
-    Methods have different objectives, so each has its own axis: shapes can be compared, heights cannot.
+    Methods have different objectives, so each has its own axis: shapes can be compared, heights
+    cannot.
 
     Raises:
         ValueError: no method of the table has a history.
     """
-    runs: dict[str, list[tuple[Sequence[float], Sequence[float]]]] = {}
+    runs: dict[str, list[Curve]] = {}
     for (method, _), (steps, loss) in sorted(history.items()):
         if len(steps) > 1:
             runs.setdefault(method, []).append(_thin(steps, _smooth(loss, max(1, len(loss) // 50))))
@@ -237,10 +252,11 @@ def curves_svg(table: Table, history: History) -> str:
             axes.tick_params(labelbottom=True)
         figure.supxlabel("step", fontsize=9)
         figure.supylabel("training loss", fontsize=9)
-        return _svg(figure, f"training loss over steps by method on {table.place.dataset}")
+        return _svg(figure, f"training loss over steps by method on {table.comparison.dataset}")
 
 
-def _panel(axes: Any, row: Row, runs: Sequence[Any], colour: str) -> None:
+def _panel(axes: Any, row: Row, runs: Sequence[Curve], colour: str) -> None:
+    """The curves of one method."""
     for steps, values in runs:
         axes.plot(steps, values, color=colour, alpha=0.35, linewidth=0.7)
     steps, values = _mean_curve(runs)

@@ -5,20 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pixcl_bench.bench.config import Config
-from pixcl_bench.report.rows import describe
-from pixcl_bench.report.verdicts import (
-    EQUIVALENCE_RULE,
-    EXACT_RULE,
-    RULE,
-    THRESHOLD_RULE,
-    Verdict,
-    decide_claims,
-)
-from pixcl_bench.report.words import (
+from pixcl_bench.bench.schema import Metric
+from pixcl_bench.report.render import html
+from pixcl_bench.report.render.html import Cell, Span, cell, code, small
+from pixcl_bench.report.render.words import (
     ARROW_NOTE,
-    escape,
+    NONE,
     header_name,
-    html_rows,
     kind_name,
     md_escape,
     md_table,
@@ -30,11 +23,18 @@ from pixcl_bench.report.words import (
     unbroken,
     unit,
 )
+from pixcl_bench.report.rows import describe
+from pixcl_bench.report.verdicts import (
+    EQUIVALENCE_RULE,
+    EXACT_RULE,
+    RULE,
+    THRESHOLD_RULE,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     import rich.table
-
-__all__ = ["Verdict", "console_claims", "decide_claims", "html_claims", "markdown_claims", "rules"]
+    from markupsafe import Markup
 
 MARKS = {
     "reproduced": "✔",
@@ -56,57 +56,62 @@ _COLOURS = {
 
 @dataclass(frozen=True)
 class _Texts:
-    """The cells of a verdict behind its id and its word."""
+    """The cells of a verdict behind its id and its word.
+
+    Attributes:
+        compared: both methods and the metric.
+        mean, ends: the difference with its unit, and its interval.
+        p, n: the adjusted p-value, and how many pairs.
+        means: of both methods.
+        data, kind: the data set; its kind, profile and device.
+    """
 
     compared: str
-    mean: str = "—"
+    mean: str = NONE
     ends: str = ""
-    p: str = "—"
-    n: str = "—"
-    means: str = "—"
-    data: str = "—"
+    p: str = NONE
+    n: str = NONE
+    means: str = NONE
+    data: str = NONE
     kind: str = ""
 
     @property
     def where(self) -> str:
+        """Data set, kind, profile and device in one line."""
         return f"{self.data}, {self.kind}" if self.kind else self.data
 
     @property
     def gap(self) -> str:
+        """The difference with its interval in one line."""
         return f"{self.mean} {self.ends}".strip()
 
 
 def _texts(config: Config, v: Verdict) -> _Texts:
+    """The cells of a verdict."""
     if v.metric is None:
         return _Texts(v.claim.statement, data="exact")
-    if v.place is None or v.difference is None:
-        return _Texts(_compared(config, v), n=str(v.n), data=v.claim.dataset or "—")
-    mean = number(v.difference.mean, v.metric, signed=v.claim.kind != "threshold")
-    means = plus_minus(v.better, v.metric) if v.better else "—"
+    if v.comparison is None or v.difference is None:
+        return _Texts(_compared(config, v, v.metric), n=str(v.n), data=v.claim.dataset or NONE)
+    signed = v.claim.kind != "threshold"
+    mean = number(v.difference.mean, v.metric, signed=signed)
+    means = plus_minus(v.better, v.metric) if v.better else NONE
     means += f" / {plus_minus(v.than, v.metric)}" if v.than else ""
+    where = v.comparison
     return _Texts(
-        compared=_compared(config, v),
-        mean=f"{mean} {_unit(v)}".strip(),
-        ends=range_text(v.difference, v.metric, signed=v.claim.kind != "threshold"),
+        compared=_compared(config, v, v.metric),
+        mean=f"{mean} {points(v.metric) if signed else unit(v.metric)}".strip(),
+        ends=range_text(v.difference, v.metric, signed=signed),
         p=p_text(v.p_holm),
         n=str(v.n),
         means=means,
-        data=v.place.dataset,
-        kind=f"{kind_name(v.dataset_kind)}; {v.place.profile}, {v.place.device}",
+        data=where.dataset,
+        kind=f"{kind_name(v.dataset_kind)}; {where.profile}, {where.device}",
     )
 
 
-def _unit(v: Verdict) -> str:
-    if v.metric is None:
-        return ""
-    return unit(v.metric) if v.claim.kind == "threshold" else points(v.metric)
-
-
-def _compared(config: Config, v: Verdict) -> str:
+def _compared(config: Config, v: Verdict, metric: Metric) -> str:
     """`PatchMix − MoCo v3: kNN top-1`, with the margin or the bound where the claim has one."""
-    claim, metric = v.claim, v.metric
-    if metric is None:
-        return claim.statement
+    claim = v.claim
     versus = describe(config, claim.task, claim.better)[0]
     if claim.than:
         versus += f" − {describe(config, claim.task, claim.than)[0]}"
@@ -137,7 +142,8 @@ def console_claims(config: Config, verdicts: Sequence[Verdict]) -> "rich.table.T
     caption = " ".join(rules(verdicts))
     grid = Table(title="Claims", caption=caption, caption_justify="left", show_lines=True)
     for name in ("claim", "verdict", "difference [95 %]", "p (Holm)", "n", "data"):
-        grid.add_column(name, justify="right" if name in ("p (Holm)", "n") else "left", overflow="fold")
+        justify = "right" if name in ("p (Holm)", "n") else "left"
+        grid.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for v in verdicts:
         t = _texts(config, v)
         claim = Text(f"{v.claim.id}\n").append(t.compared, style="dim")
@@ -150,60 +156,59 @@ def console_claims(config: Config, verdicts: Sequence[Verdict]) -> "rich.table.T
 
 def markdown_claims(config: Config, verdicts: Sequence[Verdict]) -> str:
     """The verdicts as a Markdown table with the rules and the numbers of exact claims below."""
-    head = ["claim", "verdict", "compared", "difference [95 %]", "p (Holm)", "n", "means", "data", "note"]
+    head = ["claim", "verdict", "compared", "difference [95 %]", "p (Holm)", "n", "means", "data"]
     rows = []
     for v in verdicts:
         t = _texts(config, v)
         word = f"**{v.verdict}**" if v.verdict not in ("undecided", "no data") else v.verdict
         cells = (t.compared, t.gap, t.p, t.n, t.means, t.where, v.note)
         rows.append([f"`{v.claim.id}`", word, *map(md_escape, cells)])
-    text = f"{md_table(head, rows, 'lllrrrrll')}\n{' '.join(rules(verdicts))}\n"
-    for v in verdicts:
-        if v.exact is not None:
-            text += f"\n`{v.claim.id}`: {md_escape(v.exact.text)} Evidence: `{v.claim.evidence}`.\n"
-            if v.exact.rows:
-                inner = [list(map(md_escape, row)) for row in v.exact.rows]
-                table = md_table(list(map(md_escape, v.exact.head)), inner, _align(v.exact.head))
-                text += f"\n{table}"
-    return text
+    text = f"{md_table([*head, 'note'], rows, 'lllrrrrll')}\n{' '.join(rules(verdicts))}\n"
+    return text + "".join(map(_markdown_exact, verdicts))
+
+
+def _markdown_exact(v: Verdict) -> str:
+    """The numbers of an exact claim; empty for another one."""
+    if v.exact is None:
+        return ""
+    text = f"\n`{v.claim.id}`: {md_escape(v.exact.text)} Evidence: `{v.claim.evidence}`.\n"
+    if not v.exact.rows:
+        return text
+    rows = [list(map(md_escape, row)) for row in v.exact.rows]
+    return f"{text}\n{md_table(list(map(md_escape, v.exact.head)), rows, _align(v.exact.head))}"
 
 
 def _align(head: Sequence[str]) -> str:
+    """A name, then numbers."""
     return "l" + "r" * (len(head) - 1)
 
 
-def html_claims(config: Config, verdicts: Sequence[Verdict]) -> str:
-    """The verdicts as an HTML table, in a container that scrolls sideways, with the rules and the numbers of
-    exact claims below."""
-    head = ["claim", "verdict", "difference [95 %]", "p (Holm)", "n", "means", "data", "the paper says"]
+def html_claims(config: Config, verdicts: Sequence[Verdict]) -> "Markup":
+    """The verdicts as an HTML table, in a container that scrolls sideways, with the rules and the
+    numbers of exact claims below."""
+    head = ["claim", "verdict", "difference [95 %]", "p (Holm)", "n", "means", "data"]
     rows = [_html_row(config, v) for v in verdicts]
-    table = f'<div class="px-claims">{html_rows(head, rows, "llrrrrll")}</div>'
-    legend = "".join(f"<li>{escape(rule)}</li>" for rule in rules(verdicts))
-    return f'{table}<ul class="px-legend">{legend}</ul>\n{"".join(map(_html_exact, verdicts))}'
-
-
-def _html_row(config: Config, v: Verdict) -> list[str]:
-    t, small = _texts(config, v), '<br><span class="px-small">{}</span>'
-    badge = f'<span class="px-badge px-{v.verdict.replace(" ", "-")}">{MARKS[v.verdict]} {v.verdict}</span>'
-    paper = escape(v.claim.paper or ("our control" if v.claim.origin == "control" else "—"))
-    return [
-        f"<code>{escape(v.claim.id)}</code>{small.format(unbroken(t.compared))}",
-        badge + (small.format(escape(v.note)) if v.note else ""),
-        escape(t.mean) + (small.format(escape(t.ends)) if t.ends else ""),
-        escape(t.p),
-        escape(t.n),
-        escape(t.means).replace(" / ", "<br>"),
-        f"{escape(t.data)}{small.format(escape(t.kind)) if t.kind else ''}",
-        paper + (small.format(escape(v.claim.source)) if v.claim.source else ""),
+    exact = [
+        (v, html.table(v.exact.head, v.exact.rows, _align(v.exact.head)) if v.exact.rows else "")
+        for v in verdicts
+        if v.exact is not None
     ]
+    table = html.table([*head, "the paper says"], rows, "llrrrrll")
+    return html.render("claims.html", table=table, rules=rules(verdicts), exact=exact)
 
 
-def _html_exact(v: Verdict) -> str:
-    if v.exact is None:
-        return ""
-    rows = [[escape(cell) for cell in row] for row in v.exact.rows]
-    head = [escape(cell) for cell in v.exact.head]
-    table = html_rows(head, rows, _align(head)) if rows else ""
-    title = f"<summary><code>{escape(v.claim.id)}</code>: the numbers</summary>"
-    evidence = f"Evidence: <code>{escape(v.claim.evidence)}</code>."
-    return f"<details>{title}\n<p>{escape(v.exact.text)} {evidence}</p>\n{table}</details>\n"
+def _html_row(config: Config, v: Verdict) -> list[str | Cell]:
+    """The cells of a verdict."""
+    t = _texts(config, v)
+    badge = Span(f"{MARKS[v.verdict]} {v.verdict}", f"badge px-{v.verdict.replace(' ', '-')}")
+    paper = v.claim.paper or ("our control" if v.claim.origin == "control" else NONE)
+    return [
+        cell(code(v.claim.id), small(unbroken(t.compared))),
+        cell(badge, small(v.note)),
+        cell(t.mean, small(t.ends)),
+        t.p,
+        t.n,
+        cell(*t.means.split(" / ")),
+        cell(t.data, small(t.kind)),
+        cell(paper, small(v.claim.source or "")),
+    ]

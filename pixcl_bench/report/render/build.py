@@ -1,5 +1,5 @@
-"""Builds the report of a profile: one self-contained page, tables, claims and figures, from the records
-alone."""
+"""Builds the report of a profile: one self-contained page, tables, claims and figures, from the
+records alone."""
 
 import contextlib
 import csv
@@ -10,13 +10,15 @@ from pathlib import Path
 
 from pixcl_bench.bench.config import Config
 from pixcl_bench.bench.store import HISTORY, Record, scan, write_atomic
-from pixcl_bench.report import page
-from pixcl_bench.report.claims import markdown_claims
-from pixcl_bench.report.rows import Table, by_place, tables
-from pixcl_bench.report.tables import csv_table, markdown_table
-from pixcl_bench.report.verdicts import RULE, Verdict, decide_claims
+from pixcl_bench.report.comparisons import compared
+from pixcl_bench.report.render import page
+from pixcl_bench.report.render.claims import markdown_claims
+from pixcl_bench.report.render.tables import csv_table, markdown_table
+from pixcl_bench.report.rows import Table, table_of
+from pixcl_bench.report.verdicts import RULE, Verdict, decide
 
 History = dict[tuple[str, int], tuple[list[float], list[float]]]
+"""(method, seed) -> (steps, losses)."""
 FILES = ("index.html", "table.md", "table.csv", "claims.md")
 
 
@@ -25,8 +27,9 @@ class ReportPaths:
     """Where a report lies.
 
     Attributes:
-        figures: every SVG; `bars.svg` and `curves.svg` where there is one table, else one pair for each
-            table.
+        folder: all of it; `index`, `table_md`, `table_csv` and `claims_md` are files in it.
+        figures: every SVG; `bars.svg` and `curves.svg` where there is one table, else one pair for
+            each table.
         built: False where the report was already there for the same records and the same code.
     """
 
@@ -39,13 +42,20 @@ class ReportPaths:
     built: bool
 
 
+def _sources() -> list[Path]:
+    """The files of this package that decide what a report looks like."""
+    room = Path(__file__).parents[1]
+    return sorted(p for p in room.rglob("*") if p.suffix in (".py", ".html", ".css"))
+
+
 def digest(config: Config, profile: str, records: Sequence[Record]) -> str:
-    """Hash of all that a report is made from: configuration, records, and the code of this package."""
+    """Hash of all that a report is made from: configuration, records, and the code of this
+    package."""
     state = hashlib.sha256(profile.encode())
     state.update(config.benchmarks.model_dump_json().encode())
     for record in sorted(records, key=lambda r: (r.task, r.dataset, r.method, r.seed, r.device)):
         state.update(f"{record.status} {record.checksum}".encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    for source in _sources():
         state.update(source.read_bytes())
     return state.hexdigest()[:24]
 
@@ -68,13 +78,19 @@ def read_history(path: Path) -> tuple[list[float], list[float]]:
 
 
 def histories(table: Table, results: Path | None = None) -> History:
-    """The loss curves of a table's finished runs: from `history.csv` in the results folder, else as the
-    record keeps it."""
+    """The loss curves of a table's finished runs.
+
+    Args:
+        table: whose runs.
+        results: the folder with their `history.csv`; without it, or without that file, a curve is
+            the one that the record keeps.
+    """
     found = {}
     for record in table.records:
         if record.status != "ok":
             continue
-        steps, losses = [float(step) for step, _ in record.curve], [loss for _, loss in record.curve]
+        steps = [float(step) for step, _ in record.curve]
+        losses = [loss for _, loss in record.curve]
         path = results / record.folder / HISTORY if results else None
         if path is not None and path.is_file():
             # An unreadable history only costs the figure its detail.
@@ -87,7 +103,7 @@ def histories(table: Table, results: Path | None = None) -> History:
 
 def draw(table: Table, results: Path | None = None) -> dict[str, str]:
     """The figures of a table as SVG: `bars` and `curves`, each where there is something to draw."""
-    from pixcl_bench.report.figures import bar_svg, curves_svg
+    from pixcl_bench.report.render.figures import bar_svg, curves_svg
 
     drawn = {}
     if any(row.values[table.primary] is not None for row in table.rows):
@@ -99,12 +115,14 @@ def draw(table: Table, results: Path | None = None) -> dict[str, str]:
 
 
 def _write(path: Path, text: str) -> None:
+    """Write a text where it is not there already."""
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         write_atomic(path, text)
 
 
 def _write_figures(folder: Path, drawn: Mapping[str, Mapping[str, str]]) -> None:
-    from pixcl_bench.report.figures import standalone
+    """Write the figures of every table, and remove those of an earlier report."""
+    from pixcl_bench.report.render.figures import standalone
 
     names = set()
     for name, figures in drawn.items():
@@ -117,50 +135,46 @@ def _write_figures(folder: Path, drawn: Mapping[str, Mapping[str, str]]) -> None
             old.unlink()
 
 
-def _body(
-    config: Config,
-    every: Sequence[Table],
-    drawn: Mapping[str, Mapping[str, str]],
-    verdicts: Sequence[Verdict],
-) -> str:
-    parts = [page.table_section(table, drawn[page.slug(table)]) for table in every]
-    return "".join(parts) + (page.claims_section(config, verdicts) if verdicts else "")
+def _tables_markdown(profile: str, every: Sequence[Table]) -> str:
+    """All tables as one Markdown file."""
+    body = "\n".join(markdown_table(table, heading=2) for table in every)
+    return f"# Results of profile {profile}\n\n" + (body or "No finished run yet.\n")
 
 
-def _toc(every: Sequence[Table], verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
-    toc = [(page.slug(t), f"{t.title}: {t.place.dataset}") for t in every]
-    return [
-        *toc,
-        *([("claims", "Claims")] if verdicts else []),
-        ("runs", "Runs"),
-        ("environment", "Environment"),
-    ]
-
-
-def _markdown(profile: str, every: Sequence[Table]) -> str:
-    body = "\n".join(markdown_table(table, heading=2) for table in every) or "No finished run yet.\n"
-    return f"# Results of profile {profile}\n\n{body}"
+def _claims_markdown(config: Config, profile: str, verdicts: Sequence[Verdict]) -> str:
+    """All verdicts as one Markdown file."""
+    body = markdown_claims(config, verdicts) if verdicts else f"{RULE}\n"
+    return f"# Claims, profile {profile}\n\n{body}"
 
 
 def _paths(folder: Path, built: bool) -> ReportPaths:
+    """Where the files of a report lie."""
     index, table_md, table_csv, claims_md = (folder / name for name in FILES)
-    return ReportPaths(
-        folder, index, table_md, table_csv, claims_md, tuple(sorted(folder.glob("*.svg"))), built
-    )
+    figures = tuple(sorted(folder.glob("*.svg")))
+    return ReportPaths(folder, index, table_md, table_csv, claims_md, figures, built)
 
 
 def _is_current(folder: Path, mark: str) -> bool:
+    """Whether a whole report of this digest is there."""
     if not all((folder / name).is_file() for name in FILES):
         return False
     with (folder / "index.html").open(encoding="utf-8") as lines:
         return f'content="{mark}"' in lines.read(600)
 
 
-def build_report(config: Config, profile: str, results: Path, *, force: bool = False) -> ReportPaths:
-    """Write `results/<profile>/report/` from the records of that profile; nothing is done where it is up to
-    date.
+def build_report(
+    config: Config, profile: str, results: Path, *, force: bool = False
+) -> ReportPaths:
+    """Write `results/<profile>/report/` from the records of that profile; nothing is done where it
+    is up to date.
 
     The page is written last, so that its digest vouches for the files beside it.
+
+    Args:
+        config: tasks, methods and claims.
+        profile: its name.
+        results: the folder in which all profiles lie.
+        force: build it even so.
 
     Raises:
         RecordError: a record cannot be read.
@@ -168,38 +182,40 @@ def build_report(config: Config, profile: str, results: Path, *, force: bool = F
     """
     results = Path(results)
     folder = results / profile / "report"
-    records = [r for r in scan(results, profile) if r.task in config.tasks]
-    records = [record for group in by_place(records, config).values() for record in group]
+    groups = compared(config, scan(results, profile))
+    records = [record for group in groups for record in (*group.kept, *group.left_out)]
     mark = digest(config, profile, records)
     if not force and _is_current(folder, mark):
         return _paths(folder, built=False)
-    every = tables(config, records)
+    every = [table_of(config, group) for group in groups]
     present = {r.task for r in records}
-    verdicts = [v for v in decide_claims(config, records) if v.claim.task in present]
+    verdicts = [v for v in decide(config, groups) if v.claim.task in present]
     drawn = {page.slug(table): draw(table, results) for table in every}
+    report = page.Report(profile, records, every, drawn, verdicts)
     _write_figures(folder, drawn)
-    _write(folder / "table.md", _markdown(profile, every))
+    _write(folder / "table.md", _tables_markdown(profile, every))
     _write(folder / "table.csv", csv_table(every))
-    claims = markdown_claims(config, verdicts) if verdicts else f"{RULE}\n"
-    _write(folder / "claims.md", f"# Claims, profile {profile}\n\n{claims}")
-    body = _body(config, every, drawn, verdicts) + page.runs_section(config, records, results)
-    _write(folder / "index.html", page.page(config, profile, mark, records, body, _toc(every, verdicts)))
+    _write(folder / "claims.md", _claims_markdown(config, profile, verdicts))
+    _write(folder / "index.html", page.page(config, report, mark, results))
     return _paths(folder, built=True)
 
 
 def summary_lines(config: Config, profile: str, results: Path, paths: ReportPaths) -> list[str]:
-    """What to print after a run: how many runs, and where page, table and notebooks lie, relative to the
-    working folder."""
+    """What to print after a run: how many runs, and where page, table and notebooks lie, relative
+    to the working folder."""
     records = scan(results, profile)
     good = sum(r.status == "ok" for r in records)
-    lines = [f"{good} finished runs" + (f", {len(records) - good} failed" if good < len(records) else "")]
+    failed = f", {len(records) - good} failed" if good < len(records) else ""
+    lines = [f"{good} finished runs{failed}"]
     lines.append(f"report     {_shown(paths.index)}{'' if paths.built else ' (up to date)'}")
     lines.append(f"table      {_shown(paths.table_md)}, {paths.table_csv.name}")
     lines.append(f"claims     {_shown(paths.claims_md)}")
-    return [*lines, f"notebooks  {_shown(Path(results) / profile)}/<task>/<dataset>/<method>/seed-<n>/"]
+    folder = _shown(Path(results) / profile)
+    return [*lines, f"notebooks  {folder}/<task>/<dataset>/<method>/seed-<n>/"]
 
 
 def _shown(path: Path) -> str:
+    """A path relative to the working folder, where it lies below it."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:

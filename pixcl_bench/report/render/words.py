@@ -1,9 +1,8 @@
-"""How numbers, units, kinds of data and reasons are written: the same in the console, Markdown, HTML and
-figures."""
+"""How numbers, units, kinds of data and reasons are written: alike on the console, in Markdown,
+HTML and figures."""
 
 import math
-from collections.abc import Mapping
-from html import escape as html_escape
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pixcl_bench.bench.schema import Metric
@@ -14,10 +13,13 @@ KINDS: Mapping[str, str] = {
     "synthetic": "synthetic data",
     "canonical": "canonical data",
 }
-"""What a kind of data is called in titles: a surrogate is never silently taken for the paper's data."""
+"""What a kind of data is called in titles: a surrogate is never silently taken for the paper's
+data."""
 
 MINUS = "\N{MINUS SIGN}"
 DOWN = "\N{DOWNWARDS ARROW}"
+STAR = "★"
+NONE = "—"
 ARROW_NOTE = f"{DOWN} smaller is better"
 
 
@@ -27,7 +29,8 @@ def kind_name(kind: str) -> str:
 
 
 def unit(metric: Metric) -> str:
-    """The unit in the header: `%` for fractions shown times 100; other units are part of the label."""
+    """The unit in the header: `%` for fractions shown times 100; other units are part of the
+    label."""
     return "%" if metric.scale == 100 else ""
 
 
@@ -44,7 +47,7 @@ def header(metric: Metric) -> str:
 def number(value: float | None, metric: Metric, *, signed: bool = False) -> str:
     """A value in the metric's scale and digits; an em dash where there is none."""
     if value is None or not math.isfinite(value):
-        return "—"
+        return NONE
     text = f"{value * metric.scale:{'+' if signed else ''}.{metric.digits}f}"
     if float(text) == 0:
         text = text.lstrip("+-")
@@ -54,7 +57,7 @@ def number(value: float | None, metric: Metric, *, signed: bool = False) -> str:
 def plus_minus(interval: Interval | None, metric: Metric) -> str:
     """`54.3 ± 1.2`, or `54.3` where one value has no interval."""
     if interval is None:
-        return "—"
+        return NONE
     mean = number(interval.mean, metric)
     return f"{mean} ± {number(interval.half, metric)}" if interval.defined else mean
 
@@ -62,7 +65,7 @@ def plus_minus(interval: Interval | None, metric: Metric) -> str:
 def range_text(interval: Interval | None, metric: Metric, *, signed: bool = True) -> str:
     """`[+1.2, +3.4]`, or an em dash."""
     if interval is None or not interval.defined:
-        return "—"
+        return NONE
     low, high = (number(end, metric, signed=signed) for end in (interval.low, interval.high))
     return f"[{low}, {high}]"
 
@@ -70,7 +73,7 @@ def range_text(interval: Interval | None, metric: Metric, *, signed: bool = True
 def p_text(p: float | None) -> str:
     """`0.012`, `< 0.001`, or an em dash where no test was possible."""
     if p is None:
-        return "—"
+        return NONE
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
@@ -80,9 +83,17 @@ def points(metric: Metric) -> str:
 
 
 def short(text: Any, limit: int = 160) -> str:
-    """One line of `text`, cut at a word."""
+    """One line of `text`, cut at a word so that it has at most `limit` characters."""
     line = " ".join(str(text).split())
     return line if len(line) <= limit else line[: limit - 1].rsplit(" ", 1)[0] + "…"
+
+
+def unbroken(text: str) -> str:
+    """A short text that breaks at no space around `=` and `±`, before a unit, an arrow or a
+    star."""
+    for part in (" = ", " ± ", ", %", f" {DOWN}", f" {STAR}"):
+        text = text.replace(part, part.replace(" ", "\N{NO-BREAK SPACE}"))
+    return text
 
 
 def md_escape(text: Any) -> str:
@@ -93,40 +104,19 @@ def md_escape(text: Any) -> str:
     return line
 
 
-def escape(text: Any) -> str:
-    """Text for HTML, quotes included."""
-    return html_escape(str(text), quote=True)
+def md_table(head: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
+    """A Markdown table.
 
-
-def md_table(header_cells: list[str], rows: list[list[str]], align: str) -> str:
-    """A Markdown table; `align` has one of `l`, `r` for each column. Cells are written as they come."""
+    Args:
+        head: a text for each column.
+        rows: cells, which are written as they come.
+        align: `l` or `r` for each column.
+    """
     rule = {"l": ":---", "r": "---:"}
-    lines = ["| " + " | ".join(header_cells) + " |", "| " + " | ".join(rule[a] for a in align) + " |"]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
+    lines = [head, [rule[a] for a in align], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def unbroken(text: str) -> str:
-    """HTML of a short text that breaks at no space around `=`, `±` and before a unit."""
-    found = escape(text)
-    for part in (" = ", " ± ", ", %", f" {DOWN}"):
-        found = found.replace(part, part.replace(" ", "\N{NO-BREAK SPACE}"))
-    return found
-
-
-def html_rows(header_cells: list[str], rows: list[list[str]], align: str, *, caption: str = "") -> str:
-    """An HTML table in a container that scrolls sideways; cells are HTML already, the first is the row's
-    head."""
-    head = "".join(f'<th scope="col" class="{a}">{c}</th>' for c, a in zip(header_cells, align, strict=True))
-    body = []
-    for row in rows:
-        first, rest = row[0], row[1:]
-        cells = "".join(f'<td class="{a}">{c}</td>' for c, a in zip(rest, align[1:], strict=True))
-        body.append(f'<tr><th scope="row" class="{align[0]}">{first}</th>{cells}</tr>')
-    words = f"<caption>{caption}</caption>" if caption else ""
-    label = ' role="region" tabindex="0" aria-label="table, scrolls sideways"'
-    lines = "\n".join(body)
-    return (
-        f'<div class="px-scroll"{label}><table class="px-table">{words}<thead><tr>{head}</tr></thead>\n'
-        f"<tbody>\n{lines}\n</tbody></table></div>\n"
-    )
+def md_list(lines: Sequence[str]) -> str:
+    """A Markdown list of plain sentences."""
+    return "".join(f"- {md_escape(line)}\n" for line in lines)

@@ -6,34 +6,25 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from pixcl_bench.report.rows import Place, Row, Table, summary, tables
-from pixcl_bench.report.words import (
+from pixcl_bench.report.render import html
+from pixcl_bench.report.render.html import Cell, Span, cell
+from pixcl_bench.report.render.words import (
     ARROW_NOTE,
-    escape,
+    NONE,
+    STAR,
     header,
-    html_rows,
     kind_name,
     md_escape,
+    md_list,
     md_table,
     plus_minus,
     unbroken,
 )
+from pixcl_bench.report.rows import Row, Table
 
 if TYPE_CHECKING:
     import rich.table
-
-__all__ = [
-    "Place",
-    "Row",
-    "Table",
-    "console_table",
-    "csv_table",
-    "html_table",
-    "markdown_table",
-    "summary",
-    "table_title",
-    "tables",
-]
+    from markupsafe import Markup
 
 INTERVAL_NOTE = "mean ± half of the 95 % interval (Student t) over n seeds"
 CSV_HEADER = (
@@ -60,12 +51,13 @@ CSV_HEADER = (
 
 def table_title(table: Table) -> str:
     """Task, data set with the kind of its data, profile and device."""
-    where = table.place
+    where = table.comparison
     data = f"{where.dataset} ({kind_name(table.dataset_kind)})"
     return f"{table.title}: {data}, profile {where.profile}, {where.device}"
 
 
 def _head(table: Table) -> list[str]:
+    """The names of the columns."""
     cells = ["method", "role", *(header(m) for m in table.metrics.values()), "n"]
     return [*cells, "rank"] if table.ranked else cells
 
@@ -80,12 +72,14 @@ def _cells(row: Row, table: Table) -> list[str]:
     return [*cells, "" if row.rank is None else str(row.rank)] if table.ranked else cells
 
 
-def _name(row: Row, table: Table, star: str = "*") -> str:
+def _name(row: Row, table: Table, star: str = STAR) -> str:
+    """The method's title, marked where it saw labels that others did not, and where it is best."""
     labels = " (labels)" if table.labels_differ and row.saw_labels else ""
     return f"{row.title}{labels}{' ' + star if row.best else ''}"
 
 
-def _legend(table: Table, star: str = "*") -> list[str]:
+def _legend(table: Table, star: str = STAR) -> list[str]:
+    """What numbers and marks mean, then the table's notes."""
     words = [INTERVAL_NOTE]
     if any(metric.direction == "min" for metric in table.metrics.values()):
         words.append(ARROW_NOTE)
@@ -101,39 +95,49 @@ def console_table(table: Table) -> "rich.table.Table":
     from rich.table import Table as RichTable
     from rich.text import Text
 
+    caption = "\n".join(_legend(table, "*"))
     # A justified or wrapped name is hard to read: columns of numbers give way first.
-    grid = RichTable(title=table_title(table), caption="\n".join(_legend(table)), caption_justify="left")
+    grid = RichTable(title=table_title(table), caption=caption, caption_justify="left")
     grid.add_column("method", no_wrap=True)
     for name in _head(table)[2:]:
         grid.add_column(name, justify="right", overflow="fold")
-    for i, row in enumerate(table.rows):
-        last = i + 1 == len(table.rows) or table.rows[i + 1].role != row.role
-        style = "bold green" if row.best else "dim" if row.role in ("floor", "ceiling") else ""
-        cells = [Text(_name(row, table)), *(Text(cell) for cell in _cells(row, table))]
-        if row.hole and row.failed:
-            style = "red"
-        grid.add_row(*cells, style=style, end_section=last)
+    after = [*(row.role for row in table.rows[1:]), None]
+    for row, following in zip(table.rows, after, strict=False):
+        cells = [Text(_name(row, table, "*")), *(Text(text) for text in _cells(row, table))]
+        grid.add_row(*cells, style=_console_style(row), end_section=following != row.role)
     return grid
 
 
+def _console_style(row: Row) -> str:
+    """How a row looks on a terminal."""
+    if row.hole and row.failed:
+        return "red"
+    if row.best:
+        return "bold green"
+    return "" if row.competes else "dim"
+
+
 def markdown_table(table: Table, *, heading: int = 0) -> str:
-    """The table in Markdown with its legend; `heading` > 0 puts the title above as a heading of that
-    level."""
+    """The table in Markdown with its legend.
+
+    Args:
+        table: what to show.
+        heading: where it is above 0, the title stands above as a heading of that level.
+    """
     rows = []
     for row in table.rows:
-        cells = [md_escape(_name(row, table, "★")), row.role, *map(md_escape, _cells(row, table))]
-        if row.best:
-            cells[0] = f"**{cells[0]}**"
-        rows.append(cells)
-    head = [md_escape(cell) for cell in _head(table)]
+        name = md_escape(_name(row, table))
+        first = f"**{name}**" if row.best else name
+        rows.append([first, row.role, *map(md_escape, _cells(row, table))])
+    head = [md_escape(text) for text in _head(table)]
     title = f"{'#' * heading} {table_title(table)}\n\n" if heading else ""
-    legend = "".join(f"- {md_escape(line)}\n" for line in _legend(table, "★"))
-    return f"{title}{md_table(head, rows, 'll' + 'r' * (len(head) - 2))}\n{legend}"
+    grid = md_table(head, rows, "ll" + "r" * (len(head) - 2))
+    return f"{title}{grid}\n{md_list(_legend(table))}"
 
 
 def csv_table(many: Sequence[Table]) -> str:
-    """All tables as one CSV in long form: a line for each method and metric, values in the records' own
-    scale."""
+    """All tables as one CSV in long form: a line for each method and metric, values in the records'
+    own scale."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(CSV_HEADER)
@@ -145,9 +149,10 @@ def csv_table(many: Sequence[Table]) -> str:
 
 
 def _csv_line(table: Table, row: Row, metric: str) -> list[object]:
-    where, value = table.place, row.values[metric]
+    """The line of a method and metric, under `CSV_HEADER`."""
+    where, value = table.comparison, row.values[metric]
     ends = [value.mean, value.low, value.high] if value else [math.nan] * 3
-    keys = " ".join(r.key for r in row.records if r.status == "ok")
+    keys = " ".join(r.key for r in row.finished)
     return [
         *(where.task, where.profile, where.dataset, table.dataset_kind, where.device),
         *(row.method, row.title, row.role, "" if row.uses_labels is None else row.uses_labels),
@@ -157,31 +162,36 @@ def _csv_line(table: Table, row: Row, metric: str) -> list[object]:
     ]
 
 
-def html_table(table: Table, *, link: Callable[[Row], str | None] | None = None) -> str:
-    """The table in HTML, in a container that scrolls sideways.
+def html_table(table: Table, *, link: Callable[[Row], str | None] | None = None) -> "Markup":
+    """The table in HTML, in a container that scrolls sideways, with its legend.
 
     Args:
         table: what to show.
         link: address of a method's own section or page, or None.
     """
-    rows = []
+    rows: list[list[str | Cell]] = []
     for row in table.rows:
-        name = escape(_name(row, table, "★"))
         href = link(row) if link else None
-        name = f'<a href="{escape(href)}">{name}</a>' if href else name
-        cells = [f"<strong>{name}</strong>" if row.best else name, escape(row.role)]
-        cells += [_html_cell(cell) for cell in _cells(row, table)]
-        rows.append(cells)
-    head = [unbroken(cell) for cell in _head(table)]
-    grid = html_rows(head, rows, "ll" + "r" * (len(head) - 2))
-    legend = "".join(f"<li>{escape(line)}</li>" for line in _legend(table, "★"))
-    return f'{grid}<ul class="px-legend">{legend}</ul>\n'
+        title = unbroken(_name(row, table))
+        name = cell(Span(title, href=href or ""), strong=row.best)
+        rows.append([name, row.role, *map(html_value, _cells(row, table))])
+    head = [unbroken(text) for text in _head(table)]
+    return html.table(head, rows, "ll" + "r" * (len(head) - 2), legend=_legend(table))
 
 
-def _html_cell(cell: str) -> str:
-    if cell.startswith("failed"):
-        return f'<span class="px-failed">{escape(cell)}</span>'
-    if cell in ("—", "not run"):
-        return f'<span class="px-none">{escape(cell)}</span>'
-    mean, sign, half = cell.partition(" ± ")
-    return f'{escape(mean)}<span class="px-half"> ± {escape(half)}</span>' if sign else escape(cell)
+def html_value(text: str, *below: str, strong: bool = False) -> Cell:
+    """The cell of a value: the interval stands back behind the mean, a failure and a hole stand
+    out.
+
+    Args:
+        text: `54.3 ± 1.2`, `54.3`, `failed: ...`, `not run` or an em dash.
+        below: smaller lines under it.
+        strong: whether the value stands out.
+    """
+    mean, sign, half = text.partition(" ± ")
+    pieces: list[str | Span] = [mean, Span(f" ± {half}", "half")] if sign else [text]
+    if text.startswith("failed"):
+        pieces = [Span(text, "failed")]
+    elif text in (NONE, "not run"):
+        pieces = [Span(text, "none")]
+    return cell(pieces, *(Span(line, "small") for line in below), strong=strong)
