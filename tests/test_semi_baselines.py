@@ -10,7 +10,7 @@ import torch
 from stopping import Stopped, same_weights, stop_at
 from torch import Tensor, nn
 
-from pixcl_bench.bench.signature import check_learner as check_arguments
+from pixcl_bench.bench.signature import check_arguments
 from pixcl_bench.dense_losses import IGNORE, cross_entropy, dice_loss, probabilities
 from pixcl_bench.memory import EMA
 from pixcl_bench.methods.cps import cps, cross_supervision
