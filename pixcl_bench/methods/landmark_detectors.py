@@ -11,7 +11,7 @@ __all__ = ['Pool', 'labelled_pool', 'Outputs', 'DetectionOptions', 'Detector', '
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 # %% ../../nbs/methods/37_landmark_detectors.ipynb #695e6179
@@ -131,17 +131,21 @@ class Detector(Localiser):
         return detected(self, images, supports)
 
 # %% ../../nbs/methods/37_landmark_detectors.ipynb #09d5ce00
-def detector_losses(learner: Detector, images: Float[Tensor, "b 1 h w"], points: Float[Tensor, "b L 2"]) -> dict[str, Tensor]:
+def detector_losses(
+    learner: Detector, images: Float[Tensor, "b 1 h w"], points: Float[Tensor, "b L 2"]
+) -> dict[str, Tensor]:
     """`detection_loss` of images, varied where the detector says so."""
-    if learner.detection.augment:
-        images, points = varied(images, points)
-    radius = disk_radius(images.shape[2:], learner.detection.part)
     o = learner.detection
+    if o.augment:
+        images, points = varied(images, points)
+    radius = disk_radius(images.shape[2:], o.part)
     return detection_loss(learner.maps(images), points, radius, o.offset_weight, o.balance)
 
 
 @torch.no_grad()
-def detected(learner: Detector, images: Float[Tensor, "b 1 h w"], supports: Sequence[Support]) -> Float[Tensor, "s b L 2"]:
+def detected(
+    learner: Detector, images: Float[Tensor, "b 1 h w"], supports: Sequence[Support]
+) -> Float[Tensor, "s b L 2"]:
     """The points of most votes, some images at a time."""
     h, w = images.shape[2:]
     radius, portion = disk_radius((h, w), learner.detection.part), max(1, 2**18 // (h * w))
@@ -251,10 +255,10 @@ class FirstStage:
 
     first: Literal["cc2d", "igu_aug"] = "cc2d"
     pretrain: float = 0.5  # part of the steps before the detector is trained, in [0, 1); ours
-    crops: CropOptions = CropOptions()
-    objective: ContrastOptions = ContrastOptions()
-    matcher: MatcherOptions = MatcherOptions()
-    guidance: Guidance = Guidance()  # of IGU-Aug alone
+    crops: CropOptions = field(default_factory=CropOptions)
+    objective: ContrastOptions = field(default_factory=ContrastOptions)
+    matcher: MatcherOptions = field(default_factory=MatcherOptions)
+    guidance: Guidance = field(default_factory=Guidance)  # of IGU-Aug alone
 
     def __post_init__(self) -> None:
         if self.first not in ("cc2d", "igu_aug"):
