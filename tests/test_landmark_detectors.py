@@ -182,7 +182,8 @@ def test_detector_learns() -> None:
     place = 4 + 24 * torch.rand(64, 1, 2)
     y, x = torch.arange(32.0)[:, None], torch.arange(32.0)
     images = torch.exp(-((y - place[..., :1]) ** 2 + (x - place[..., 1:]) ** 2) / 8)[:, None]
-    learner = Detector(network=ld_unet(width=4, levels=3), num_landmarks=1, detection=DetectionOptions(part=0.1))
+    options = DetectionOptions(part=0.1)
+    learner = Detector(network=ld_unet(width=4, levels=3), num_landmarks=1, detection=options)
     optimizer = torch.optim.Adam(learner.parameters(), 0.01)
     for _ in range(40):
         optimizer.zero_grad()

@@ -113,7 +113,8 @@ def test_defaults_are_those_of_ld() -> None:
 def test_the_encoder_that_was_given_learns() -> None:
     torch.manual_seed(0)
     encoder = build_map_encoder("resnet_nano")
-    learner = M.ld_dense(network=dense_network(encoder, width=8), dim=8, clusters=4, options=LDOptions(grid=4))
+    network = dense_network(encoder, width=8)
+    learner = M.ld_dense(network=network, dim=8, clusters=4, options=LDOptions(grid=4))
     before = {k: v.clone() for k, v in encoder.state_dict().items()}
     images = pictures(8)
 

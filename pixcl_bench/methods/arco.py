@@ -284,14 +284,9 @@ class TeacherOptions:
         if self.teacher_mode not in ("train", "dropout", "eval"):
             raise ValueError(f"teacher_mode is train, dropout or eval, got {self.teacher_mode!r}")
 
-# %% ../../nbs/methods/12_arco.ipynb #57424063
-class ARCO(Segmenter):
-    """ARCO (You et al. 2023): relational pre-training for the first part of the steps, then fine-tuning
-    with a pixel contrast.
-
-    `losses` logs every name of `TERMS`, 0 where it has no part. With the teacher's mode "eval" the teacher
-    takes over the student's running statistics.
-    """
+# %% ../../nbs/methods/12_arco.ipynb #57424062
+class _TwoStages(Segmenter):
+    """Student, teacher and the parts of both stages of `ARCO`."""
 
     teacher: EMA
 
@@ -312,11 +307,20 @@ class ARCO(Segmenter):
         self.teacher.copy_buffers = slow.teacher_mode == "eval"
         self.train()
 
-    def train(self, mode: bool = True) -> "ARCO":
+    def train(self, mode: bool = True) -> "_TwoStages":
         """Training or evaluation; in training the teacher's layers follow `teacher_mode`."""
         super().train(mode)
         set_teacher_mode(self.teacher, self.teacher_mode if mode else "eval")
         return self
+
+# %% ../../nbs/methods/12_arco.ipynb #57424063
+class ARCO(_TwoStages):
+    """ARCO (You et al. 2023): relational pre-training for the first part of the steps, then fine-tuning
+    with a pixel contrast.
+
+    `losses` logs every name of `TERMS`, 0 where it has no part. With the teacher's mode "eval" the teacher
+    takes over the student's running statistics.
+    """
 
     def losses(self, batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
         logits, terms, rest = stage_terms(self, batch, progress)
