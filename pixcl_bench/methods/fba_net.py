@@ -217,9 +217,8 @@ class ConsistencyOptions:
 
     cons_weight: float = 1.0  # of the consistency, at its full weight
     temperature: float = 0.1  # of the sharpening
-    # part of the training until the full weight, and steps until then: 6000 of 15000 iterations, each 150
-    ramp_length: float = 0.4
-    ramp_stairs: int = 40
+    ramp_length: float = 0.4  # part of the training until the full weight: 6000 of 15000 iterations
+    ramp_stairs: int = 40  # steps until then, of 150 iterations each
     detach_target: bool = False  # no gradient to the sharpened target (ours)
 
 # %% ../../nbs/methods/13_fba_net.ipynb #605a455d

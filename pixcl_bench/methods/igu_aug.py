@@ -46,16 +46,14 @@ class Guidance:
     thresholds: tuple[float, float] | None = (2.3, 4.5)
     # where the ranges of the jitter come from, see the table above; "uniform": guided jitter off
     intensity: Literal["uniform", "estimated", "adaptive", "paper", "official_code"] = "adaptive"
-    # the estimate of the ranges: side of the compared patches in pixels, None a sixth of the image's;
-    # key points of each class (ours); the share of the mutual information between images, in (0, 1],
-    # at which the jitter stops; how that information is measured (ours; the code: "hist_labels")
+    # of the estimate of the ranges: side of the compared patches in pixels; None: a sixth of the image's
     patch: int | None = None
-    key_points: int = 8
-    alpha: float = 1.0
+    key_points: int = 8  # of the estimate, of each class; ours
+    alpha: float = 1.0  # share of the mutual information between images at which the jitter stops
+    # how that information is measured; ours: of co-located grey levels, the code: "hist_labels"
     mutual_information: Literal["joint_hist", "hist_labels"] = "joint_hist"
-    # the window of the information: a disk of this radius, or a box of this side, in pixels (draft: 10)
-    information: Literal["disk", "box"] = "disk"
-    radius: int = 10
+    information: Literal["disk", "box"] = "disk"  # the window of the information; the draft's
+    radius: int = 10  # of the disk, or the side of the box, in pixels; the draft's
 
     @property
     def by_class(self) -> bool:

@@ -253,11 +253,11 @@ class FirstStage:
     """What the network learns without labels, and for how long. Raises `ValueError` for another `first`
     and for a `pretrain` outside [0, 1)."""
 
-    first: Literal["cc2d", "igu_aug"] = "cc2d"
+    first: Literal["cc2d", "igu_aug"] = "cc2d"  # the method of the first stage
     pretrain: float = 0.5  # part of the steps before the detector is trained, in [0, 1); ours
-    crops: CropOptions = field(default_factory=CropOptions)
-    objective: ContrastOptions = field(default_factory=ContrastOptions)
-    matcher: MatcherOptions = field(default_factory=MatcherOptions)
+    crops: CropOptions = field(default_factory=CropOptions)  # how crops are drawn
+    objective: ContrastOptions = field(default_factory=ContrastOptions)  # its loss
+    matcher: MatcherOptions = field(default_factory=MatcherOptions)  # its networks
     guidance: Guidance = field(default_factory=Guidance)  # of IGU-Aug alone
 
     def __post_init__(self) -> None:

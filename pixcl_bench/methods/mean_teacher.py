@@ -30,9 +30,8 @@ class TeacherOptions:
 
     alpha: float = 0.99  # its momentum, reached over the first steps
     teacher_dropout: bool = True  # whether dropout is on while it teaches
-    # its input is x + clip(noise * N(0, 1), -clip, clip), in the images' units
-    noise: float = 0.1
-    clip: float = 0.2
+    noise: float = 0.1  # deviation of the noise on its input, in the images' units
+    clip: float = 0.2  # bound of that noise, to either side
 
     def disturbed(self, images: Float[Tensor, "b 1 *s"]) -> Float[Tensor, "b 1 *s"]:
         """Images as the teacher sees them."""
