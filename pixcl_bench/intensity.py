@@ -356,11 +356,12 @@ def by_class(ranges: list[Ranges | None], overall: Ranges, low: Literal["medium"
 # %% ../nbs/foundations/13_intensity.ipynb #6c1f0b3a
 @dataclass(frozen=True, kw_only=True)
 class EstimateOptions:
-    """How the ranges of jitter are estimated, after the released `search_aug.py` where nothing else is
-    said."""
+    """How the ranges of jitter are estimated, after the released `search_aug.py` where nothing else
+    is said."""
 
     thresholds: tuple[float, float] = (2.3, 4.5)  # bits from which information is medium and high
-    patch: int | None = None  # side of the patches in pixels; None: a sixth of the shorter side (64 of 384)
+    # side of the patches in pixels; None: a sixth of the shorter side (64 of 384)
+    patch: int | None = None
     key_points: int = 8  # used of each class, and of all together; ours
     kind: MIKind = "joint_hist"  # estimator of mutual information (ours; "hist_labels" as released)
     levels: int = 256  # grey levels that mutual information tells apart
@@ -374,7 +375,9 @@ class EstimateOptions:
     reference: int = 0  # index of the image in which key points are found
 
 # %% ../nbs/foundations/13_intensity.ipynb #6c1f0b3b
-def _check_estimate(images: Tensor, information: Tensor, patch: int, options: EstimateOptions) -> None:
+def _check_estimate(
+    images: Tensor, information: Tensor, patch: int, options: EstimateOptions
+) -> None:
     check_images(images, patch, "the patch")
     limit, reference = options.limit, options.reference
     if (
@@ -395,12 +398,13 @@ def estimate_intensity(
     points: Float[Tensor, "n m 2"] | None = None,
     generator: Generator | None = None,
 ) -> Estimate:
-    """Ranges of jitter for each class of information and for all pixels, from uint8 images without labels.
+    """Ranges of jitter for each class of information and for all pixels, from uint8 images without
+    labels.
 
-    At most `limit` images are used: `reference` and others spread evenly, or drawn where a generator is
-    given. `points` (NaN: unknown), the strongest first, replace the SIFT key points and their
-    correspondences. Raises `TypeError` for images that are not uint8, `ValueError` for images smaller
-    than the patch, fewer than two images, no key point, no correspondence.
+    At most `limit` images are used: `reference` and others spread evenly, or drawn where a
+    generator is given. `points` (NaN: unknown), the strongest first, replace the SIFT key points
+    and their correspondences. Raises `TypeError` for images that are not uint8, `ValueError` for
+    images smaller than the patch, fewer than two images, no key point, no correspondence.
     """
     o = options
     patch = max(2, min(images.shape[1:]) // 6) if o.patch is None else o.patch
@@ -408,17 +412,18 @@ def estimate_intensity(
     index = spread_images(len(images), o.limit, o.reference, generator)
     used, how = images[index.to(images.device)], Search(patch, o.kind, o.levels, o.official_quirk)
     given = None if points is None else points[index.to(points.device)]
+    here, count = information[o.reference], o.key_points
     pairs, of = locate_pairs(
-        used, information[o.reference], given, thresholds=o.thresholds, patch=patch, count=o.key_points
+        used, here, given, thresholds=o.thresholds, patch=patch, count=count
     )
     targets = patch_targets(used, pairs, of, how)
     ranges = search(used, pairs, of, least_information(targets, o.stop, o.alpha, o.target), how)
     if ranges[-1] is None:
-        raise ValueError(
-            f"{pairs.shape[1]} key points with room for a patch of {patch} in image {o.reference}, and no "
-            f"pair of corresponding ones in {len(used) - 1} other images: give points, a smaller patch, or "
-            "use a preset"
+        found = (
+            f"{pairs.shape[1]} key points with room for a patch of {patch} in image {o.reference}"
         )
+        none = f"no pair of corresponding ones in {len(used) - 1} other images"
+        raise ValueError(f"{found}, and {none}: give points, a smaller patch, or use a preset")
     named = zip((*CLASSES, "all"), targets, strict=True)
     known = {name: target for name, target in named if target is not None}
     return Estimate(by_class(ranges, ranges[-1], o.low), ranges[-1], known, pairs)

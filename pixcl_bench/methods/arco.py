@@ -23,9 +23,20 @@ from torch import Tensor, nn
 from ..dense_losses import entropy
 from ..memory import EMA, Queue
 from .arco_pretraining import Pretraining
-from .arco_terms import equivariance_loss, foreground_mask, neighbour_loss, pooled, unsupervised_loss
+from pixcl_bench.methods.arco_terms import (
+    equivariance_loss,
+    foreground_mask,
+    neighbour_loss,
+    pooled,
+    unsupervised_loss,
+)
 from .arco_views import Mixture, Warp, blur, jitter, mix, noise
-from .pixel_contrast import ContrastOptions, Negatives, PixelContrastLoss, Queries
+from pixcl_bench.methods.pixel_contrast import (
+    ContrastOptions,
+    Negatives,
+    PixelContrastLoss,
+    Queries,
+)
 from .segmenter import Segmenter
 from ..nets.segmentation import Decoded, Predictor, RepresentationHead, SegNet
 from ..sampling import Layout, Sampler
@@ -33,8 +44,8 @@ from ..sampling import Layout, Sampler
 # %% ../../nbs/methods/12_arco.ipynb #96119fc4
 @dataclass(frozen=True)
 class Preset:
-    """What differs between the paper's text and its released code; an option of `arco` that is None takes
-    the preset's value."""
+    """What differs between the paper's text and its released code; an option of `arco` that is None
+    takes the preset's value."""
 
     eqv_weight: float
     mixture: Mixture
@@ -45,7 +56,8 @@ class Preset:
 
 
 def preset_of(name: str, dims: int) -> Preset:
-    """The preset "paper" or "code" for networks of 2 or 3 axes. Raises `ValueError` for another name."""
+    """The preset "paper" or "code" for networks of 2 or 3 axes. Raises `ValueError` for another
+    name."""
     if name == "paper":
         return Preset(
             eqv_weight=0.0,
@@ -169,8 +181,8 @@ class DenseTerms(_DenseParts):
     """The two terms of dense representations, with all they train and remember.
 
     `head` and a predictor make the student's representations, a slow copy of `head` the teacher's;
-    `contrast` compares pixels, `pool` remembers `neighbours` pooled maps of the teacher. A term of weight 0
-    is not computed.
+    `contrast` compares pixels, `pool` remembers `neighbours` pooled maps of the teacher. A term of
+    weight 0 is not computed.
     """
 
     def forward(
@@ -259,7 +271,8 @@ class PretrainingOptions:
     global_weight: float = 1.0  # of the relations of whole images, the paper's
     local_weight: float = 1.0  # of the relations of windows, the paper's
     tau_student: float = 0.1  # temperature of the student's likenesses, above 0; the paper's
-    tau_teacher: float | None = None  # of the teacher's; None: the preset's, 0.01 (paper) or 0.1 (code)
+    # of the teacher's; None: the preset's, 0.01 (paper) or 0.1 (code)
+    tau_teacher: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.pretrain < 1:
@@ -271,14 +284,15 @@ class TeacherOptions:
     """The slow teacher, and the goal it sets on unlabelled images. None: the preset's value. Raises
     `ValueError` for an unknown `teacher_mode`."""
 
-    # what its layers do while it teaches: "train" batch statistics, nothing dropped (ours), "dropout"
-    # batch statistics and dropout (the code), "eval" running statistics
+    # what its layers do while it teaches: "train" batch statistics, nothing dropped (ours),
+    # "dropout" batch statistics and dropout (the code), "eval" running statistics
     teacher_mode: TeacherMode = "train"
     alpha: float = 0.99  # its momentum, reached over the first steps; the paper's
     threshold: float = 0.97  # confidence that counts in the weight of pseudo-labels; the code's
     # how unlabelled images are mixed with each other: nothing (paper) or CutMix (code)
     mixture: Mixture | None = None
-    colour: bool | None = None  # whether the student sees them with other light and blur: no, or yes (code)
+    # whether the student sees them with other light and blur: no, or yes (code)
+    colour: bool | None = None
 
     def __post_init__(self) -> None:
         if self.teacher_mode not in ("train", "dropout", "eval"):
@@ -315,11 +329,11 @@ class _TwoStages(Segmenter):
 
 # %% ../../nbs/methods/12_arco.ipynb #57424063
 class ARCO(_TwoStages):
-    """ARCO (You et al. 2023): relational pre-training for the first part of the steps, then fine-tuning
-    with a pixel contrast.
+    """ARCO (You et al. 2023): relational pre-training for the first part of the steps, then
+    fine-tuning with a pixel contrast.
 
-    `losses` logs every name of `TERMS`, 0 where it has no part. With the teacher's mode "eval" the teacher
-    takes over the student's running statistics.
+    `losses` logs every name of `TERMS`, 0 where it has no part. With the teacher's mode "eval" the
+    teacher takes over the student's running statistics.
     """
 
     def losses(self, batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
@@ -338,9 +352,10 @@ class ARCO(_TwoStages):
 def stage_terms(
     learner: ARCO, batch: Mapping[str, Tensor], progress: float
 ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-    """Logits of the labelled images, the terms of the stage that `progress` lies in, and their weighted
-    sum."""
-    pair: tuple[SegNet, SegNet] = learner.network, learner.teacher.module  # type: ignore[assignment]
+    """Logits of the labelled images, the terms of the stage that `progress` lies in, and their
+    weighted sum."""
+    # type: ignore[assignment]
+    pair: tuple[SegNet, SegNet] = learner.network, learner.teacher.module
     o = learner.stage
     if progress < o.pretrain:
         logits, terms = relate(learner.pretraining, *pair, batch)
@@ -463,8 +478,8 @@ def arco(
 ) -> ARCO:
     """ARCO around `network`; an option that is None takes the value of `preset` (see `preset_of`).
 
-    Raises `ValueError` where `num_classes` is not the network's, and for a value that an option class
-    refuses.
+    Raises `ValueError` where `num_classes` is not the network's, and for a value that an option
+    class refuses.
     """
     known = network.num_classes
     if num_classes != known:

@@ -28,7 +28,8 @@ class CropOptions:
     """How anchors and crops are drawn. Unless said otherwise values are the released code's, for
     cephalograms. Raises `ValueError` for fewer than one anchor."""
 
-    # side of the square crop in pixels: a multiple of the network's `divisor`, at most the image's side
+    # side of the square crop in pixels: a multiple of the network's `divisor`, at most the image's
+    # side
     crop: int = 64
     degrees: float = 20.0  # the crop is turned by U(-degrees, degrees)
     anchors: int = 1  # pixels contrasted in each crop, at least 1; more than 1 is ours
@@ -38,7 +39,8 @@ class CropOptions:
     brightness: float = 0.15  # factor from U(1 - brightness, 1 + brightness)
     contrast: float = 0.25  # factor from U(1 - contrast, 1 + contrast)
     interpolation: Interpolation = "bicubic"  # of the rotation; ours: the code has a cubic spline
-    quantise: bool = True  # the jitter's results are rounded down to 8 bits, as the released code's are
+    # the jitter's results are rounded down to 8 bits, as the released code's are
+    quantise: bool = True
 
     def __post_init__(self) -> None:
         if self.anchors < 1:
@@ -58,37 +60,46 @@ class ContrastOptions:
 
     def __post_init__(self) -> None:
         if self.temperature <= 0 or self.window < 1:
-            raise ValueError("temperature is above 0 and the window reaches at least 1 cell, "
-                             f"got temperature = {self.temperature}, window = {self.window}")  # fmt: skip
+            raise ValueError(
+                "temperature is above 0 and the window reaches at least 1 cell, "
+                f"got temperature = {self.temperature}, window = {self.window}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class MatcherOptions:
-    """The networks that describe images and crops, and how their maps are compared when a landmark is
-    looked for; values are the released code's."""
+    """The networks that describe images and crops, and how their maps are compared when a landmark
+    is looked for; values are the released code's."""
 
     dim: int = 16  # channels of every level's vectors
-    context: bool = True  # a context block (atrous pyramid) in the heads of the network that reads images
+    # a context block (atrous pyramid) in the heads of the network that reads images
+    context: bool = True
     shared: bool = False  # one network reads images and crops (ours); False: each has its own
     # how similarity maps are brought to the image's size; CC2D and the code's hands: "nearest"
     upsample: Literal["bilinear", "nearest"] = "bilinear"
 
 # %% ../../nbs/methods/32_cross_patch.ipynb #a5e10f78
-def jittered_crop(images: Float[Tensor, "b 1 h w"], first: Int64[Tensor, "b 2"], ranges: Float[Tensor, "b 2 2"], options: CropOptions) -> Crop:
-    """A crop of each image with its anchor in it, brightness and contrast changed within `ranges` (factor, low or high end), then turned."""
+def jittered_crop(
+    images: Float[Tensor, "b 1 h w"],
+    first: Int64[Tensor, "b 2"],
+    ranges: Float[Tensor, "b 2 2"],
+    options: CropOptions,
+) -> Crop:
+    """A crop of each image with its anchor in it, brightness and contrast changed within `ranges`
+    (factor, low or high end), then turned."""
     factors = draw_jitter(ranges[:, 0], ranges[:, 1])
-    return random_crop(images, first, options.crop, degrees=options.degrees, interpolation=options.interpolation,
-                       change=lambda crops: jitter(crops, *factors, quantise=options.quantise))  # fmt: skip
+    return random_crop(
+        images,
+        first,
+        options.crop,
+        degrees=options.degrees,
+        interpolation=options.interpolation,
+        change=lambda crops: jitter(crops, *factors, quantise=options.quantise),
+    )
 
-# %% ../../nbs/methods/32_cross_patch.ipynb #9b791655
-class CrossPatch(PyramidMatcher):
-    """Pixels of a crop against the image it was cut from (Yao et al. 2021). This matcher's own network
-    reads images, `part` crops (None: it reads both).
-
-    A batch has "image" (b, 1, h, w) in [0, 1]. Logged: the loss of every level, coarse to fine.
-    """
-
-    batch_keys: ClassVar[tuple[str, ...]] = ("image",)
+# %% ../../nbs/methods/32_cross_patch.ipynb #9b791654
+class _TwoReaders(PyramidMatcher):
+    """A matcher whose two networks read images and crops."""
 
     def __init__(
         self,
@@ -108,7 +119,9 @@ class CrossPatch(PyramidMatcher):
         )
         if crops.crop % network.divisor:
             side = network.divisor
-            raise ValueError(f"crop: the network takes sides that are multiples of {side}, got {crops.crop}")
+            raise ValueError(
+                f"crop: the network takes sides that are multiples of {side}, got {crops.crop}"
+            )
         self.part, self.crops, self.objective = part, crops, objective
 
     @property
@@ -116,45 +129,80 @@ class CrossPatch(PyramidMatcher):
         """How first anchors are drawn."""
         return "uniform"
 
-    def weight(self, batch: Mapping[str, Tensor]) -> Float[Tensor, "b h w"] | None:
-        """How likely each pixel is as an anchor; None: all alike."""
-        return None
-
-    def allowed(self, batch: Mapping[str, Tensor], first: Int64[Tensor, "b 2"]) -> Bool[Tensor, "b h w"] | None:
-        """Where further anchors of a crop with this first anchor may lie; None: anywhere."""
-        return None
-
-    def ranges(self, batch: Mapping[str, Tensor], first: Int64[Tensor, "b 2"]) -> Float[Tensor, "b 2 2"]:
+    def ranges(
+        self, batch: Mapping[str, Tensor], first: Int64[Tensor, "b 2"]
+    ) -> Float[Tensor, "b 2 2"]:
         """Low and high end of the factors of brightness and of contrast for each crop."""
         half = torch.tensor([self.crops.brightness, self.crops.contrast], device=first.device)
         return torch.stack([1 - half, 1 + half], 1).expand(len(first), 2, 2)
 
+# %% ../../nbs/methods/32_cross_patch.ipynb #9b791655
+class CrossPatch(_TwoReaders):
+    """Pixels of a crop against the image it was cut from (Yao et al. 2021). This matcher's own
+    network reads images, `part` crops (None: it reads both).
+
+    A batch has "image" (b, 1, h, w) in [0, 1]. Logged: the loss of every level, coarse to fine.
+    """
+
+    batch_keys: ClassVar[tuple[str, ...]] = ("image",)
+
+    def weight(self, batch: Mapping[str, Tensor]) -> Float[Tensor, "b h w"] | None:
+        """How likely each pixel is as an anchor; None: all alike."""
+        return None
+
+    def allowed(
+        self, batch: Mapping[str, Tensor], first: Int64[Tensor, "b 2"]
+    ) -> Bool[Tensor, "b h w"] | None:
+        """Where further anchors of a crop with this first anchor may lie; None: anywhere."""
+        return None
+
     @torch.no_grad()
     def draw(self, batch: Mapping[str, Tensor]) -> tuple[Crop, Int64[Tensor, "b a 2"]]:
-        """One jittered and turned crop of each image, and its anchors (row, column) in the image."""
+        """One jittered and turned crop of each image, and its anchors (row, column) in the
+        image."""
         return draw_pairs(self, batch)
 
     def losses(self, batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
         return pair_losses(self, batch["image"], *self.draw(batch))
 
 # %% ../../nbs/methods/32_cross_patch.ipynb #70240ef2
-def draw_pairs(learner: CrossPatch, batch: Mapping[str, Tensor]) -> tuple[Crop, Int64[Tensor, "b a 2"]]:
-    """One jittered and turned crop of each image, and its anchors (row, column) in the image: first, then further ones."""
+def draw_pairs(
+    learner: CrossPatch, batch: Mapping[str, Tensor]
+) -> tuple[Crop, Int64[Tensor, "b a 2"]]:
+    """One jittered and turned crop of each image, and its anchors (row, column) in the image:
+    first, then further ones."""
     images, options = batch["image"], learner.crops
     weight = learner.weight(batch)
-    first = draw_anchors((images.shape[2], images.shape[3]), len(images), weight=weight, sampler=learner.sampler,
-                         margin=options.margin, device=images.device)[:, 0]  # fmt: skip
+    first = draw_anchors(
+        (images.shape[2], images.shape[3]),
+        len(images),
+        weight=weight,
+        sampler=learner.sampler,
+        margin=options.margin,
+        device=images.device,
+    )[:, 0]
     crop = jittered_crop(images, first, learner.ranges(batch, first), options)
     if options.anchors == 1:
         return crop, first[:, None]
     return crop, more_anchors(crop, first, weight, learner.allowed(batch, first), options.anchors)
 
 
-def pair_losses(learner: CrossPatch, images: Tensor, crop: Crop, anchors: Int64[Tensor, "b a 2"]) -> dict[str, Tensor]:
+def pair_losses(
+    learner: CrossPatch, images: Tensor, crop: Crop, anchors: Int64[Tensor, "b a 2"]
+) -> dict[str, Tensor]:
     """The objective of crops and anchors that have been drawn."""
     reader, c = learner if learner.part is None else learner.part, learner.objective
-    return cross_patch_loss(learner.describe(images), reader.describe(crop.images), anchors, crop.track(anchors), scales=learner.scales,
-                            window=c.window, temperature=c.temperature, clip=c.clip, levels=c.levels)  # fmt: skip
+    return cross_patch_loss(
+        learner.describe(images),
+        reader.describe(crop.images),
+        anchors,
+        crop.track(anchors),
+        scales=learner.scales,
+        window=c.window,
+        temperature=c.temperature,
+        clip=c.clip,
+        levels=c.levels,
+    )
 
 # %% ../../nbs/methods/32_cross_patch.ipynb #952e07c7
 def crop_reader(
@@ -176,8 +224,8 @@ def cc2d(
 ) -> CrossPatch:
     """CC2D's self-supervised stage: anchors drawn uniformly, one mild jitter for all.
 
-    Defaults: the released code's for cephalograms. Ours: a margin of 0.1, the bicubic rotation, and the
-    choices of more than one anchor in a crop and of one network for images and crops.
+    Defaults: the released code's for cephalograms. Ours: a margin of 0.1, the bicubic rotation, and
+    the choices of more than one anchor in a crop and of one network for images and crops.
     """
     part = crop_reader(network, matcher, objective)  # drawn before the heads of `network`
     return CrossPatch(network=network, part=part, crops=crops, objective=objective, matcher=matcher)

@@ -185,8 +185,8 @@ def consistency(probs: Float[Tensor, "s b c *x"], *, temperature: float = 0.1, d
 # %% ../../nbs/methods/13_fba_net.ipynb #588ee0ad
 @dataclass(frozen=True, kw_only=True)
 class ContrastOptions:
-    """Weight and form of the contrast; values are the released code's. Raises `ValueError` for a `clip`
-    outside (0, 0.5)."""
+    """Weight and form of the contrast; values are the released code's. Raises `ValueError` for a
+    `clip` outside (0, 0.5)."""
 
     con_weight: float = 1.0  # 0: no contrast at all, its modules are not made
     # part of the training until the contrast has its full weight; 0: from the start, as released
@@ -205,8 +205,10 @@ class ContrastOptions:
 class EmbeddingOptions:
     """The modules that embed the maps of the contrast."""
 
-    head: Head = "pooled"  # "pooled" as in C2AM; "official", as released, sees no more than the size
-    fg_source: Source = "learned"  # maps of a convolution, as released, or the decoder's probabilities
+    # "pooled" as in C2AM; "official", as released, sees no more than the size
+    head: Head = "pooled"
+    # maps of a convolution, as released, or the decoder's probabilities
+    fg_source: Source = "learned"
     dim: int = 128  # of an embedding, as released
     spatial: tuple[int, ...] | None = None  # sides of the training images, for the head "official"
 
@@ -226,8 +228,8 @@ Supervision = Literal["protocol", "official"]
 
 
 class ManyDecoders(Segmenter):
-    """One encoder, the network's own decoder and `others`; evaluated is `network`, that is the first
-    decoder."""
+    """One encoder, the network's own decoder and `others`; evaluated is `network`, that is the
+    first decoder."""
 
     def __init__(
         self, *, network: SegNet, others: Sequence[nn.Module], form: Supervision = "protocol"
@@ -242,7 +244,8 @@ class ManyDecoders(Segmenter):
         return [decoder(skips) for decoder in (self.network.decoder, *self.others)]
 
     def supervised_all(self, logits: Sequence[Tensor], label: Tensor) -> Float[Tensor, ""]:
-        """The supervised loss, summed over decoders: the protocol's, or 1/2 binary Dice as released (1 Dice in FBA-Net and 2D)."""
+        """The supervised loss, summed over decoders: the protocol's, or 1/2 binary Dice as released
+        (1 Dice in FBA-Net and 2D)."""
         if self.form == "protocol":
             return torch.stack([self.supervised(z, label) for z in logits]).sum()
         probs = [z.float().softmax(1) for z in logits]
@@ -251,10 +254,9 @@ class ManyDecoders(Segmenter):
         dice = torch.stack([binary_dice_loss(p[:, 1], label) for p in probs]).sum()
         return 0.5 * dice if len(self.others) else dice
 
-# %% ../../nbs/methods/13_fba_net.ipynb #1119703d
-class FBANet(ManyDecoders):
-    """Decoders that agree, and a contrast module of each of them (none: no contrast). Logs supervised,
-    consistency, contrast: each before its weight."""
+# %% ../../nbs/methods/13_fba_net.ipynb #1119703c
+class _Contrasted(ManyDecoders):
+    """Many decoders with a contrast module for each."""
 
     def __init__(
         self,
@@ -271,14 +273,22 @@ class FBANet(ManyDecoders):
         self.options, self.agreement = contrast, agreement
 
     def contrast_all(self, decoded: Sequence[Decoded]) -> Float[Tensor, ""]:
-        """The contrast over all volumes of the batch, summed over decoders; 0 without contrast modules."""
+        """The contrast over all volumes of the batch, summed over decoders; 0 without contrast
+        modules."""
         o = self.options
         terms = [
-            contrast_loss(module(d), multi_class=bool(o.multi_class), clip=o.clip, straight=o.straight)
+            contrast_loss(
+                module(d), multi_class=bool(o.multi_class), clip=o.clip, straight=o.straight
+            )
             for module, d in zip(self.contrast, decoded, strict=False)
         ]
         zero = decoded[0].logits.new_zeros((), dtype=torch.float32)
         return torch.stack(terms).sum() if terms else zero
+
+# %% ../../nbs/methods/13_fba_net.ipynb #1119703d
+class FBANet(_Contrasted):
+    """Decoders that agree, and a contrast module of each of them (none: no contrast). Logs
+    supervised, consistency, contrast: each before its weight."""
 
     def losses(self, batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
         o, a, few = self.options, self.agreement, len(batch["labelled"])
@@ -303,7 +313,9 @@ def _others(network: SegNet, decoders: int) -> list[nn.Module]:
     return [network.new_decoder(up) for up in ups[: decoders - 1]]
 
 
-def _contrast_module(network: SegNet, multi_class: bool, options: EmbeddingOptions) -> ContrastModule:
+def _contrast_module(
+    network: SegNet, multi_class: bool, options: EmbeddingOptions
+) -> ContrastModule:
     return ContrastModule(
         network,
         head=options.head,
@@ -326,8 +338,8 @@ def fba_net(
 ) -> FBANet:
     """FBA-Net+ (`decoders=3`) or FBA-Net (`decoders=1`), 2D and 3D.
 
-    `supervised`: the protocol's loss, the same for all methods, or the released code's. Raises `ValueError`
-    where `num_classes` is not the network's.
+    `supervised`: the protocol's loss, the same for all methods, or the released code's. Raises
+    `ValueError` where `num_classes` is not the network's.
     """
     known = network.num_classes
     if num_classes != known:
@@ -353,8 +365,8 @@ def mc_net(
     supervised: Supervision = "protocol",
     agreement: ConsistencyOptions = ConsistencyOptions(),
 ) -> FBANet:
-    """MC-Net+ (Wu et al., Medical Image Analysis 2022) as the field's code compares it: FBA-Net+ without
-    the contrast."""
+    """MC-Net+ (Wu et al., Medical Image Analysis 2022) as the field's code compares it: FBA-Net+
+    without the contrast."""
     return fba_net(
         network=network,
         num_classes=num_classes,

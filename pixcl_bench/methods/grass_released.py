@@ -86,8 +86,8 @@ def grass_released(
 ) -> SelfOptimised:
     """GraSS as the released code executes it, optimiser and schedule included.
 
-    `warmup` (a fraction of the steps) is ours, `scale` multiplies the released learning rates. Raises
-    `ValueError` for a scale that is not positive.
+    `warmup` (a fraction of the steps) is ours, `scale` multiplies the released learning rates.
+    Raises `ValueError` for a scale that is not positive.
     """
     if scale <= 0:
         raise ValueError(f"scale multiplies learning rates and is above 0, got {scale}")

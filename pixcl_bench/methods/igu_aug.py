@@ -19,7 +19,13 @@ from torch import Tensor
 from ..anchors import Sampler, at_pixels, margin_box
 from ..information import entropy_map, sampling_weight
 from ..intensity import PRESETS, EstimateOptions, Intensity, Ranges, estimate_intensity
-from .cross_patch import ContrastOptions, CropOptions, CrossPatch, MatcherOptions, crop_reader
+from pixcl_bench.methods.cross_patch import (
+    ContrastOptions,
+    CropOptions,
+    CrossPatch,
+    MatcherOptions,
+    crop_reader,
+)
 from .localiser import Preparation
 from ..nets.dense import DenseNet
 
@@ -36,17 +42,19 @@ def terciles(information: Float[Tensor, "n h w"], margin: float = 0.1, most: int
 class Guidance:
     """What the information of a pixel decides, and how it is measured. Information is in bits."""
 
-    # how first anchors are drawn: "hard" in proportion to their weight (the draft; also in the code),
-    # "tournament" (what the code prefers), "uniform" without regard to it (guided sampling off)
+    # how first anchors are drawn: "hard" in proportion to their weight (the draft; also in the
+    # code), "tournament" (what the code prefers), "uniform" without regard to it (guided sampling
+    # off)
     sampler: Literal["uniform", "hard", "tournament"] = "hard"
     gamma: float = 0.3  # weight of an anchor: its information to this power (draft; code: 1 to 0.1)
     least: float | None = None  # weight 1 from this information on and 0 below, in place of gamma
-    # where medium and high information begin (the released notebooks'; the code has other pairs too);
-    # None: the terciles of the training images (ours)
+    # where medium and high information begin (the released notebooks'; the code has other pairs
+    # too); None: the terciles of the training images (ours)
     thresholds: tuple[float, float] | None = (2.3, 4.5)
     # where the ranges of the jitter come from, see the table above; "uniform": guided jitter off
     intensity: Literal["uniform", "estimated", "adaptive", "paper", "official_code"] = "adaptive"
-    # of the estimate of the ranges: side of the compared patches in pixels; None: a sixth of the image's
+    # of the estimate of the ranges: side of the compared patches in pixels; None: a sixth of the
+    # image's
     patch: int | None = None
     key_points: int = 8  # of the estimate, of each class; ours
     alpha: float = 1.0  # share of the mutual information between images at which the jitter stops
@@ -72,8 +80,8 @@ def estimated_table(
     thresholds: tuple[float, float],
     guidance: Guidance,
 ) -> Float[Tensor, "3 2 2"]:
-    """Ranges [class, brightness or contrast, low or high end] found on training images; the same in all
-    classes unless `by_class`."""
+    """Ranges [class, brightness or contrast, low or high end] found on training images; the same in
+    all classes unless `by_class`."""
     options = EstimateOptions(
         thresholds=thresholds,
         patch=guidance.patch,
@@ -84,15 +92,10 @@ def estimated_table(
     found = estimate_intensity(images, information, options)
     return (found.intensity if guidance.by_class else Intensity.uniform(found.overall)).table()
 
-# %% ../../nbs/methods/33_igu_aug.ipynb #8cc8b9f0
-class IGUAug(CrossPatch):
-    """`CrossPatch` guided by the information of each pixel (Quan et al. 2024). A batch has "image"
-    (b, 1, h, w) in [0, 1], "information" (b, h, w) in bits.
+# %% ../../nbs/methods/33_igu_aug.ipynb #8cc8b9ef
+class _Measured(CrossPatch):
+    """`CrossPatch` with thresholds and ranges by class of information."""
 
-    Buffers: `bounds` (2), the thresholds of medium and high; `table` (3, 2, 2), the ranges of jitter by class.
-    """
-
-    batch_keys: ClassVar[tuple[str, ...]] = ("image", "information")
     bounds: Tensor
     table: Tensor
 
@@ -112,26 +115,45 @@ class IGUAug(CrossPatch):
     def information(self, images: UInt8[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
         return entropy_map(images, window=self.guidance.information, size=self.guidance.radius)
 
+    def kinds(self, information: Tensor) -> Tensor:
+        """Class 0, 1, 2 of each value of information."""
+        return torch.bucketize(information, self.bounds, right=True)
+
+# %% ../../nbs/methods/33_igu_aug.ipynb #8cc8b9f0
+class IGUAug(_Measured):
+    """`CrossPatch` guided by the information of each pixel (Quan et al. 2024). A batch has "image"
+    (b, 1, h, w) in [0, 1], "information" (b, h, w) in bits.
+
+    Buffers: `bounds` (2), the thresholds of medium and high; `table` (3, 2, 2), the ranges of
+    jitter by class.
+    """
+
+    batch_keys: ClassVar[tuple[str, ...]] = ("image", "information")
+
     def prepare(self, given: Preparation) -> None:
         prepare_guidance(self, given)
 
     def weight(self, batch: Mapping[str, Tensor]) -> Float[Tensor, "b h w"] | None:
         if self.sampler == "uniform":
             return None
-        return sampling_weight(batch["information"], gamma=self.guidance.gamma, threshold=self.guidance.least)
+        return sampling_weight(
+            batch["information"], gamma=self.guidance.gamma, threshold=self.guidance.least
+        )
 
-    def kinds(self, information: Tensor) -> Tensor:
-        """Class 0, 1, 2 of each value of information."""
-        return torch.bucketize(information, self.bounds, right=True)
-
-    def ranges(self, batch: Mapping[str, Tensor], first: Int64[Tensor, "b 2"]) -> Float[Tensor, "b 2 2"]:
+    def ranges(
+        self, batch: Mapping[str, Tensor], first: Int64[Tensor, "b 2"]
+    ) -> Float[Tensor, "b 2 2"]:
         if not self.ready:
             message = "IGU-Aug takes thresholds or jitter from the training images"
             raise RuntimeError(f"{message}: call prepare(...) before the first step")
         return self.table[self.kinds(at_pixels(batch["information"], first[:, None])[:, 0])]
 
-    def allowed(self, batch: Mapping[str, Tensor], first: Int64[Tensor, "b 2"]) -> Bool[Tensor, "b h w"] | None:
-        return same_class(self.kinds(batch["information"]), first) if self.guidance.by_class else None
+    def allowed(
+        self, batch: Mapping[str, Tensor], first: Int64[Tensor, "b 2"]
+    ) -> Bool[Tensor, "b h w"] | None:
+        return (
+            same_class(self.kinds(batch["information"]), first) if self.guidance.by_class else None
+        )
 
 # %% ../../nbs/methods/33_igu_aug.ipynb #7bce6609
 def same_class(kinds: Int64[Tensor, "b h w"], first: Int64[Tensor, "b 2"]) -> Bool[Tensor, "b h w"]:
@@ -162,10 +184,16 @@ def igu_aug(
 ) -> IGUAug:
     """IGU-Aug: CC2D with anchors drawn and crops jittered by information.
 
-    Defaults: the draft's and the released code's for cephalograms, but for what the option classes call
-    ours. Half of the guidance off: `Guidance(sampler="uniform")`, the intensity alone is guided, or
-    `Guidance(intensity="uniform")`, the sampling alone, with the jitter of `crops`.
+    Defaults: the draft's and the released code's for cephalograms, but for what the option classes
+    call ours. Half of the guidance off: `Guidance(sampler="uniform")`, the intensity alone is
+    guided, or `Guidance(intensity="uniform")`, the sampling alone, with the jitter of `crops`.
     """
     part = crop_reader(network, matcher, objective)  # drawn before the heads of `network`
-    parts = {"network": network, "part": part, "crops": crops, "objective": objective, "matcher": matcher}
+    parts = {
+        "network": network,
+        "part": part,
+        "crops": crops,
+        "objective": objective,
+        "matcher": matcher,
+    }
     return IGUAug(guidance=guidance, **parts)

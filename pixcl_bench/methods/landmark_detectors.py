@@ -20,8 +20,21 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 # %% ../../nbs/methods/37_landmark_detectors.ipynb #32c8a525
-from .cross_patch import ContrastOptions, CropOptions, CrossPatch, MatcherOptions, cc2d
-from .detection_maps import Balance, Maps, detection_loss, disk_radius, varied, vote
+from pixcl_bench.methods.cross_patch import (
+    ContrastOptions,
+    CropOptions,
+    CrossPatch,
+    MatcherOptions,
+    cc2d,
+)
+from pixcl_bench.methods.detection_maps import (
+    Balance,
+    Maps,
+    detection_loss,
+    disk_radius,
+    varied,
+    vote,
+)
 from .igu_aug import Guidance, igu_aug
 from .localiser import Localiser, Preparation, Support, argmax_points
 from ..nets.dense import DenseNet, conv_bn, fresh_copy
@@ -84,15 +97,9 @@ class DetectionOptions:
     def __post_init__(self) -> None:
         disk_radius((1, 1), self.part)
 
-# %% ../../nbs/methods/37_landmark_detectors.ipynb #8021f410
-class Detector(Localiser):
-    """Mask and offsets of every landmark from the finest map of a dense network, trained from "points".
-
-    Where `prepare` shows images without any landmark, each step draws its images from the others.
-    """
-
-    batch_keys: ClassVar[tuple[str, ...]] = ("image", "points")
-    uses_labels: ClassVar[bool] = True
+# %% ../../nbs/methods/37_landmark_detectors.ipynb #8021f40f
+class _Outputs(Localiser):
+    """A dense network with the outputs of a detector, and the labelled images it draws from."""
 
     def __init__(
         self,
@@ -103,8 +110,12 @@ class Detector(Localiser):
     ) -> None:
         super().__init__()
         if network.scales[-1] != 1 or num_landmarks < 1:
-            wanted = "a network whose finest map is as large as the image, and at least one landmark"
-            raise ValueError(f"a detector takes {wanted}; got scales {network.scales}, {num_landmarks}")
+            wanted = (
+                "a network whose finest map is as large as the image, and at least one landmark"
+            )
+            raise ValueError(
+                f"a detector takes {wanted}; got scales {network.scales}, {num_landmarks}"
+            )
         outputs = Outputs(
             network.channels[-1], num_landmarks, part=detection.part, hidden=detection.hidden
         )
@@ -116,17 +127,36 @@ class Detector(Localiser):
         outputs: Maps = self.outputs(self.network(images)[-1])
         return outputs
 
+    def draw(
+        self, batch: Mapping[str, Tensor]
+    ) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b L 2"]]:
+        """Labelled images of one step: the batch, or as many from the pool."""
+        return (
+            (batch["image"], batch["points"])
+            if self.pool is None
+            else self.pool.draw(batch["image"])
+        )
+
+# %% ../../nbs/methods/37_landmark_detectors.ipynb #8021f410
+class Detector(_Outputs):
+    """Mask and offsets of every landmark from the finest map of a dense network, trained from
+    "points".
+
+    Where `prepare` shows images without any landmark, each step draws its images from the others.
+    """
+
+    batch_keys: ClassVar[tuple[str, ...]] = ("image", "points")
+    uses_labels: ClassVar[bool] = True
+
     def prepare(self, given: Preparation) -> None:
         self.pool = labelled_pool(given)
-
-    def draw(self, batch: Mapping[str, Tensor]) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b L 2"]]:
-        """Labelled images of one step: the batch, or as many from the pool."""
-        return (batch["image"], batch["points"]) if self.pool is None else self.pool.draw(batch["image"])
 
     def losses(self, batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
         return detector_losses(self, *self.draw(batch))
 
-    def locate(self, images: Float[Tensor, "b 1 h w"], supports: Sequence[Support]) -> Float[Tensor, "s b L 2"]:
+    def locate(
+        self, images: Float[Tensor, "b 1 h w"], supports: Sequence[Support]
+    ) -> Float[Tensor, "s b L 2"]:
         """The same points for every support, which is only asked for the landmarks it knows."""
         return detected(self, images, supports)
 
@@ -149,14 +179,18 @@ def detected(
     """The points of most votes, some images at a time."""
     h, w = images.shape[2:]
     radius, portion = disk_radius((h, w), learner.detection.part), max(1, 2**18 // (h * w))
-    found = torch.cat([argmax_points(vote(learner.maps(some), radius)) for some in images.split(portion)])
+    found = torch.cat(
+        [argmax_points(vote(learner.maps(some), radius)) for some in images.split(portion)]
+    )
     missing = torch.stack([s.points for s in supports]).to(images.device).isnan().any(-1)
-    return found.expand(len(supports), *found.shape).masked_fill(missing[:, None, :, None], torch.nan)
+    return found.expand(len(supports), *found.shape).masked_fill(
+        missing[:, None, :, None], torch.nan
+    )
 
 # %% ../../nbs/methods/37_landmark_detectors.ipynb #77e0d02e
 class PretrainedDetector(Detector):
-    """A detector whose network was first trained without labels: `matcher` alone for the first `pretrain`
-    of the steps, then the detector.
+    """A detector whose network was first trained without labels: `matcher` alone for the first
+    `pretrain` of the steps, then the detector.
 
     `network`: that of the detector; None: F, the matcher's own.
     """
@@ -208,8 +242,8 @@ def pseudo_labels(matcher: CrossPatch, given: Preparation, device: torch.device)
 
 # %% ../../nbs/methods/37_landmark_detectors.ipynb #b62ab27f
 class OneShotDetector(PretrainedDetector):
-    """A detector trained on what the matcher, then frozen, finds in the training images from the one
-    support it was given.
+    """A detector trained on what the matcher, then frozen, finds in the training images from the
+    one support it was given.
 
     It has a network of its own, which starts from the matcher's (`transfer`) or from new weights.
     """
@@ -228,18 +262,19 @@ class OneShotDetector(PretrainedDetector):
         self.matcher.prepare(given)
         self._given, self.pool = given, None
 
-    def draw(self, batch: Mapping[str, Tensor]) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b L 2"]]:
+    def draw(
+        self, batch: Mapping[str, Tensor]
+    ) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b L 2"]]:
         """Images with the points that the matcher found in them, once for all steps. Raises
         `RuntimeError` before `prepare`."""
         if self._given is None:
-            raise RuntimeError("a one-shot detector needs prepare() before it is trained: "
-                               "it learns from the training images and the support")  # fmt: skip
+            need = "it learns from the training images and the support"
+            raise RuntimeError(f"a one-shot detector needs prepare() before it is trained: {need}")
         self.pool = self.pool or pseudo_labels(self.matcher, self._given, batch["image"].device)
         return self.pool.draw(batch["image"])
 
     def after_step(self, progress: float) -> None:
-        """At the end of the first stage the detector takes over the matcher's weights; after a resume it
-        has its own already."""
+        """At the end of the first stage take over the matcher's weights; not after a resume."""
         super().after_step(progress)
         if progress >= self.pretrain and not self._begun:
             if self.transfer and not bool(self.begun):
@@ -250,8 +285,8 @@ class OneShotDetector(PretrainedDetector):
 # %% ../../nbs/methods/37_landmark_detectors.ipynb #89160330
 @dataclass(frozen=True, kw_only=True)
 class FirstStage:
-    """What the network learns without labels, and for how long. Raises `ValueError` for another `first`
-    and for a `pretrain` outside [0, 1)."""
+    """What the network learns without labels, and for how long. Raises `ValueError` for another
+    `first` and for a `pretrain` outside [0, 1)."""
 
     first: Literal["cc2d", "igu_aug"] = "cc2d"  # the method of the first stage
     pretrain: float = 0.5  # part of the steps before the detector is trained, in [0, 1); ours

@@ -36,16 +36,17 @@ class Views(NamedTuple):
 # %% ../../nbs/methods/35_ld.ipynb #bccd33e9
 @dataclass(frozen=True, kw_only=True)
 class ViewOptions:
-    """How views are drawn; the values are the released code's. They may be milder where all images have
-    one orientation. Raises `ValueError` for ranges that `Geometry` refuses."""
+    """How views are drawn; the values are the released code's. They may be milder where all images
+    have one orientation. Raises `ValueError` for ranges that `Geometry` refuses."""
 
-    crop: int | None = None  # side of the views in pixels; None: of the images, which are then square
+    # side of the views in pixels; None: of the images, which are then square
+    crop: int | None = None
     rotation: float = 180.0  # degrees, to either side
     flips: bool = True  # mirrors along each axis, with probability 1/2
     scale: tuple[float, float] = (0.9, 1.0)  # area of a view, as a fraction of the image's
     ratio: tuple[float, float] = (3 / 4, 4 / 3)  # width : height of what a view shows
-    # brightness, contrast, saturation (factors from 1 - j to 1 + j), hue (turns); of grey images the
-    # first two count
+    # brightness, contrast, saturation (factors from 1 - j to 1 + j), hue (turns); of grey images
+    # the first two count
     jitter: tuple[float, float, float, float] = (0.4, 0.4, 0.4, 0.02)
     tilt: float = 2.0  # degrees between the two views of an image, each to either side
     turns: bool = True  # right-angle turns of the second view
@@ -60,8 +61,8 @@ class ViewOptions:
         return Geometry(self.rotation, (mirror, mirror), self.scale, self.ratio)
 
     def side(self, h: int, w: int) -> int:
-        """Side of the views of images of h x w. `ValueError` where these are not square and no crop is
-        asked for."""
+        """Side of the views of images of h x w. `ValueError` where these are not square and no crop
+        is asked for."""
         if self.crop is None and h != w:
             need = "crop, the side of the views in pixels"
             raise ValueError(f"views are square: images of {h} x {w} need {need}")
@@ -74,11 +75,11 @@ def draw_views(
     options: ViewOptions,
     change: Callable[[Tensor], Tensor] | None = None,
 ) -> Views:
-    """Two views of every image and the mixtures of its two halves, from torch's global generator; 2.5 b
-    images come out.
+    """Two views of every image and the mixtures of its two halves, from torch's global generator;
+    2.5 b images come out.
 
-    `change`: what is done to the light of all first and second views; None: `options.jitter`, for grey
-    images. Raises `ValueError` for an odd number of images.
+    `change`: what is done to the light of all first and second views; None: `options.jitter`, for
+    grey images. Raises `ValueError` for an odd number of images.
     """
     n, (h, w), device = len(images), images.shape[2:], images.device
     if n % 2:
@@ -100,8 +101,8 @@ def draw_views(
 # %% ../../nbs/methods/35_ld.ipynb #91a04c53
 @dataclass(frozen=True, kw_only=True)
 class LDOptions:
-    """The objective of LD; the values are the released code's where it has one. Raises `ValueError` for a
-    `stage_a` outside [0, 1] and for an unknown `pool`."""
+    """The objective of LD; the values are the released code's where it has one. Raises `ValueError`
+    for a `stage_a` outside [0, 1] and for an unknown `pool`."""
 
     grid: int = 8  # training cells per side of a view
     temperature: float = 0.1  # of patch discrimination, above 0
@@ -112,8 +113,8 @@ class LDOptions:
     stage_a: float = 0.2
     # of the pixels of a cell: their mean, or the Gaussian of the earlier abstract ("center")
     pool: Literal["mean", "center"] = "mean"
-    # odd window of that Gaussian and of matching in pixels, sigma a quarter of it; None: one training
-    # cell, 57 for 448 pixels. Ours: the release shows matching in figures only
+    # odd window of that Gaussian and of matching in pixels, sigma a quarter of it; None: one
+    # training cell, 57 for 448 pixels. Ours: the release shows matching in figures only
     center: int | None = None
 
     def __post_init__(self) -> None:
@@ -146,10 +147,9 @@ def normalised(images: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h w"]:
     """Grey images of [0, 1] as the network takes them: mean 0.5, deviation 0.5."""
     return (images - 0.5) / 0.5
 
-# %% ../../nbs/methods/35_ld.ipynb #c5758db6
-class CentreMatcher(Matcher):
-    """Matches centre-sensitive vectors: `network` makes maps, the finest of full resolution, `embedding`
-    a unit vector of every pixel."""
+# %% ../../nbs/methods/35_ld.ipynb #c5758db5
+class _PixelVectors(Matcher):
+    """A matcher with a unit vector of every pixel."""
 
     def __init__(
         self,
@@ -162,8 +162,10 @@ class CentreMatcher(Matcher):
     ) -> None:
         super().__init__()
         if network.scales[-1] != 1:
-            raise ValueError("LD describes every pixel: the finest map of its network must have the "
-                             f"image's size, this one has 1/{network.scales[-1]} of it")  # fmt: skip
+            raise ValueError(
+                "LD describes every pixel: the finest map of its network must have the "
+                f"image's size, this one has 1/{network.scales[-1]} of it"
+            )
         self.network, self.embedding = network, embedding
         self.views, self.options, self.matching = views, options, matching
 
@@ -176,6 +178,11 @@ class CentreMatcher(Matcher):
         window = self.options.window(self.views.crop or min(images.shape[2:]))
         return Described(center_pool(self.pixel_vectors(images), window), images)
 
+# %% ../../nbs/methods/35_ld.ipynb #c5758db6
+class CentreMatcher(_PixelVectors):
+    """Matches centre-sensitive vectors: `network` makes maps, the finest of full resolution,
+    `embedding` a unit vector of every pixel."""
+
     def at(self, features: Described, points: Float[Tensor, "L 2"]) -> Float[Tensor, "L d"]:
         """Vectors at landmarks of one image; with `rotations` their mean over the image's four
         right-angle turns, of unit norm."""
@@ -186,7 +193,9 @@ class CentreMatcher(Matcher):
             maps = F.normalize(torch.stack([maps, *turned]).mean(0), dim=1)
         return vectors_at(maps, points)
 
-    def similarity(self, features: Described, vectors: Float[Tensor, "L d"]) -> Float[Tensor, "b L h w"]:
+    def similarity(
+        self, features: Described, vectors: Float[Tensor, "L d"]
+    ) -> Float[Tensor, "b L h w"]:
         """Inner products, -inf outside the field."""
         maps, threshold = similarity_maps(features.maps, vectors), self.matching.field_threshold
         if threshold is None:
@@ -212,8 +221,8 @@ def patch_terms(v: Float[Tensor, "n d s s"], views: Views, options: LDOptions) -
 
 # %% ../../nbs/methods/35_ld.ipynb #05c12d60
 class Clustered(CentreMatcher):
-    """`network` makes the maps, `embedding` a unit vector of every pixel, `clustering` its memberships
-    (None: there are none)."""
+    """`network` makes the maps, `embedding` a unit vector of every pixel, `clustering` its
+    memberships (None: there are none)."""
 
     clustering: ClusterBranch | None
 
@@ -245,7 +254,8 @@ class Clustered(CentreMatcher):
         return self.network(normalised(images))[-1]
 
     def memberships(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k h w"]:
-        """The soft cluster maps r of images in [0, 1]. `ValueError` where there is no clustering branch."""
+        """The soft cluster maps r of images in [0, 1]. `ValueError` where there is no clustering
+        branch."""
         if self.clustering is None:
             raise ValueError("this LD was built with regions=False: it has no clusters")
         return self.clustering(self.fine(images)).float()

@@ -7,7 +7,7 @@ __all__ = ['whole_image_features', 'ColourLD', 'ld_dense', 'dice_loss', 'BinaryH
 
 # %% ../../nbs/methods/38_ld_transfer.ipynb #eeea1f80
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 # %% ../../nbs/methods/38_ld_transfer.ipynb #b198c975
 import torch
@@ -19,37 +19,26 @@ from .ld import LD, LDOptions, ViewOptions, Views, draw_views
 from ..nets.dense import ClusterBranch, DenseNet, EmbeddingBranch, conv_bn, draw_weights
 from ..views import colour
 
-# %% ../../nbs/methods/38_ld_transfer.ipynb #3a714c6a
-def whole_image_features(network: DenseNet, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
+# %% ../../nbs/methods/38_ld_transfer.ipynb #3a714c69
+def whole_image_features(
+    network: DenseNet, images: Float[Tensor, "b c h w"]
+) -> Float[Tensor, "b d"]:
     """The mean over space of the encoder's coarsest map."""
     return network.encoder(network.fit(images))[-1].flatten(2).mean(2)
 
-
+# %% ../../nbs/methods/38_ld_transfer.ipynb #3a714c6a
 class ColourLD(LD):
-    """LD on `batch["pixels"]` (b, 3, h, w) in [0, 1], b even; the network normalises. Logs what `LD` logs.
+    """LD on `batch["pixels"]` (b, 3, h, w) in [0, 1], b even; the network normalises. Logs what
+    `LD` logs.
 
-    `grey`: probability that a view loses its colour, 0.2 as released.
+    `grey`: probability that a view loses its colour, 0.2 as released; `parts`: the other arguments
+    of `LD`.
     """
 
     batch_keys: ClassVar[tuple[str, ...]] = ("pixels",)
 
-    def __init__(
-        self,
-        *,
-        network: DenseNet,
-        embedding: EmbeddingBranch,
-        clustering: ClusterBranch | None,
-        views: ViewOptions,
-        options: LDOptions,
-        grey: float = 0.2,
-    ) -> None:
-        super().__init__(
-            network=network,
-            embedding=embedding,
-            clustering=clustering,
-            views=views,
-            options=options,
-        )
+    def __init__(self, *, views: ViewOptions, grey: float = 0.2, **parts: Any) -> None:
+        super().__init__(views=views, **parts)
         changes = colour(size=0, jitter=views.jitter, jitter_p=1.0, grey=grey, blur=0.0)
         self.colour = nn.Sequential(*changes)
 
@@ -78,11 +67,11 @@ def ld_dense(
     views: ViewOptions = ViewOptions(),
     grey: float = 0.2,
 ) -> ColourLD:
-    """LD on colour images, or patch discrimination alone (`regions=False`); what trains is `network`, and
-    with it its encoder.
+    """LD on colour images, or patch discrimination alone (`regions=False`); what trains is
+    `network`, and with it its encoder.
 
-    `dim`: length of a pixel's vector; `clusters`: number of its memberships; `grey`: probability that a
-    view loses its colour. All three are the released code's.
+    `dim`: length of a pixel's vector; `clusters`: number of its memberships; `grey`: probability
+    that a view loses its colour. All three are the released code's.
     """
     return ColourLD(
         network=network,

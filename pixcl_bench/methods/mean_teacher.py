@@ -26,7 +26,8 @@ def consistency(logits: Float[Tensor, "b c *s"], target: Float[Tensor, "b c *s"]
 # %% ../../nbs/methods/22_mean_teacher.ipynb #4697af3d
 @dataclass(frozen=True, kw_only=True)
 class TeacherOptions:
-    """How a teacher follows its student, and the noise it sees; values are those of SSL4MIS and UA-MT."""
+    """How a teacher follows its student, and the noise it sees; values are those of SSL4MIS and
+    UA-MT."""
 
     alpha: float = 0.99  # its momentum, reached over the first steps
     teacher_dropout: bool = True  # whether dropout is on while it teaches
@@ -41,8 +42,8 @@ class TeacherOptions:
 class MeanTeacher(Segmenter):
     """Supervised loss, and agreement with a noisy teacher on unlabelled images.
 
-    `ramp` weighs the agreement; `slow` says how the teacher follows and what it sees; `cutmix` pastes boxes
-    into the student's input and the target.
+    `ramp` weighs the agreement; `slow` says how the teacher follows and what it sees; `cutmix`
+    pastes boxes into the student's input and the target.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ def mean_teacher(
 ) -> MeanTeacher:
     """Mean Teacher with SSL4MIS' 2D values.
 
-    `ramp`: weight of the agreement; `cutmix`: an option of ours, no preset has it; `ce`, `dice`: weights of
-    the supervised loss, the same for all methods.
+    `ramp`: weight of the agreement; `cutmix`: an option of ours, no preset has it; `ce`, `dice`:
+    weights of the supervised loss, the same for all methods.
     """
     return MeanTeacher(network=network, ramp=ramp, slow=slow, cutmix=cutmix, ce=ce, dice=dice)

@@ -27,7 +27,8 @@ def _annotations(builder: Callable[..., Any]) -> dict[str, Any]:
 
 
 def option_parameters(builder: Callable[..., Any]) -> dict[str, type]:
-    """The arguments of `builder`, a function or a class, that take an option object: name to class."""
+    """The arguments of `builder`, a function or a class, that take an option object: name to
+    class."""
     known = _annotations(builder)
     names = inspect.signature(builder).parameters
     return {name: known[name] for name in names if is_option_class(known.get(name))}
@@ -49,8 +50,8 @@ def _settable(kind: type) -> list[Field[Any]]:
 
 
 def flat_names(builder: Callable[..., Any]) -> dict[str, tuple[str, ...]]:
-    """Flat names of the options of `builder`, each with its path: the argument, perhaps a field of it
-    that is an option object too, the field. `TypeError` where a name has two places."""
+    """Flat names of the options of `builder`, each with its path: the argument, perhaps a field of
+    it that is an option object too, the field. `TypeError` where a name has two places."""
     groups = option_parameters(builder)
     taken = {name: (name,) for name in inspect.signature(builder).parameters}
     found: dict[str, tuple[str, ...]] = {}
@@ -74,16 +75,20 @@ def _tuples(value: Any) -> Any:
 
 
 def _made(kind: type, start: Any, values: Mapping[tuple[str, ...], Any]) -> Any:
-    """An object of the class `kind`: `start`, or the class's own defaults, with the values at their paths."""
+    """An object of the class `kind`: `start`, or the class's own defaults, with the values at their
+    paths."""
     own = {path[0]: _tuples(value) for path, value in values.items() if len(path) == 1}
     for name in dict.fromkeys(path[0] for path in values if len(path) > 1):
-        inner = {path[1:]: value for path, value in values.items() if len(path) > 1 and path[0] == name}
+        inner = {
+            path[1:]: value for path, value in values.items() if len(path) > 1 and path[0] == name
+        }
         own[name] = _made(get_type_hints(kind)[name], _start(kind, start, name), inner)
     return replace(start, **own) if isinstance(start, kind) else kind(**own)
 
 
 def _start(kind: type, start: Any, name: str) -> Any:
-    """The object that the field `name` of `start`, or of the class `kind`, holds before it is changed."""
+    """The object that the field `name` of `start`, or of the class `kind`, holds before it is
+    changed."""
     if isinstance(start, kind):
         return getattr(start, name)
     field = next(f for f in fields(kind) if f.name == name)
@@ -102,14 +107,17 @@ def _refuse_unknown(
         if name not in flat and name not in parameters:
             known = [*flat, *(p for p in parameters if p not in groups)]
             near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(sorted(known))}"
+            hint = (
+                f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(sorted(known))}"
+            )
             raise TypeError(f"{_title(builder)} has no argument {name!r}{hint}")
 
 
 def _refuse_doubled(
     builder: Callable[..., Any], args: Mapping[str, Any], flat: Mapping[str, tuple[str, ...]]
 ) -> None:
-    """Raise `TypeError` for an option object of another class, or one beside a flat name of its own."""
+    """Raise `TypeError` for an option object of another class, or one beside a flat name of its
+    own."""
     for name, kind in option_parameters(builder).items():
         if name not in args:
             continue
@@ -118,20 +126,24 @@ def _refuse_doubled(
             raise TypeError(f"{_title(builder)}: {message}; write its fields as flat names")
         also = [other for other in args if flat.get(other, ("",))[0] == name]
         if also:
-            raise TypeError(f"{_title(builder)}: {also[0]!r} is given twice, also by the object {name!r}")
+            raise TypeError(
+                f"{_title(builder)}: {also[0]!r} is given twice, also by the object {name!r}"
+            )
 
 # %% ../../nbs/methods/00a_options.ipynb #801c622c
 def group_options(builder: Callable[..., Any], args: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments of `builder` from flat `args`, as a configuration file has them.
 
-    An argument of `builder` whose annotation is an option class gets an object made of those `args` that
-    are fields of the class, or of an option class inside it; every other argument stays as it is, and an
-    object without any flat value is left to the builder's default. Lists that become fields are made
-    tuples. What the task injects (network, encoder, number of classes) is not part of `args`.
+    An argument of `builder` whose annotation is an option class gets an object made of those `args`
+    that are fields of the class, or of an option class inside it; every other argument stays as it
+    is, and an object without any flat value is left to the builder's default. Lists that become
+    fields are made tuples. What the task injects (network, encoder, number of classes) is not part
+    of `args`.
 
-    Raises `TypeError` for a name that the builder does not know, naming the builder and the nearest right
-    name; for a value that is given twice, flat and in an object; for an object of another class; and where
-    the builder itself uses a name twice. What a value may be, the option class checks when it is made.
+    Raises `TypeError` for a name that the builder does not know, naming the builder and the nearest
+    right name; for a value that is given twice, flat and in an object; for an object of another
+    class; and where the builder itself uses a name twice. What a value may be, the option class
+    checks when it is made.
     """
     flat = flat_names(builder)
     _refuse_unknown(builder, args, flat)
@@ -139,7 +151,9 @@ def group_options(builder: Callable[..., Any], args: Mapping[str, Any]) -> dict[
     grouped = {name: value for name, value in args.items() if name not in flat}
     parameters = inspect.signature(builder).parameters
     for name, kind in option_parameters(builder).items():
-        mine = {flat[key][1:]: value for key, value in args.items() if flat.get(key, ("",))[0] == name}
+        mine = {
+            flat[key][1:]: value for key, value in args.items() if flat.get(key, ("",))[0] == name
+        }
         if mine:
             grouped[name] = _made(kind, parameters[name].default, mine)
     return grouped

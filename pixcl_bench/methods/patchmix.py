@@ -102,17 +102,19 @@ def cyclic_cross_entropy(logits: Float[Tensor, "b b"], weights: Mapping[int, flo
 # %% ../../nbs/methods/10_patchmix.ipynb #70029748
 @dataclass(frozen=True, kw_only=True)
 class MixOptions:
-    """What PatchMix mixes and how it weighs it; values are the released code's for ViT-T. Of several values
-    of `patch` or `num_mix` one is drawn at each step."""
+    """What PatchMix mixes and how it weighs it; values are the released code's for ViT-T. Of
+    several values of `patch` or `num_mix` one is drawn at each step."""
 
-    patch: int | tuple[int, ...] | None = None  # side of the patches in pixels; None: the encoder's own
+    # side of the patches in pixels; None: the encoder's own
+    patch: int | tuple[int, ...] | None = None
     num_mix: int | tuple[int, ...] = 2  # m: images a mixture is made of; the paper's figure shows 3
     mix_p: float = 1.0  # probability that a step is mixed (ours)
     smooth_oto: float = 0.1  # label smoothing of the un-mixed term: what the code trains with
     smooth_mix: float = 0.0  # label smoothing of the mixed terms
     # of the terms original-original, mixture-original, mixture-mixture
     weights: tuple[float, float, float] = (1.0, 0.5, 0.5)
-    # where offsets meet in one column of a small batch: "accumulate" (ours) or "overwrite", as the code
+    # where offsets meet in one column of a small batch: "accumulate" (ours) or "overwrite", as the
+    # code
     wrap: str = "accumulate"
 
     def draw(self) -> tuple[int, int]:
@@ -205,9 +207,9 @@ def patchmix(
 ) -> PatchMix:
     """PatchMix with MoCo v3's heads. Defaults are the released code's for ViT-T.
 
-    `hidden`, `out`: widths of the heads; `momentum`: of the momentum network, None for none; `mu_epochs`:
-    let it move once an epoch of so many; `drop_path`: of the encoder. Raises `ValueError` where no patch is
-    given and the encoder has none.
+    `hidden`, `out`: widths of the heads; `momentum`: of the momentum network, None for none;
+    `mu_epochs`: let it move once an epoch of so many; `drop_path`: of the encoder. Raises
+    `ValueError` where no patch is given and the encoder has none.
     """
     if mixing.patch is None:
         mixing = replace(mixing, patch=_own_patch(encoder))

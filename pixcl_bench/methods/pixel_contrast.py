@@ -195,10 +195,11 @@ Negatives = Literal["graph", "other", "bank"]
 
 @dataclass(frozen=True, kw_only=True)
 class ContrastOptions:
-    """What `PixelContrastLoss` compares. Raises `ValueError` for an unknown choice, for counts below 1 and
-    for temperatures that are not positive."""
+    """What `PixelContrastLoss` compares. Raises `ValueError` for an unknown choice, for counts
+    below 1 and for temperatures that are not positive."""
 
-    sampler: Sampler = "sg"  # naive, stratified, stratified and antithetic; the paper's default: "sg"
+    # naive, stratified, stratified and antithetic; the paper's default: "sg"
+    sampler: Sampler = "sg"
     layout: Layout = "spatial"  # what the strata are cut from (ours: the image); see `stratify`
     grid: int = 4  # strata per axis: 16 in 2D, as the paper's SG-16
     # which pixels ask: those the teacher is unsure of (ReCo; ours here), of low entropy (ARCO), all
@@ -236,8 +237,8 @@ class QueryOptions:
 
     hard: float = 0.97  # a pixel is hard where the teacher gives its label less than this
     sure: float = 0.3  # a confident query has at least this probability of its label
-    # share of the unlabelled pixels, those of least entropy, that is confident at the start; it falls
-    # to 0 over the training
+    # share of the unlabelled pixels, those of least entropy, that is confident at the start; it
+    # falls to 0 over the training
     alpha: float = 0.2
 
 
@@ -245,10 +246,12 @@ class QueryOptions:
 class BankOptions:
     """The bank of `negatives="bank"`. Raises `ValueError` for an unknown choice."""
 
-    # keys of each class, or of every class alike; the code holds 50,000 of background, 30,000 of others
+    # keys of each class, or of every class alike; the code holds 50,000 of background, 30,000 of
+    # others
     capacity: int | tuple[int, ...] = 4096
     enqueue: int = 512  # keys that a class gains in one step at most; ours
-    bank_rule: Literal["confusable", "released"] = "confusable"  # which pixels enter; "confusable": ours
+    # which pixels enter; "confusable": ours
+    bank_rule: Literal["confusable", "released"] = "confusable"
     # what the bank holds at first; the code begins with a "zero" key in 2D, a "random" one in 3D
     bank_start: Literal["empty", "zero", "random"] = "empty"
 
@@ -342,7 +345,7 @@ class _ContrastBase(nn.Module):
         share: float,
         generator: torch.Generator | None,
     ) -> None:
-        """Put this step's wrong answers into the bank, where there is one and the module is in training."""
+        """Put this step's wrong answers into the bank, if there is one, in training."""
         if self.bank is None or not self.training:
             return
         if self.memory.bank_rule == "released" and entropy is not None:
@@ -352,34 +355,58 @@ class _ContrastBase(nn.Module):
         self.bank.enqueue(teacher, enter, self.memory.enqueue, generator)
 
 # %% ../../nbs/methods/11_pixel_contrast.ipynb #1ba8e0ce
-def _check_inputs(loss: _ContrastBase, student: Tensor, teacher: Tensor, label: Tensor, probs: Tensor, entropy: Tensor | None) -> None:
+def _check_inputs(
+    loss: _ContrastBase,
+    student: Tensor,
+    teacher: Tensor,
+    label: Tensor,
+    probs: Tensor,
+    entropy: Tensor | None,
+) -> None:
     for name, x in (("student", student), ("teacher", teacher), ("probs", probs)):
         if x.shape[0] != label.shape[0] or x.shape[2:] != label.shape[1:]:
-            raise ValueError(f"{name} is {tuple(x.shape)} and the labels are {tuple(label.shape)}: bring them to the same batch and size first")
+            shapes = f"{name} is {tuple(x.shape)} and the labels are {tuple(label.shape)}"
+            raise ValueError(f"{shapes}: bring them to the same batch and size first")
     if student.shape[1] != teacher.shape[1]:
-        raise ValueError(f"student and teacher representations have {student.shape[1]} and {teacher.shape[1]} channels")
-    bank = loss.bank
-    if bank is not None and bank.keys.shape[::2] != (probs.shape[1], teacher.shape[1]):
-        raise ValueError(f"the bank holds {bank.keys.shape[0]} classes of dimension {bank.keys.shape[2]}, got {probs.shape[1]} and {teacher.shape[1]}")
-    if entropy is None and (loss.options.queries == "confident" or (bank is not None and loss.memory.bank_rule == "released")):
+        got = f"{student.shape[1]} and {teacher.shape[1]}"
+        raise ValueError(f"student and teacher representations have {got} channels")
+    bank, wanted = loss.bank, (probs.shape[1], teacher.shape[1])
+    if bank is not None and bank.keys.shape[::2] != wanted:
+        held = f"{bank.keys.shape[0]} classes of dimension {bank.keys.shape[2]}"
+        raise ValueError(f"the bank holds {held}, got {wanted[0]} and {wanted[1]}")
+    if entropy is None and (
+        loss.options.queries == "confident"
+        or (bank is not None and loss.memory.bank_rule == "released")
+    ):
         raise ValueError("confident queries and the released bank rule need the student's entropy")
 
-# %% ../../nbs/methods/11_pixel_contrast.ipynb #64ab28ad
-class PixelContrastLoss(_ContrastBase):
-    """ARCO's contrastive loss between student and teacher representations of pixels.
-
-    `options`: what is compared; `chosen`: which pixels are hard or confident; `memory`: the bank, which
-    `negatives="bank"` makes and which needs `num_classes` and `dim`. Sources: ARCO (section 3, app. E,
-    code), ReCo (Liu et al. 2022), U2PL (Wang et al. 2022).
-    """
+# %% ../../nbs/methods/11_pixel_contrast.ipynb #64ab28ac
+class _Picking(_ContrastBase):
+    """Draws what a step compares."""
 
     @torch.no_grad()
-    def pick(self, student: Float[Tensor, "b d *s"], teacher: Float[Tensor, "b d *s"], label: Int[Tensor, "b *s"], probs: Float[Tensor, "b c *s"], *,
-             labelled: int = 0, entropy: Float[Tensor, "b *s"] | None = None, progress: float = 0.0,
-             generator: torch.Generator | None = None) -> Picked:  # fmt: skip
-        """What a step compares; in training it fills the bank first. Arguments as for the loss itself."""
+    def pick(
+        self,
+        student: Float[Tensor, "b d *s"],
+        teacher: Float[Tensor, "b d *s"],
+        label: Int[Tensor, "b *s"],
+        probs: Float[Tensor, "b c *s"],
+        *,
+        labelled: int = 0,
+        entropy: Float[Tensor, "b *s"] | None = None,
+        progress: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> Picked:
+        """What a step compares; in training it fills the bank first. Arguments as for the loss
+        itself."""
         _check_inputs(self, student, teacher, label, probs, entropy)
-        o, c, share, asks, positives = self.options, probs.shape[1], self.chosen.alpha * (1 - progress), label, label
+        o, c, share, asks, positives = (
+            self.options,
+            probs.shape[1],
+            self.chosen.alpha * (1 - progress),
+            label,
+            label,
+        )
         if o.queries == "hard":
             asks = hard_pixels(label, probs, self.chosen.hard)
         elif o.queries == "confident" and entropy is not None:
@@ -388,16 +415,46 @@ class PixelContrastLoss(_ContrastBase):
         self.fill_bank(teacher, label, probs, entropy, labelled, share, generator)
         source = teacher if o.positive == "teacher" else student
         means = class_means(source, label, c) if o.negatives == "graph" else source.new_zeros(c, 1)
-        picked = pick(o, asks, label, means, bank=self.bank, positives=positives, generator=generator)
+        picked = pick(
+            o, asks, label, means, bank=self.bank, positives=positives, generator=generator
+        )
         known = o.negatives == "graph" and positives is label and o.detach_keys
         return replace(picked, means=means) if known else picked
 
-    def forward(self, student: Float[Tensor, "b d *s"], teacher: Float[Tensor, "b d *s"], label: Int[Tensor, "b *s"], probs: Float[Tensor, "b c *s"], *,
-                labelled: int = 0, entropy: Float[Tensor, "b *s"] | None = None, progress: float = 0.0,
-                generator: torch.Generator | None = None) -> Float[Tensor, ""]:  # fmt: skip
-        """The loss. `label`: ground truth in the first `labelled` rows, pseudo-labels in the others, -1 to ignore; `probs`: the teacher's;
-        `entropy`: the student's, for confident queries and the released bank rule; `progress` in [0, 1] shrinks the confident share."""
-        picked = self.pick(student, teacher, label, probs, labelled=labelled, entropy=entropy, progress=progress, generator=generator)
+# %% ../../nbs/methods/11_pixel_contrast.ipynb #64ab28ad
+class PixelContrastLoss(_Picking):
+    """ARCO's contrastive loss between student and teacher representations of pixels.
+
+    `options`: what is compared; `chosen`: which pixels are hard or confident; `memory`: the bank,
+    which `negatives="bank"` makes and which needs `num_classes` and `dim`. Sources: ARCO (section
+    3, app. E, code), ReCo (Liu et al. 2022), U2PL (Wang et al. 2022).
+    """
+
+    def forward(
+        self,
+        student: Float[Tensor, "b d *s"],
+        teacher: Float[Tensor, "b d *s"],
+        label: Int[Tensor, "b *s"],
+        probs: Float[Tensor, "b c *s"],
+        *,
+        labelled: int = 0,
+        entropy: Float[Tensor, "b *s"] | None = None,
+        progress: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> Float[Tensor, ""]:
+        """The loss. `label`: ground truth in the first `labelled` rows, pseudo-labels in the
+        others, -1 to ignore; `probs`: the teacher's; `entropy`: the student's, for confident
+        queries and the released bank rule; `progress` in [0, 1] shrinks the confident share."""
+        picked = self.pick(
+            student,
+            teacher,
+            label,
+            probs,
+            labelled=labelled,
+            entropy=entropy,
+            progress=progress,
+            generator=generator,
+        )
         source = teacher if self.options.positive == "teacher" else student
         pool = teacher if self.bank is None else self.bank.keys.flatten(0, 1).clone()
         if self.options.detach_keys:

@@ -21,7 +21,12 @@ from torch import Tensor
 from .base import Learner
 from .ld import LDOptions, ViewOptions
 from .ld_transfer import BinaryHead, ColourLD, dice_loss, whole_image_features
-from .local_discrimination import Geometry, region_assignment, region_vectors, take
+from pixcl_bench.methods.local_discrimination import (
+    Geometry,
+    region_assignment,
+    region_vectors,
+    take,
+)
 from .shape_prior import Discriminator, OwnAdam, fooling, teach
 from ..nets.dense import ClusterBranch, DenseNet, EmbeddingBranch
 
@@ -32,16 +37,10 @@ class Stages(NamedTuple):
     clustering: Float[Tensor, "b h w"]
     embedding: Float[Tensor, "b h w"]
 
-# %% ../../nbs/methods/39_shape_guided.ipynb #a1e5621b
-class ShapeAdversary(ColourLD):
-    """LD whose cluster 0 is to look like reference masks; `discriminator` None: plain LD, for comparison.
+# %% ../../nbs/methods/39_shape_guided.ipynb #a1e5621a
+class _Judged(ColourLD):
+    """LD with a discriminator that has an optimiser of its own."""
 
-    `batch["pixels"]` (b, 3, h, w) in [0, 1], b even; `batch["shapes"]` (m, 1, s, s) of 0.0 and 1.0, s the
-    side of the views, m usually 2 b (`draw_shapes`). Logs, in stage B, also `fool` and `tell`: the network's
-    and the discriminator's loss (of its last step, ln 2 before any). `parts`: the arguments of `ColourLD`.
-    """
-
-    batch_keys: ClassVar[tuple[str, ...]] = ("pixels", "shapes")
     clustering: ClusterBranch
     told: Tensor
 
@@ -52,15 +51,34 @@ class ShapeAdversary(ColourLD):
         self.discriminator = None if discriminator is None else discriminator.requires_grad_(False)
         self.optimiser = None if discriminator is None else OwnAdam(discriminator, adversary_lr)
         self.register_buffer("told", torch.tensor(2.0).log())
-        self._masks: tuple[Tensor, Tensor] | None = None  # real and made, from `losses` to `after_step`
+        self._masks: tuple[Tensor, Tensor] | None = (
+            None  # real and made, from `losses` to `after_step`
+        )
+
+# %% ../../nbs/methods/39_shape_guided.ipynb #a1e5621b
+class ShapeAdversary(_Judged):
+    """LD whose cluster 0 is to look like reference masks; `discriminator` None: plain LD, for
+    comparison.
+
+    `batch["pixels"]` (b, 3, h, w) in [0, 1], b even; `batch["shapes"]` (m, 1, s, s) of 0.0 and 1.0,
+    s the side of the views, m usually 2 b (`draw_shapes`). Logs, in stage B, also `fool` and
+    `tell`: the network's and the discriminator's loss (of its last step, ln 2 before any). `parts`:
+    the arguments of `ColourLD`.
+    """
+
+    batch_keys: ClassVar[tuple[str, ...]] = ("pixels", "shapes")
 
     def losses(self, batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
         self._masks = None
         if self.discriminator is not None:
-            check_shapes(batch["shapes"], self.views.side(*batch["pixels"].shape[2:]), self.discriminator)
+            check_shapes(
+                batch["shapes"], self.views.side(*batch["pixels"].shape[2:]), self.discriminator
+            )
         return super().losses(batch, progress)
 
-    def stage_b(self, loss: Tensor, v: Tensor, r: Tensor, batch: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    def stage_b(
+        self, loss: Tensor, v: Tensor, r: Tensor, batch: Mapping[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         loss, terms = super().stage_b(loss, v, r, batch)
         if self.discriminator is None:
             return loss, terms
@@ -69,7 +87,11 @@ class ShapeAdversary(ColourLD):
         return loss + fool, {**terms, "fool": fool, "tell": self.told.clone()}
 
     def after_step(self, progress: float) -> None:
-        if self._masks is not None and self.discriminator is not None and self.optimiser is not None:
+        if (
+            self._masks is not None
+            and self.discriminator is not None
+            and self.optimiser is not None
+        ):
             self.told.copy_(teach(self.discriminator, self.optimiser, *self._masks))
             self._masks = None
 
@@ -103,9 +125,11 @@ def _inside(field: Tensor | None, images: Tensor) -> Tensor:
 class PriorOptions:
     """The adversary that knows the shape of masks."""
 
-    # False: plain LD with as many clusters and the same two answers, of which nothing says what they mean
+    # False: plain LD with as many clusters and the same two answers, of which nothing says what
+    # they mean
     adversary: bool = True
-    blocks: int = 5  # of the discriminator, as released: views have at least 5 * 2^blocks pixels a side
+    # of the discriminator, as released: views have at least 5 * 2^blocks pixels a side
+    blocks: int = 5
     official_quirk: bool = False  # slope 1 in the discriminator, as released; ours is 0.2
     adversary_lr: float = 5e-5  # a twentieth of the network's rate as published, constant (ours)
 
@@ -125,8 +149,8 @@ def shape_guided(
     prior: PriorOptions = PriorOptions(),
 ) -> ShapeGuided:
     """The first stage: LD with `clusters` clusters, of which cluster 0 is to look like the masks of
-    another kind of picture. `dim`: length of a pixel's vector; `grey`: probability that a view loses its
-    colour."""
+    another kind of picture. `dim`: length of a pixel's vector; `grey`: probability that a view
+    loses its colour."""
     return ShapeGuided(
         network=network,
         embedding=EmbeddingBranch(network.channels[-1], dim),

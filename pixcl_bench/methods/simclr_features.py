@@ -85,8 +85,8 @@ class ViewOptions:
         return Geometry(self.rotation, (0.0, 0.5 if self.flips else 0.0), self.scale)
 
     def view(self, images: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 s s"]:
-        """One random view of each image, in [0, 1]. `ValueError` for images that are not square where no
-        crop is asked for."""
+        """One random view of each image, in [0, 1]. `ValueError` for images that are not square
+        where no crop is asked for."""
         h, w = images.shape[2:]
         if self.crop is None and h != w:
             need = "crop, the side of the views in pixels"
@@ -96,7 +96,8 @@ class ViewOptions:
 
 # %% ../../nbs/methods/36_simclr_features.ipynb #0d6039c8
 class SimCLRFeatures(MapMatcher):
-    """SimCLR on a dense network: NT-Xent between projections of the pooled maps of two views of each image.
+    """SimCLR on a dense network: NT-Xent between projections of the pooled maps of two views of
+    each image.
 
     `batch["image"]` (b, 1, h, w) in [0, 1], b at least 2.
     """

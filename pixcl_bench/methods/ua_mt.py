@@ -55,8 +55,8 @@ def gated_consistency(
 
 # %% ../../nbs/methods/23_ua_mt.ipynb #b73abfcd
 class UncertaintyAwareMeanTeacher(Segmenter):
-    """Mean Teacher whose consistency counts only where the mean of `passes` noisy answers of the teacher
-    has low entropy."""
+    """Mean Teacher whose consistency counts only where the mean of `passes` noisy answers of the
+    teacher has low entropy."""
 
     def __init__(
         self,
@@ -105,8 +105,8 @@ def ua_mt(
 ) -> UncertaintyAwareMeanTeacher:
     """UA-MT with the paper's values.
 
-    `passes`: answers that are averaged, an even number; `constants`: 2 and ln 2 as released, or the number
-    of classes C and ln C; the rest as in Mean Teacher.
+    `passes`: answers that are averaged, an even number; `constants`: 2 and ln 2 as released, or the
+    number of classes C and ln C; the rest as in Mean Teacher.
     """
     return UncertaintyAwareMeanTeacher(
         network=network,
