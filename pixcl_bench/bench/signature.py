@@ -154,9 +154,11 @@ def _option_class(
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         annotation = ast.Name(annotation.value)
     found = source.definition(annotation.id) if isinstance(annotation, ast.Name) else None
-    if found is None or not isinstance(found[0], ast.ClassDef):
+    if found is None:
         return None
     node, place = found
+    if not isinstance(node, ast.ClassDef):
+        return None
     is_dataclass = any("dataclass" in (_name(d), _called(d)) for d in node.decorator_list)
     return (node, place) if is_dataclass else None
 

@@ -354,8 +354,8 @@ def stage_terms(
 ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
     """Logits of the labelled images, the terms of the stage that `progress` lies in, and their
     weighted sum."""
-    # type: ignore[assignment]
-    pair: tuple[SegNet, SegNet] = learner.network, learner.teacher.module
+    slow: SegNet = learner.teacher.module  # type: ignore[assignment]
+    pair = learner.network, slow
     o = learner.stage
     if progress < o.pretrain:
         logits, terms = relate(learner.pretraining, *pair, batch)

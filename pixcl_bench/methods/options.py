@@ -19,7 +19,8 @@ def is_option_class(kind: object) -> bool:
 
 
 def _annotations(builder: Callable[..., Any]) -> dict[str, Any]:
-    function: Any = builder.__init__ if isinstance(builder, type) else builder
+    made: Any = builder
+    function = made.__init__ if isinstance(builder, type) else builder
     try:
         return get_type_hints(function)
     except NameError:  # a name that is imported for type checkers alone
@@ -83,7 +84,10 @@ def _made(kind: type, start: Any, values: Mapping[tuple[str, ...], Any]) -> Any:
             path[1:]: value for path, value in values.items() if len(path) > 1 and path[0] == name
         }
         own[name] = _made(get_type_hints(kind)[name], _start(kind, start, name), inner)
-    return replace(start, **own) if isinstance(start, kind) else kind(**own)
+    if not isinstance(start, kind):
+        return kind(**own)
+    changed: Any = start
+    return replace(changed, **own)
 
 
 def _start(kind: type, start: Any, name: str) -> Any:
