@@ -7,7 +7,7 @@ __all__ = ['BASELINE', 'PRESETS', 'STEPS', 'STEP_BRIGHTNESS', 'STEP_CONTRAST', '
            'continuous_ranges', 'KeyPoints', 'detection_strength', 'sift_points', 'fits', 'correspondences',
            'cut_patches', 'jittered', 'Search', 'Walkers', 'walk', 'stop_factors', 'span', 'Target', 'Estimate',
            'choose_points', 'locate_pairs', 'patch_targets', 'search', 'least_information', 'spread_images', 'by_class',
-           'estimate_intensity']
+           'EstimateOptions', 'estimate_intensity']
 
 # %% ../nbs/foundations/13_intensity.ipynb #730a167a
 import math
@@ -353,29 +353,77 @@ def by_class(ranges: list[Ranges | None], overall: Ranges, low: Literal["medium"
     medium, high = (r or overall for r in ranges[1:3])
     return Intensity((ranges[0] if low == "own" else None) or medium, medium, high)
 
-# %% ../nbs/foundations/13_intensity.ipynb #e0a0ec0a
-def estimate_intensity(images: Num[Tensor, "n h w"], information: Float[Tensor, "n h w"], *, thresholds: tuple[float, float] = (2.3, 4.5), patch: int | None = None,
-                       key_points: int = 8, points: Float[Tensor, "n m 2"] | None = None, kind: MIKind = "joint_hist", levels: int = 256, stop: Stop = "mean",
-                       alpha: float | tuple[float, float, float] = 1.0, target: Literal["class", "all"] = "class", low: Literal["medium", "own"] = "medium",
-                       official_quirk: bool = False, limit: int = 24, reference: int = 0, generator: Generator | None = None) -> Estimate:  # fmt: skip
-    """Ranges of jitter for each class of information and for all pixels, from uint8 images without labels (after the released `search_aug.py`).
+# %% ../nbs/foundations/13_intensity.ipynb #6c1f0b3a
+@dataclass(frozen=True, kw_only=True)
+class EstimateOptions:
+    """How the ranges of jitter are estimated, after the released `search_aug.py` where nothing else
+    is said."""
 
-    At most `limit` images are used: `reference` and others spread evenly, or drawn where a generator is given. `patch` is a sixth
-    of the shorter side where not given (64 of 384). `points` (NaN: unknown), the strongest first, replace the SIFT key points and
-    their correspondences; `key_points` is how many of each class, and of all, are used. `alpha` may differ for low, medium, high.
-    Low pixels get the medium ranges, or their `own`. Raises `TypeError` for images that are not uint8, `ValueError` for images
-    smaller than the patch, fewer than two images, no key point, no correspondence.
-    """
-    patch = max(2, min(images.shape[1:]) // 6) if patch is None else patch
+    thresholds: tuple[float, float] = (2.3, 4.5)  # bits from which information is medium and high
+    # side of the patches in pixels; None: a sixth of the shorter side (64 of 384)
+    patch: int | None = None
+    key_points: int = 8  # used of each class, and of all together; ours
+    kind: MIKind = "joint_hist"  # estimator of mutual information (ours; "hist_labels" as released)
+    levels: int = 256  # grey levels that mutual information tells apart
+    # the walk stops below `alpha` x the mean information between images, or below mean - deviation
+    stop: Stop = "mean"
+    alpha: float | tuple[float, float, float] = 1.0  # one for all classes, or for low, medium, high
+    target: Literal["class", "all"] = "class"  # whose mean: the class's own, or that of all pixels
+    low: Literal["medium", "own"] = "medium"  # whose range low pixels get
+    official_quirk: bool = False  # record the first factor that fails, not the last that passes
+    limit: int = 24  # images used at most, two at least; ours
+    reference: int = 0  # index of the image in which key points are found
+
+# %% ../nbs/foundations/13_intensity.ipynb #6c1f0b3b
+def _check_estimate(
+    images: Tensor, information: Tensor, patch: int, options: EstimateOptions
+) -> None:
     check_images(images, patch, "the patch")
-    if min(len(images), limit) < 2 or images.shape != information.shape or not 0 <= reference < len(images):
-        raise ValueError(f"at least two images, each with its map of information, one of them the reference: got images {tuple(images.shape)}, maps {tuple(information.shape)}, limit {limit}, reference {reference}")
-    index = spread_images(len(images), limit, reference, generator)
-    used, how = images[index.to(images.device)], Search(patch, kind, levels, official_quirk)
+    limit, reference = options.limit, options.reference
+    if (
+        min(len(images), limit) < 2
+        or images.shape != information.shape
+        or not 0 <= reference < len(images)
+    ):
+        wanted = "at least two images, each with its map of information, one of them the reference"
+        got = f"images {tuple(images.shape)}, maps {tuple(information.shape)}"
+        raise ValueError(f"{wanted}: got {got}, limit {limit}, reference {reference}")
+
+# %% ../nbs/foundations/13_intensity.ipynb #e0a0ec0a
+def estimate_intensity(
+    images: Num[Tensor, "n h w"],
+    information: Float[Tensor, "n h w"],
+    options: EstimateOptions = EstimateOptions(),
+    *,
+    points: Float[Tensor, "n m 2"] | None = None,
+    generator: Generator | None = None,
+) -> Estimate:
+    """Ranges of jitter for each class of information and for all pixels, from uint8 images without
+    labels.
+
+    At most `limit` images are used: `reference` and others spread evenly, or drawn where a
+    generator is given. `points` (NaN: unknown), the strongest first, replace the SIFT key points
+    and their correspondences. Raises `TypeError` for images that are not uint8, `ValueError` for
+    images smaller than the patch, fewer than two images, no key point, no correspondence.
+    """
+    o = options
+    patch = max(2, min(images.shape[1:]) // 6) if o.patch is None else o.patch
+    _check_estimate(images, information, patch, o)
+    index = spread_images(len(images), o.limit, o.reference, generator)
+    used, how = images[index.to(images.device)], Search(patch, o.kind, o.levels, o.official_quirk)
     given = None if points is None else points[index.to(points.device)]
-    pairs, of = locate_pairs(used, information[reference], given, thresholds=thresholds, patch=patch, count=key_points)
+    here, count = information[o.reference], o.key_points
+    pairs, of = locate_pairs(
+        used, here, given, thresholds=o.thresholds, patch=patch, count=count
+    )
     targets = patch_targets(used, pairs, of, how)
-    ranges = search(used, pairs, of, least_information(targets, stop, alpha, target), how)
+    ranges = search(used, pairs, of, least_information(targets, o.stop, o.alpha, o.target), how)
     if ranges[-1] is None:
-        raise ValueError(f"{pairs.shape[1]} key points with room for a patch of {patch} in image {reference}, and no pair of corresponding ones in {len(used) - 1} other images: give points, a smaller patch, or use a preset")
-    return Estimate(by_class(ranges, ranges[-1], low), ranges[-1], {name: t for name, t in zip((*CLASSES, "all"), targets, strict=True) if t is not None}, pairs)
+        found = (
+            f"{pairs.shape[1]} key points with room for a patch of {patch} in image {o.reference}"
+        )
+        none = f"no pair of corresponding ones in {len(used) - 1} other images"
+        raise ValueError(f"{found}, and {none}: give points, a smaller patch, or use a preset")
+    named = zip((*CLASSES, "all"), targets, strict=True)
+    known = {name: target for name, target in named if target is not None}
+    return Estimate(by_class(ranges, ranges[-1], o.low), ranges[-1], known, pairs)

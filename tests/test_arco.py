@@ -8,7 +8,16 @@ import torch
 from torch import Tensor
 
 from pixcl_bench.memory import Queue
-from pixcl_bench.methods.arco import ARCO, TERMS, arco, at_centres, bottleneck_width, preset_of, set_goal
+from pixcl_bench.methods.arco import (
+    ARCO,
+    TERMS,
+    PretrainingOptions,
+    arco,
+    at_centres,
+    bottleneck_width,
+    preset_of,
+    set_goal,
+)
 from pixcl_bench.methods.arco_pretraining import cut_windows, likeness, relational_kl
 from pixcl_bench.methods.arco_terms import (
     cell_means,
@@ -18,6 +27,7 @@ from pixcl_bench.methods.arco_terms import (
     unsupervised_loss,
 )
 from pixcl_bench.methods.arco_views import Warp, blur, half_of_classes, jitter, mix, noise
+from pixcl_bench.methods.options import group_options
 from pixcl_bench.methods.segmenter import check_segmenter
 from pixcl_bench.nets.segmentation import unet, vnet
 
@@ -38,11 +48,8 @@ def small(dims: int = 2, classes: int = 3, **options: Any) -> ARCO:
     torch.manual_seed(0)
     build: Callable[..., Any] = unet if dims == 2 else vnet
     network = build(num_classes=classes, width=4, levels=3)
-    return arco(
-        network=network,
-        num_classes=classes,
-        **{"dim": 16, "num_queries": 32, "num_negatives": 64, **options},
-    )
+    options = {"dim": 16, "num_queries": 32, "num_negatives": 64, **options}
+    return arco(network=network, num_classes=classes, **group_options(arco, options))
 
 
 def advance(learner: ARCO, batch: Batch, first: int, last: int, total: int = 10) -> list[float]:
@@ -251,7 +258,7 @@ def test_errors_and_small_parts() -> None:
     with pytest.raises(ValueError, match="segments 3 classes and num_classes is 4"):
         arco(network=network, num_classes=4)
     with pytest.raises(ValueError, match=r"got 1\.0"):
-        arco(network=network, num_classes=3, pretrain=1.0)
+        PretrainingOptions(pretrain=1.0)
     with pytest.raises(ValueError, match="got 'papers'"):
         preset_of("papers", 2)
     assert bottleneck_width(network) == bottleneck_width(vnet(num_classes=2, width=4, levels=3)) == 16

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pixcl_bench.methods.cross_patch import CrossPatch, cc2d
+from pixcl_bench.methods.cross_patch import CropOptions, CrossPatch, MatcherOptions, cc2d
 from pixcl_bench.methods.localiser import (
     Support,
     argmax_points,
@@ -14,6 +14,7 @@ from pixcl_bench.methods.localiser import (
     level_similarity,
     product_similarity,
 )
+from pixcl_bench.methods.options import group_options
 from pixcl_bench.methods.windowed_nce import (
     anchor_losses,
     cells_at,
@@ -189,7 +190,7 @@ def test_cells() -> None:
 def small(**more: object) -> CrossPatch:
     torch.manual_seed(0)
     args = {"crop": 48, "anchors": 4, "window": 4, "context": False, "shared": True} | more
-    return cc2d(network=build_dense("ld_unet", width=4), **args)  # type: ignore[arg-type]
+    return cc2d(network=build_dense("ld_unet", width=4), **group_options(cc2d, args))
 
 
 def test_contract() -> None:
@@ -248,7 +249,11 @@ def test_separate_networks() -> None:
 def test_levels_of_a_deeper_network() -> None:
     torch.manual_seed(0)
     net = vgg19_unet().eval()
-    learner = cc2d(network=net, crop=32, shared=True, context=False)
+    learner = cc2d(
+        network=net,
+        crops=CropOptions(crop=32),
+        matcher=MatcherOptions(shared=True, context=False),
+    )
     assert learner.scales == (32, 16, 8, 4, 2)
     with torch.no_grad():
         maps = learner.describe(torch.rand(1, 1, 32, 64))

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pixcl_bench.dense_losses import ramp_up, sharpen
 from pixcl_bench.methods import fba_net as M
+from pixcl_bench.methods.options import group_options
 from pixcl_bench.methods.segmenter import check_segmenter
 from pixcl_bench.nets.segmentation import SegNet, count_parameters, unet, vnet
 
@@ -24,6 +25,11 @@ def draw(*shape: int, seed: int = 0) -> Tensor:
 def small(dims: int = 3, classes: int = 2) -> SegNet:
     torch.manual_seed(0)
     return (vnet if dims == 3 else unet)(num_classes=classes, width=4, levels=3)
+
+
+def fba(network: SegNet, num_classes: int, **flat: object) -> M.FBANet:
+    options = group_options(M.fba_net, flat)
+    return M.fba_net(network=network, num_classes=num_classes, **options)
 
 
 def batch_of(*sides: int, classes: int = 2, few: int = 2, many: int = 2) -> dict[str, Tensor]:
@@ -151,7 +157,7 @@ def test_official_head_divides_by_the_number_of_voxels() -> None:
 def test_parameter_counts() -> None:
     with torch.device("meta"):
         net = vnet(num_classes=2)
-        plus = M.fba_net(network=net, num_classes=2, head="official", spatial=(80, 112, 112))
+        plus = fba(net, 2, head="official", spatial=(80, 112, 112))
         pooled = M.fba_net(network=vnet(num_classes=2), num_classes=2)
         plain = M.mc_net(network=vnet(num_classes=2), num_classes=2)
     assert count_parameters(plus) == 111_585_422
@@ -173,7 +179,7 @@ OPTIONS = [
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_contract_in_3d(options: dict[str, object]) -> None:
-    check_segmenter(M.fba_net(network=small(), num_classes=2, **options), batch_of(8, 8, 16))  # type: ignore[arg-type]
+    check_segmenter(fba(small(), 2, **options), batch_of(8, 8, 16))
 
 
 @pytest.mark.parametrize(
@@ -182,23 +188,23 @@ def test_contract_in_3d(options: dict[str, object]) -> None:
     ids=str,
 )
 def test_contract_in_2d_with_classes(options: dict[str, object]) -> None:
-    learner = M.fba_net(network=small(2, 4), num_classes=4, **options)  # type: ignore[arg-type]
+    learner = fba(small(2, 4), 4, **options)
     check_segmenter(learner, batch_of(16, 24, classes=4, few=1, many=3))
 
 
 @pytest.mark.parametrize("sides", [(4, 4, 4), (4, 12, 20), (16, 8, 8)])
 def test_any_patch_size(sides: tuple[int, ...]) -> None:
-    learner = M.fba_net(network=small(), num_classes=2)
+    learner = fba(small(), 2)
     assert torch.isfinite(learner.losses(batch_of(*sides), 0.5)["loss"])
 
 
 def test_loss_is_the_sum_it_says() -> None:
-    learner = M.fba_net(network=small(), num_classes=2, con_weight=0.3, cons_weight=2.0)
+    learner = fba(small(), 2, con_weight=0.3, cons_weight=2.0)
     out = learner.losses(batch_of(8, 8, 8), 0.2)
     ramp = ramp_up(0.2, length=0.4, stairs=40)
     want = out["supervised"] + 2 * ramp * out["consistency"] + 0.3 * out["contrast"]
     torch.testing.assert_close(out["loss"].detach(), want)
-    plain = M.fba_net(network=small(), num_classes=2, decoders=1, con_weight=0.0)
+    plain = fba(small(), 2, decoders=1, con_weight=0.0)
     out = plain.losses(batch_of(8, 8, 8), 0.2)
     assert out["consistency"] == 0
     assert out["contrast"] == 0
@@ -206,7 +212,7 @@ def test_loss_is_the_sum_it_says() -> None:
 
 
 def test_one_encoder_and_decoders_of_their_own() -> None:
-    learner = M.fba_net(network=small(), num_classes=2)
+    learner = fba(small(), 2)
     decoders = [learner.network.decoder, *learner.others]
     assert len({id(p) for d in decoders for p in d.parameters()}) == sum(
         len(list(d.parameters())) for d in decoders
@@ -220,19 +226,19 @@ def test_one_encoder_and_decoders_of_their_own() -> None:
 def test_official_supervision() -> None:
     y = torch.tensor([[[1, 0], [0, 1]]])
     logits = torch.stack([torch.zeros(1, 2, 2), torch.logit(torch.tensor([[[0.8, 0.4], [0.2, 0.6]]]))], dim=1)
-    three = M.fba_net(network=small(2), num_classes=2, supervised="official")
-    one = M.fba_net(network=small(2), num_classes=2, supervised="official", decoders=1)
+    three = fba(small(2), 2, supervised="official")
+    one = fba(small(2), 2, supervised="official", decoders=1)
     assert one.supervised_all([logits], y).item() == pytest.approx(0.3, abs=1e-6)
     assert three.supervised_all([logits] * 3, y).item() == pytest.approx(0.45, abs=1e-6)
 
 
 def test_autocast_changes_little() -> None:
-    learner = M.fba_net(network=small(), num_classes=2)
+    learner = fba(small(), 2)
     batch = batch_of(8, 8, 8)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         out = learner.losses(batch, 0.5)
     assert out["loss"].dtype == torch.float32
-    full = M.fba_net(network=small(), num_classes=2).losses(batch, 0.5)
+    full = fba(small(), 2).losses(batch, 0.5)
     assert abs(out["supervised"] - full["supervised"]) < 0.1
     assert torch.isfinite(out["contrast"])  # in bfloat16 the clipped cosine would be 1
 
@@ -240,10 +246,10 @@ def test_autocast_changes_little() -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: M.fba_net(network=small(), num_classes=2, head="official"), "needs spatial, the 3 sides"),
-        (lambda: M.fba_net(network=small(), num_classes=2, decoders=4), "decoders is 1, 2 or 3"),
-        (lambda: M.fba_net(network=small(), num_classes=3), "must be the network's"),
-        (lambda: M.fba_net(network=small(), num_classes=2, clip=0.6), "clip between 0 and 0.5"),
+        (lambda: fba(small(), 2, head="official"), "needs spatial, the 3 sides"),
+        (lambda: fba(small(), 2, decoders=4), "decoders is 1, 2 or 3"),
+        (lambda: fba(small(), 3), "must be the network's"),
+        (lambda: fba(small(), 2, clip=0.6), "clip lies between 0 and 0.5"),
     ],
 )
 def test_wrong_arguments(build: Callable[[], object], message: str) -> None:
@@ -252,6 +258,6 @@ def test_wrong_arguments(build: Callable[[], object], message: str) -> None:
 
 
 def test_official_head_knows_one_size() -> None:
-    learner = M.fba_net(network=small(), num_classes=2, head="official", spatial=(8, 8, 8))
+    learner = fba(small(), 2, head="official", spatial=(8, 8, 8))
     with pytest.raises(ValueError, match="made for images of"):
         learner.losses(batch_of(8, 8, 16), 0.0)

@@ -22,7 +22,8 @@ from pixcl_bench.methods.grass import (
     guide_pass,
 )
 from pixcl_bench.methods.moco_v3 import moco_v3
-from pixcl_bench.methods.patchmix import patchmix
+from pixcl_bench.methods.options import group_options
+from pixcl_bench.methods.patchmix import MixOptions, patchmix
 from pixcl_bench.methods.simclr import simclr
 from pixcl_bench.nets.encoders import ConvNano, build_encoder
 from pixcl_bench.train import TrainConfig, fit
@@ -58,7 +59,8 @@ def gradients(learner: Learner, batch: Mapping[str, Tensor], progress: float) ->
     ],
 )
 def test_contract(more: dict[str, object]) -> None:
-    learner = grass(encoder=encoder(), hidden=16, out=8, warmup=0.3, **more)  # type: ignore[arg-type]
+    args = {"hidden": 16, "out": 8, "warmup": 0.3, **more}
+    learner = grass(encoder=encoder(), **group_options(grass, args))
     logged = check_learner(learner, batch_of())
     assert set(logged) == {"loss", "guide_loss", "box_area", "full_boxes", "negative_max"}
     assert 0 < logged["box_area"] <= 1
@@ -81,7 +83,7 @@ def test_guided_step_is_the_plain_step_on_crops() -> None:
     wrapped = (
         simclr(encoder=encoder(), hidden=16, out=8),
         moco_v3(encoder=encoder(), hidden=16, out=8),
-        patchmix(encoder=encoder(), patch=6, hidden=16, out=8, drop_path=0.0),
+        patchmix(encoder=encoder(), mixing=MixOptions(patch=6), hidden=16, out=8, drop_path=0.0),
     )
     for inner in wrapped:
         learner, batch = GradientGuided(inner, GuideOptions(warmup=0.5)).train(), batch_of()
@@ -116,7 +118,7 @@ def test_stage_switch_and_bits_of_the_warm_up() -> None:
         learner = (
             simclr(encoder=net, hidden=16, out=8, temperature=0.5)
             if warmup is None
-            else grass(encoder=net, hidden=16, out=8, warmup=warmup)
+            else grass(encoder=net, hidden=16, out=8, guide=GuideOptions(warmup=warmup))
         )
         history = fit(learner, stream, TrainConfig(steps=6, warmup=0.0), progress=False).history
         state = learner.inner.state_dict() if isinstance(learner, GradientGuided) else learner.state_dict()
@@ -131,7 +133,8 @@ def test_stage_switch_and_bits_of_the_warm_up() -> None:
 
 def test_running_statistics_and_look() -> None:
     for updates, passes in ((True, 2), (False, 1)):
-        learner = grass(encoder=encoder(), hidden=16, out=8, warmup=0.0, guide_updates_bn=updates)
+        options = GuideOptions(warmup=0.0, guide_updates_bn=updates)
+        learner = grass(encoder=encoder(), hidden=16, out=8, guide=options)
         learner.losses(batch_of(), 0.0)
         assert int(learner.encoder.stages[0][1].num_batches_tracked) == passes
     before = {k: v.clone() for k, v in learner.state_dict().items()}

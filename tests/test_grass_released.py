@@ -88,7 +88,7 @@ def test_the_preset_is_the_release() -> None:
         "release",
         1,
     )
-    assert options.updates_bn
+    assert options.guide_updates_bn
     kinds = [type(layer) for layer in learner.inner.inner.projector]
     assert kinds == [nn.Linear, nn.Linear], "the configured ReLU is dropped"
     batch = {k: torch.rand(4, 3, 32, 32) for k in ("view1", "view2")}

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from pixcl_bench.information import classes, entropy_map
 from pixcl_bench.intensity import PRESETS
-from pixcl_bench.methods.cross_patch import cc2d
+from pixcl_bench.methods.cross_patch import ContrastOptions, CropOptions, MatcherOptions, cc2d
 from pixcl_bench.methods.igu_aug import Guidance, IGUAug, igu_aug, same_class, terciles
 from pixcl_bench.methods.localiser import Preparation, Support, check_localiser
+from pixcl_bench.methods.options import group_options
 from pixcl_bench.nets.dense import build_dense
 
 
@@ -40,7 +41,7 @@ def small(**more: object) -> IGUAug:
         "radius": 3,
         "key_points": 4,
     } | more
-    return igu_aug(network=build_dense("ld_unet", width=4), **args)  # type: ignore[arg-type]
+    return igu_aug(network=build_dense("ld_unet", width=4), **group_options(igu_aug, args))
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,12 @@ def test_sampling_prefers_information(given: Preparation) -> None:
 def test_guidance_off_is_cc2d(given: Preparation) -> None:
     batch = batch_of(given)
     off = small(sampler="uniform", intensity="uniform")
-    plain = cc2d(network=off.network, crop=48, anchors=6, window=4, context=False, shared=True)
+    plain = cc2d(
+        network=off.network,
+        crops=CropOptions(crop=48, anchors=6),
+        objective=ContrastOptions(window=4),
+        matcher=MatcherOptions(context=False, shared=True),
+    )
     plain.heads.load_state_dict(off.heads.state_dict())
     found = []
     for learner in (off, plain):

@@ -11,6 +11,7 @@ from pixcl_bench.intensity import (
     BASELINE,
     PRESETS,
     Estimate,
+    EstimateOptions,
     Intensity,
     Ranges,
     Search,
@@ -53,7 +54,7 @@ def information(images: torch.Tensor) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def estimate(images: torch.Tensor, information: torch.Tensor) -> Estimate:
-    return estimate_intensity(images, information, thresholds=(2.3, 5.0))
+    return estimate_intensity(images, information, EstimateOptions(thresholds=(2.3, 5.0)))
 
 
 def test_ranges() -> None:
@@ -188,7 +189,7 @@ def test_estimates_repeat_and_use_no_random_numbers(
     images: torch.Tensor, information: torch.Tensor, estimate: Estimate
 ) -> None:
     state = torch.get_rng_state()
-    again = estimate_intensity(images, information, thresholds=(2.3, 5.0))
+    again = estimate_intensity(images, information, EstimateOptions(thresholds=(2.3, 5.0)))
     assert torch.equal(state, torch.get_rng_state())
     assert again.intensity == estimate.intensity
     assert again.overall == estimate.overall
@@ -201,31 +202,33 @@ def test_a_higher_target_means_milder_jitter(
     points = estimate.points
 
     def overall(**settings: object) -> Ranges:
-        return estimate_intensity(images, information, points=points, limit=3, **settings).overall  # type: ignore[arg-type]
+        options = EstimateOptions(limit=3, **settings)  # type: ignore[arg-type]
+        return estimate_intensity(images, information, options, points=points).overall
 
     plain = overall()
     assert overall(alpha=0.7).contains(plain)
     assert plain.contains(overall(alpha=1.3))
     assert overall(stop="mean-std").contains(plain)
     assert overall(alpha=(1.0, 1.0, 1.0)) == plain
-    by_all = estimate_intensity(images, information, points=points, limit=3, target="all")
+    by_all = estimate_intensity(images, information, EstimateOptions(limit=3, target="all"), points=points)
     assert by_all.overall == plain
     assert by_all.targets["all"].mean > 0
 
 
 def test_classes_without_key_points_fall_back(images: torch.Tensor, information: torch.Tensor) -> None:
     points = torch.tensor([[40.0, 50], [60, 31]]).expand(5, 2, 2)
-    only_high = estimate_intensity(images, information, thresholds=(0.0, 0.0), points=points, low="own")
+    high, low = (EstimateOptions(thresholds=(bits, bits), low="own") for bits in (0.0, 9.0))
+    only_high = estimate_intensity(images, information, high, points=points)
     assert set(only_high.targets) == {"high", "all"}
     assert only_high.intensity == Intensity.uniform(only_high.overall)
-    only_low = estimate_intensity(images, information, thresholds=(9.0, 9.0), points=points, low="own")
+    only_low = estimate_intensity(images, information, low, points=points)
     assert only_low.intensity.low == only_low.overall
 
 
 def test_given_points_may_be_unknown(images: torch.Tensor, information: torch.Tensor) -> None:
     points = torch.tensor([[40.0, 50], [60, 31], [2.0, 2.0]]).repeat(5, 1, 1)
     points[2, 0] = math.nan
-    found = estimate_intensity(images, information, points=points, patch=20)
+    found = estimate_intensity(images, information, EstimateOptions(patch=20), points=points)
     assert found.targets["all"].pairs == 7
     assert found.targets["all"].points == 2
 
@@ -241,7 +244,7 @@ def test_images_are_spread_or_drawn() -> None:
 
 def test_bad_input(images: torch.Tensor, information: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="96 x 112 pixels are smaller than the patch of 100 x 100"):
-        estimate_intensity(images, information, patch=100)
+        estimate_intensity(images, information, EstimateOptions(patch=100))
     with pytest.raises(TypeError, match=r"got torch\.float32"):
         estimate_intensity(images.float(), information)
     with pytest.raises(ValueError, match="at least two images"):

@@ -18,6 +18,7 @@ from pixcl_bench.methods.detection_maps import (
     vote,
 )
 from pixcl_bench.methods.landmark_detectors import (
+    DetectionOptions,
     Detector,
     OneShotDetector,
     detector,
@@ -26,6 +27,7 @@ from pixcl_bench.methods.landmark_detectors import (
     pretrained_detector,
 )
 from pixcl_bench.methods.localiser import Preparation, Support, argmax_points, check_localiser
+from pixcl_bench.methods.options import group_options
 from pixcl_bench.nets.dense import ld_unet, vgg19_unet
 
 FIRST = {"crop": 16, "dim": 4, "window": 2, "levels": 3, "context": False}
@@ -75,7 +77,7 @@ def batch_of(g: Preparation) -> dict[str, Tensor]:
 
 def build(maker: Callable[..., Any], **options: Any) -> Any:
     torch.manual_seed(0)
-    return maker(network=ld_unet(width=2, levels=3), num_landmarks=3, **options)
+    return maker(network=ld_unet(width=2, levels=3), num_landmarks=3, **group_options(maker, options))
 
 
 def test_disks_equal_a_loop() -> None:
@@ -180,7 +182,8 @@ def test_detector_learns() -> None:
     place = 4 + 24 * torch.rand(64, 1, 2)
     y, x = torch.arange(32.0)[:, None], torch.arange(32.0)
     images = torch.exp(-((y - place[..., :1]) ** 2 + (x - place[..., 1:]) ** 2) / 8)[:, None]
-    learner = Detector(network=ld_unet(width=4, levels=3), num_landmarks=1, part=0.1)
+    options = DetectionOptions(part=0.1)
+    learner = Detector(network=ld_unet(width=4, levels=3), num_landmarks=1, detection=options)
     optimizer = torch.optim.Adam(learner.parameters(), 0.01)
     for _ in range(40):
         optimizer.zero_grad()
@@ -285,6 +288,6 @@ def test_bad_requests_say_what_is_wrong() -> None:
 
 
 def test_the_large_network_fits() -> None:
-    learner = detector(network=vgg19_unet(), num_landmarks=2, hidden=False)
+    learner = detector(network=vgg19_unet(), num_landmarks=2, detection=DetectionOptions(hidden=False))
     maps = learner.eval().maps(torch.rand(1, 1, 32, 32))
     assert maps.mask.shape == (1, 2, 32, 32)

@@ -1,5 +1,6 @@
 """The LD learner: views, both stages against their parts, gradients, matching, options, contract."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,10 +12,18 @@ from torch import Tensor
 from pixcl_bench.methods import ld as M
 from pixcl_bench.methods import local_discrimination as P
 from pixcl_bench.methods.localiser import Support, check_localiser
+from pixcl_bench.methods.options import group_options
 from pixcl_bench.nets.dense import ld_unet
 from pixcl_bench.train import TrainConfig, fit
 
-STILL = P.Geometry(0.0, (0.0, 0.0), (1.0, 1.0), (1.0, 1.0))
+STILL = M.ViewOptions(
+    rotation=0.0,
+    flips=False,
+    scale=(1.0, 1.0),
+    ratio=(1.0, 1.0),
+    jitter=(0.0, 0.0, 0.0, 0.0),
+    tilt=0.0,
+)
 
 
 def blobs(n: int, side: int = 32, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -33,13 +42,14 @@ def blobs(n: int, side: int = 32, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 def small(**args: Any) -> M.LD:
     torch.manual_seed(0)
-    return M.ld(network=ld_unet(width=4, levels=3), **{"dim": 8, "clusters": 4, "grid": 4, **args})
+    args = {"dim": 8, "clusters": 4, "grid": 4, **args}
+    return M.ld(network=ld_unet(width=4, levels=3), **group_options(M.ld, args))
 
 
 def test_views_are_in_order_and_turn_back() -> None:
     images = blobs(6)[0]
     torch.manual_seed(0)
-    views = M.draw_views(images, M.ViewOptions(STILL, jitter=(0.0, 0.0), tilt=0.0))
+    views = M.draw_views(images, STILL)
     one, two, mix = views.images.split(6)[0], views.images[6:12], views.images[12:]
     assert torch.allclose(one, images, atol=1e-5)
     assert torch.allclose(P.turn(two, -views.quarters), images, atol=1e-5)
@@ -52,12 +62,12 @@ def test_views_are_in_order_and_turn_back() -> None:
 def test_views_of_one_image_share_their_geometry() -> None:
     images = blobs(8, 64)[0]
     torch.manual_seed(0)
-    options = M.ViewOptions(P.Geometry(), crop=48, jitter=(0.0, 0.0), tilt=0.0, turns=False)
+    options = M.ViewOptions(crop=48, jitter=(0.0, 0.0, 0.0, 0.0), tilt=0.0, turns=False)
     views = M.draw_views(images, options)
     assert views.images.shape == (20, 1, 48, 48)
     assert torch.equal(views.images[:8], views.images[8:16])
     assert torch.equal(views.quarters, torch.zeros(8, dtype=torch.int64))
-    tilted = M.draw_views(images, M.ViewOptions(STILL, tilt=2.0, jitter=(0.0, 0.0), turns=False)).images
+    tilted = M.draw_views(images, replace(STILL, tilt=2.0, turns=False)).images
     assert 0 < (tilted[:8] - tilted[8:16]).abs().mean() < 0.02
 
 

@@ -9,11 +9,19 @@ from torch import Tensor
 from pixcl_bench.methods import ld_transfer as M
 from pixcl_bench.methods import local_discrimination as P
 from pixcl_bench.methods.ld import LDOptions, ViewOptions, ld
+from pixcl_bench.methods.options import group_options
 from pixcl_bench.nets.dense import ld_unet
 from pixcl_bench.nets.transfer import build_map_encoder, dense_network
 from pixcl_bench.train import TrainConfig, fit
 
-STILL = P.Geometry(0.0, (0.0, 0.0), (1.0, 1.0), (1.0, 1.0))
+STILL = ViewOptions(
+    rotation=0.0,
+    flips=False,
+    scale=(1.0, 1.0),
+    ratio=(1.0, 1.0),
+    jitter=(0.0, 0.0, 0.0, 0.0),
+    tilt=0.0,
+)
 
 
 def pictures(n: int, side: int = 32, seed: int = 0) -> Tensor:
@@ -28,15 +36,14 @@ def pictures(n: int, side: int = 32, seed: int = 0) -> Tensor:
 
 def small(**args: Any) -> M.ColourLD:
     torch.manual_seed(0)
-    return M.ld_dense(
-        network=ld_unet(in_channels=3, width=4, levels=3), **{"dim": 8, "clusters": 4, "grid": 4, **args}
-    )
+    args = {"dim": 8, "clusters": 4, "grid": 4, **args}
+    network = ld_unet(in_channels=3, width=4, levels=3)
+    return M.ld_dense(network=network, **group_options(M.ld_dense, args))
 
 
 def test_views_are_in_order_and_turn_back() -> None:
     images = pictures(6)
-    learner = small(jitter=(0.0, 0.0, 0.0, 0.0), grey=0.0)
-    learner.views = ViewOptions(STILL, None, (0.0, 0.0), 0.0)
+    learner = small(views=STILL, grey=0.0)
     torch.manual_seed(0)
     views = learner.draw({"pixels": images})
     assert views.images.shape == (15, 3, 32, 32)
@@ -106,7 +113,8 @@ def test_defaults_are_those_of_ld() -> None:
 def test_the_encoder_that_was_given_learns() -> None:
     torch.manual_seed(0)
     encoder = build_map_encoder("resnet_nano")
-    learner = M.ld_dense(network=dense_network(encoder, width=8), dim=8, clusters=4, grid=4)
+    network = dense_network(encoder, width=8)
+    learner = M.ld_dense(network=network, dim=8, clusters=4, options=LDOptions(grid=4))
     before = {k: v.clone() for k, v in encoder.state_dict().items()}
     images = pictures(8)
 

@@ -50,15 +50,12 @@ def batch(b: int = 6) -> dict[str, torch.Tensor]:
     [
         lambda e: simclr(encoder=e, **SMALL),
         lambda e: moco_v3(encoder=e, **SMALL),
-        lambda e: patchmix(encoder=e, patch=8, drop_path=0.0, **SMALL),
+        lambda e: patchmix(encoder=e, mixing=MixOptions(patch=8), drop_path=0.0, **SMALL),
         lambda e: patchmix(
             encoder=e,
-            patch=(4, 8),
-            num_mix=(2, 3),
-            mix_p=0.5,
+            mixing=MixOptions(patch=(4, 8), num_mix=(2, 3), mix_p=0.5, wrap="overwrite"),
             momentum=0.9,
             drop_path=0.0,
-            wrap="overwrite",
             **SMALL,
         ),
         lambda e: supervised(encoder=e, num_classes=3),
@@ -92,7 +89,11 @@ def test_moco_worked_number_and_directions() -> None:
     )
 
 
-@pytest.mark.parametrize("build", [moco_v3, lambda **k: patchmix(patch=4, **k)], ids=["moco_v3", "patchmix"])
+@pytest.mark.parametrize(
+    "build",
+    [moco_v3, lambda **k: patchmix(mixing=MixOptions(patch=4), **k)],
+    ids=["moco_v3", "patchmix"],
+)
 @pytest.mark.parametrize(("mu", "share"), [(1.0, 0.0), (0.0, 1.0), (0.75, 0.25)])
 def test_momentum_network_follows(build, mu: float, share: float) -> None:  # type: ignore[no-untyped-def]
     net = build(encoder=build_encoder("vit_micro"), momentum=mu, **SMALL)

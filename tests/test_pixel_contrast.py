@@ -9,7 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from pixcl_bench.methods.options import group_options
 from pixcl_bench.methods.pixel_contrast import (
+    BankOptions,
+    ContrastOptions,
     NegativeBank,
     Picked,
     PixelContrastLoss,
@@ -53,9 +56,8 @@ def entropy_of(probs: Tensor) -> Tensor:
 
 
 def make_loss(**options: Any) -> PixelContrastLoss:
-    return PixelContrastLoss(
-        **{"num_classes": 4, "dim": 6, "num_queries": 7, "num_negatives": 11, "capacity": 40, **options}
-    )
+    small = {"num_classes": 4, "dim": 6, "num_queries": 7, "num_negatives": 11, "capacity": 40}
+    return PixelContrastLoss(**group_options(PixelContrastLoss, small | options))
 
 
 def uniform(query: Tensor, key: Tensor, mean: Tensor, tau: float = 0.5) -> Tensor:
@@ -292,7 +294,9 @@ class Largest(TorchDispatchMode):
 def test_no_tensor_of_queries_times_negatives_times_dim(keys: str, negatives: str) -> None:
     x = make(b=2, d=64, shape=(32, 32))
     x["student"].requires_grad_()
-    loss = PixelContrastLoss(keys=keys, negatives=negatives, num_classes=4, dim=64, capacity=500)
+    options = ContrastOptions(keys=keys, negatives=negatives)  # type: ignore[arg-type]
+    memory = BankOptions(capacity=500)
+    loss = PixelContrastLoss(options=options, memory=memory, num_classes=4, dim=64)
     with Largest() as seen:
         loss(**x).backward()
     assert seen.numel < 256 * 512 * 64 * (0.07 if keys == "shared" else 0.3)
@@ -300,7 +304,7 @@ def test_no_tensor_of_queries_times_negatives_times_dim(keys: str, negatives: st
 
 def test_mistakes_are_named() -> None:
     with pytest.raises(ValueError, match="needs num_classes and dim"):
-        PixelContrastLoss(negatives="bank")
+        PixelContrastLoss(options=ContrastOptions(negatives="bank"))
     with pytest.raises(ValueError, match="temperatures must be positive"):
         make_loss(temperature=0.0)
     with pytest.raises(ValueError, match="the student's entropy"):

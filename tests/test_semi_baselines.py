@@ -10,13 +10,14 @@ import torch
 from stopping import Stopped, same_weights, stop_at
 from torch import Tensor, nn
 
-from pixcl_bench.bench.signature import check_learner as check_arguments
+from pixcl_bench.bench.signature import check_arguments
 from pixcl_bench.dense_losses import IGNORE, cross_entropy, dice_loss, probabilities
 from pixcl_bench.memory import EMA
 from pixcl_bench.methods.cps import cps, cross_supervision
 from pixcl_bench.methods.entropy_min import entropy_min, mean_entropy
-from pixcl_bench.methods.mean_teacher import consistency, mean_teacher
+from pixcl_bench.methods.mean_teacher import TeacherOptions, consistency, mean_teacher
 from pixcl_bench.methods.segmenter import (
+    Ramp,
     Segmenter,
     StepCount,
     add_noise,
@@ -36,7 +37,7 @@ BUILDERS: dict[str, Callable[..., Segmenter]] = {
     "position_prior": position_prior,
     "mean_teacher": mean_teacher,
     "mean_teacher, cutmix": lambda **k: mean_teacher(cutmix=True, **k),
-    "mean_teacher, no dropout": lambda **k: mean_teacher(teacher_dropout=False, **k),
+    "mean_teacher, no dropout": lambda **k: mean_teacher(slow=TeacherOptions(teacher_dropout=False), **k),
     "ua_mt": ua_mt,
     "ua_mt, classes": lambda **k: ua_mt(constants="classes", passes=2, **k),
     "cps": cps,
@@ -132,7 +133,7 @@ def test_no_gradient_reaches_the_teacher(name: str) -> None:
 
 def test_teacher_dropout_can_be_switched_off() -> None:
     for wanted in (True, False):
-        learner = mean_teacher(network=network(), teacher_dropout=wanted).eval().train()
+        learner = mean_teacher(network=network(), slow=TeacherOptions(teacher_dropout=wanted)).eval().train()
         assert learner.teacher is not None
         dropouts = [m.training for m in learner.teacher.modules() if isinstance(m, nn.Dropout)]
         norms = [m.training for m in learner.teacher.modules() if isinstance(m, nn.BatchNorm2d)]
@@ -142,7 +143,7 @@ def test_teacher_dropout_can_be_switched_off() -> None:
 
 
 def test_before_its_start_the_mean_teacher_is_supervised() -> None:
-    learner = mean_teacher(network=network(), start=0.5)
+    learner = mean_teacher(network=network(), ramp=Ramp(start=0.5))
     early, late = learner.losses(batch(), 0.49), learner.losses(batch(), 0.5)
     assert torch.equal(early["loss"].detach(), early["supervised"])
     expected = late["supervised"] + 0.1 * math.exp(-5 * 0.25) * late["consistency"]
@@ -298,7 +299,7 @@ def test_arguments_can_be_checked_without_importing(target: str, args: dict[str,
 
 def test_wrong_arguments_say_so() -> None:
     with pytest.raises(ValueError, match="alpha"):
-        mean_teacher(network=network(), alpha=1.2)
+        mean_teacher(network=network(), slow=TeacherOptions(alpha=1.2))
     with pytest.raises(ValueError, match="even number of at least 2, got 3"):
         ua_mt(network=network(), passes=3)
     with pytest.raises(ValueError, match="has no teacher"):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from pixcl_bench.methods import shape_guided as M
 from pixcl_bench.methods import shape_prior as S
 from pixcl_bench.methods.ld_transfer import dice_loss
+from pixcl_bench.methods.options import group_options
 from pixcl_bench.nets.dense import ld_unet
 from pixcl_bench.train import TrainConfig, fit
 
@@ -35,9 +36,8 @@ def pictures(n: int, side: int = 40, seed: int = 0) -> Tensor:
 def small(**args: Any) -> M.ShapeGuided:
     torch.manual_seed(0)
     network = ld_unet(in_channels=3, width=4, levels=3)
-    return M.shape_guided(
-        network=network, **{"dim": 8, "clusters": 4, "grid": 4, "blocks": 3, "adversary_lr": 1e-3, **args}
-    )
+    args = {"dim": 8, "clusters": 4, "grid": 4, "blocks": 3, "adversary_lr": 1e-3, **args}
+    return M.shape_guided(network=network, **group_options(M.shape_guided, args))
 
 
 def batch(n: int = 4) -> dict[str, Tensor]:

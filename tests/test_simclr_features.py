@@ -9,12 +9,15 @@ from test_ld import blobs
 
 from pixcl_bench.methods import simclr_features as M
 from pixcl_bench.methods.localiser import Support, check_localiser, level_similarity, product_similarity
+from pixcl_bench.methods.options import group_options
 from pixcl_bench.nets.dense import ld_unet
 
 
 def small(**args: Any) -> M.SimCLRFeatures:
     torch.manual_seed(0)
-    return M.simclr_features(network=ld_unet(width=4, levels=3), hidden=16, out=8, **args)
+    args = {"hidden": 16, "out": 8, **args}
+    network = ld_unet(width=4, levels=3)
+    return M.simclr_features(network=network, **group_options(M.simclr_features, args))
 
 
 def test_the_loss_is_nt_xent_of_two_views_through_all_levels() -> None:
@@ -22,7 +25,7 @@ def test_the_loss_is_nt_xent_of_two_views_through_all_levels() -> None:
     torch.manual_seed(1)
     loss = learner.losses({"image": images}, 0.0)["loss"]
     torch.manual_seed(1)
-    views = torch.cat([learner.view(images), learner.view(images)])
+    views = torch.cat([learner.views.view(images), learner.views.view(images)])
     assert not torch.allclose(views[:5], views[5:])
     h = torch.cat([m.mean((2, 3)) for m in learner.network(2 * views - 1)], dim=1)
     z = F.normalize(learner.projector(h), dim=1)

@@ -13,7 +13,7 @@ from pixcl_bench.bench.loaded import Config, Rows
 from pixcl_bench.bench.names import among, claim_problems, duplicates, reported_problems, task_names
 from pixcl_bench.bench.notebook import PARAMETERS, NotebookError, notebook_fault, parameter_names
 from pixcl_bench.bench.schema import Task
-from pixcl_bench.bench.signature import check_learner
+from pixcl_bench.bench.signature import check_arguments
 from pixcl_bench.bench.source import (
     METHODS_GROUP,
     find_module,
@@ -80,7 +80,7 @@ def _methods(config: Config, name: str, task: Task) -> Iterator[Problem]:
         seen: set[KeyPath] = set()
         for profile, dataset in _argument_places(task, method):
             args = entry.args if profile is None else config.args(name, method, profile, dataset)
-            for fault in check_learner(resolve_learner(entry.learner), args, config.root):
+            for fault in check_arguments(resolve_learner(entry.learner), args, config.root):
                 wrong = fault.argument
                 place = (*at, "learner") if wrong is None else _argument(task, at, profile, dataset, wrong)
                 if place not in seen:

@@ -24,27 +24,35 @@ from .simclr import SimCLR
 from ..nets.heads import simclr_projector, width
 
 # %% ../../nbs/methods/40_grass.ipynb #5e82fce5
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GuideOptions:
-    """How crops are chosen; each default but `region` is the released code's (`warmup` is ours: the code leaves it to the user)."""
+    """How crops are chosen. Raises `ValueError` naming the option and its range."""
 
-    warmup: float = 200 / 350  # fraction of the training before the first guided step
-    rho: float = 0.5  # threshold within the range of a map
-    region: Literal["peak", "release"] = "peak"
-    resize_mode: Literal["nearest", "bilinear"] = "nearest"
-    sign: int = 1  # -1: places that lower the loss
-    neg: Literal["release", "keep"] = "release"
-    min_size: int = 1  # pixels a side
-    min_signal: float = 0.0  # views with a map below this fraction of the batch's strongest stay whole
-    updates_bn: bool = True  # the guide pass moves running statistics too
+    # part of the training before the first guided step, in [0, 1]; ours: the code leaves it to the
+    # user
+    warmup: float = 200 / 350
+    rho: float = 0.5  # threshold within the range of a map, in [0, 1); the code's
+    region: Literal["peak", "release"] = "peak"  # the component of the peak (ours), or as released
+    resize_mode: Literal["nearest", "bilinear"] = "nearest"  # of the crops; the code's
+    sign: int = 1  # 1, the code's; -1: places that lower the loss
+    neg: Literal["release", "keep"] = "release"  # what happens to negative values of a map
+    min_size: int = 1  # least side of a crop in pixels; 1 as released
+    # views whose map stays below this part of the batch's strongest remain whole, in [0, 1); 0 as
+    # released
+    min_signal: float = 0.0
+    guide_updates_bn: bool = True  # the guide pass moves running statistics too, as released
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` naming the option and its range."""
-        ranges = {"warmup": 0 <= self.warmup <= 1, "rho": 0 <= self.rho < 1, "sign": self.sign in (1, -1), "min_size": self.min_size >= 1, "min_signal": 0 <= self.min_signal < 1}
-        allowed = {"warmup": "in [0, 1]", "rho": "in [0, 1)", "sign": "1 or -1", "min_size": "at least 1", "min_signal": "in [0, 1)"}
-        for name, fine in ranges.items():
-            if not fine:
-                raise ValueError(f"{name} is {allowed[name]}, got {getattr(self, name)}")
+        fine = {
+            "warmup": (0 <= self.warmup <= 1, "in [0, 1]"),
+            "rho": (0 <= self.rho < 1, "in [0, 1)"),
+            "sign": (self.sign in (1, -1), "1 or -1"),
+            "min_size": (self.min_size >= 1, "at least 1"),
+            "min_signal": (0 <= self.min_signal < 1, "in [0, 1)"),
+        }
+        for name, (holds, allowed) in fine.items():
+            if not holds:
+                raise ValueError(f"{name} is {allowed}, got {getattr(self, name)}")
 
 # %% ../../nbs/methods/40_grass.ipynb #5e0ca775
 @dataclass(frozen=True)
@@ -148,12 +156,23 @@ def view_maps(calls: list[tuple[Tensor, Tensor, Tensor]], gradients: tuple[Tenso
     return total
 
 # %% ../../nbs/methods/40_grass.ipynb #e36d3225
-def guide_pass(learner: Learner, batch: Mapping[str, Tensor], progress: float, options: GuideOptions) -> Guide:
-    """Maps and boxes of the views of a batch by the gradient of `learner.losses`. Leaves no gradient, and no buffer changed but (`updates_bn`) running statistics."""
+def guide_pass(
+    learner: Learner, batch: Mapping[str, Tensor], progress: float, options: GuideOptions
+) -> Guide:
+    """Maps and boxes of the views of a batch by the gradient of `learner.losses`. Leaves no
+    gradient, and no buffer changed but (`guide_updates_bn`) running statistics."""
     views, leaves = (batch["view1"], batch["view2"]), Leaves(learner.encoder)
-    with unchanged_buffers(learner, but_norms=options.updates_bn), standing_in(learner, leaves), torch.enable_grad():
+    with (
+        unchanged_buffers(learner, but_norms=options.guide_updates_bn),
+        standing_in(learner, leaves),
+        torch.enable_grad(),
+    ):
         loss = learner.losses(batch, progress)["loss"]
-        gradients = torch.autograd.grad(loss, [leaf for _, _, leaf in leaves.calls], allow_unused=True) if leaves.calls else ()
+        gradients = (
+            torch.autograd.grad(loss, [leaf for _, _, leaf in leaves.calls], allow_unused=True)
+            if leaves.calls
+            else ()
+        )
     raw = options.sign * view_maps(leaves.calls, gradients, views)
     maps, boxes = choose(raw, (views[0].shape[2], views[0].shape[3]), options)
     return Guide(raw, maps, boxes, loss.detach())
@@ -169,20 +188,16 @@ def crop_batch(batch: Mapping[str, Tensor], boxes: Int64[Tensor, "n 4"], mode: L
             changed[f"matrix{view}"] = crop_matrix(own, (images.shape[2], images.shape[3])) @ batch[f"matrix{view}"]
     return changed
 
-# %% ../../nbs/methods/40_grass.ipynb #f733cdb2
-class GradientGuided(Learner):
-    """GraSS around any two-view learner `inner` that computes its loss from `self.encoder(images)`.
-
-    The encoder has `feature_maps(images)`, finest first, and gives the average of the last. A batch is `inner`'s. Logs what `Guide.diagnostics` says.
-    """
-
-    batch_keys: ClassVar[tuple[str, ...]] = ("view1", "view2")
+# %% ../../nbs/methods/40_grass.ipynb #f733cdb1
+class _AroundEncoder(Learner):
+    """A learner around another one whose encoder has feature maps."""
 
     def __init__(self, inner: Learner, options: GuideOptions | None = None) -> None:
         super().__init__()
         encoder = getattr(inner, "encoder", None)
         if not callable(getattr(encoder, "feature_maps", None)):
-            raise ValueError(f"GraSS reads the last feature map: {type(encoder).__name__} has no feature_maps; take a convolutional encoder")
+            wanting = f"{type(encoder).__name__} has no feature_maps; take a convolutional encoder"
+            raise ValueError(f"GraSS reads the last feature map: {wanting}")
         self.inner, self.options = inner, options or GuideOptions()
         self.batch_keys = inner.batch_keys  # type: ignore[misc]
 
@@ -190,34 +205,62 @@ class GradientGuided(Learner):
     def encoder(self) -> nn.Module:  # type: ignore[override]
         return self.inner.encoder
 
-    def losses(self, batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
-        if self.options.warmup >= 1 or progress < self.options.warmup:
-            return self.inner.losses(batch, progress)
-        guide = guide_pass(self.inner, batch, progress, self.options)
-        return self.inner.losses(crop_batch(batch, guide.boxes, self.options.resize_mode), progress) | guide.diagnostics()
-
     def after_step(self, progress: float) -> None:
         self.inner.after_step(progress)
 
     def embed(self, images: Tensor) -> Tensor:
         return self.inner.embed(images)
 
-    def look(self, views: Float[Tensor, "n 3 h w"]) -> tuple[Float[Tensor, "n h w"], Int64[Tensor, "n 4"]]:
-        """Maps and boxes of views, all first ones before all second ones, for pictures: nothing of the learner changes."""
+# %% ../../nbs/methods/40_grass.ipynb #f733cdb2
+class GradientGuided(_AroundEncoder):
+    """GraSS around any two-view learner `inner` that computes its loss from `self.encoder(images)`.
+
+    The encoder has `feature_maps(images)`, finest first, and gives the average of the last. A batch
+    is `inner`'s. Logs what `Guide.diagnostics` says.
+    """
+
+    batch_keys: ClassVar[tuple[str, ...]] = ("view1", "view2")
+
+    def losses(self, batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
+        if self.options.warmup >= 1 or progress < self.options.warmup:
+            return self.inner.losses(batch, progress)
+        guide = guide_pass(self.inner, batch, progress, self.options)
+        cropped = crop_batch(batch, guide.boxes, self.options.resize_mode)
+        return self.inner.losses(cropped, progress) | guide.diagnostics()
+
+    def look(
+        self, views: Float[Tensor, "n 3 h w"]
+    ) -> tuple[Float[Tensor, "n h w"], Int64[Tensor, "n 4"]]:
+        """Maps and boxes of views, all first ones before all second ones, for pictures: nothing of
+        the learner changes."""
         view1, view2 = views.chunk(2)
-        found = guide_pass(self.inner, {"view1": view1, "view2": view2}, 1.0, replace(self.options, updates_bn=False))
+        batch, still = (
+            {"view1": view1, "view2": view2},
+            replace(self.options, guide_updates_bn=False),
+        )
+        found = guide_pass(self.inner, batch, 1.0, still)
         return found.maps, found.boxes
 
 # %% ../../nbs/methods/40_grass.ipynb #391fa6c8
-def grass(*, encoder: nn.Module, hidden: int = 2048, out: int = 128, temperature: float = 0.5, warmup: float = 200 / 350, rho: float = 0.5,
-          region: Literal["peak", "release"] = "peak", resize_mode: Literal["nearest", "bilinear"] = "nearest", head_relu: bool = True, sign: int = 1,
-          neg: Literal["release", "keep"] = "release", min_size: int = 1, min_signal: float = 0.0, guide_updates_bn: bool = True) -> GradientGuided:  # fmt: skip
-    """GraSS: SimCLR for the fraction `warmup` of the training, guided steps after it; `warmup` 1 is SimCLR. `head_relu` False: the head as the released code runs it."""
-    options = GuideOptions(warmup, rho, region, resize_mode, sign, neg, min_size, min_signal, guide_updates_bn)
+def grass(
+    *,
+    encoder: nn.Module,
+    hidden: int = 2048,
+    out: int = 128,
+    temperature: float = 0.5,
+    head_relu: bool = True,
+    guide: GuideOptions = GuideOptions(),
+) -> GradientGuided:
+    """GraSS: SimCLR for the first part of the training, guided steps after it; a `warmup` of 1 is
+    SimCLR.
+
+    `hidden`, `out`: widths of the head; `head_relu` False: the head as the released code runs it.
+    """
     projector = simclr_projector(width(encoder), hidden, out)
     if not head_relu:
         projector = nn.Sequential(projector[0], projector[2])
-    return GradientGuided(SimCLR(encoder=encoder, projector=projector, temperature=temperature), options)
+    inner = SimCLR(encoder=encoder, projector=projector, temperature=temperature)
+    return GradientGuided(inner, guide)
 
 # %% ../../nbs/methods/40_grass.ipynb #b1edb85f
 def crop_purity(masks: Integer[Tensor, "n h w"], boxes: Int64[Tensor, "n 4"], *, num_classes: int, ignore: int = 255) -> Float[Tensor, " n"]:

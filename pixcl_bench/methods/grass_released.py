@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 # %% ../../nbs/methods/40c_grass_released.ipynb #00624ace
 from .base import Learner
-from .grass import grass
+from .grass import GuideOptions, grass
 from .grass_recipe import grass_learning_rate, larc_gradient, larc_groups
 
 # %% ../../nbs/methods/40c_grass_released.ipynb #231e6feb
@@ -74,9 +74,29 @@ class SelfOptimised(Around):
         return super().losses(batch, progress) | {"own_lr": torch.tensor(self._lr)}
 
 # %% ../../nbs/methods/40c_grass_released.ipynb #387e4903
-def grass_released(*, encoder: nn.Module, hidden: int = 2048, out: int = 128, temperature: float = 0.5, warmup: float = 200 / 350, rho: float = 0.5, scale: float = 1.0) -> SelfOptimised:
-    """GraSS as the released code executes it, optimiser and schedule included; `warmup` (a fraction of the steps) is ours, `scale` multiplies the released learning rates."""
+def grass_released(
+    *,
+    encoder: nn.Module,
+    hidden: int = 2048,
+    out: int = 128,
+    temperature: float = 0.5,
+    warmup: float = 200 / 350,
+    rho: float = 0.5,
+    scale: float = 1.0,
+) -> SelfOptimised:
+    """GraSS as the released code executes it, optimiser and schedule included.
+
+    `warmup` (a fraction of the steps) is ours, `scale` multiplies the released learning rates.
+    Raises `ValueError` for a scale that is not positive.
+    """
     if scale <= 0:
         raise ValueError(f"scale multiplies learning rates and is above 0, got {scale}")
-    inner = grass(encoder=encoder, hidden=hidden, out=out, temperature=temperature, warmup=warmup, rho=rho, region="release", head_relu=False)
+    inner = grass(
+        encoder=encoder,
+        hidden=hidden,
+        out=out,
+        temperature=temperature,
+        head_relu=False,
+        guide=GuideOptions(warmup=warmup, rho=rho, region="release"),
+    )
     return SelfOptimised(inner, lambda progress: scale * grass_learning_rate(progress))

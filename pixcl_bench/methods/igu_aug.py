@@ -16,10 +16,16 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
 # %% ../../nbs/methods/33_igu_aug.ipynb #c452a6de
-from ..anchors import at_pixels, margin_box
+from ..anchors import Sampler, at_pixels, margin_box
 from ..information import entropy_map, sampling_weight
-from ..intensity import PRESETS, Intensity, Ranges, estimate_intensity
-from .cross_patch import ContrastOptions, CropOptions, CrossPatch, cross_patch_parts
+from ..intensity import PRESETS, EstimateOptions, Intensity, Ranges, estimate_intensity
+from pixcl_bench.methods.cross_patch import (
+    ContrastOptions,
+    CropOptions,
+    CrossPatch,
+    MatcherOptions,
+    crop_reader,
+)
 from .localiser import Preparation
 from ..nets.dense import DenseNet
 
@@ -32,20 +38,30 @@ def terciles(information: Float[Tensor, "n h w"], margin: float = 0.1, most: int
     return torch.quantile(values, values.new_tensor([1 / 3, 2 / 3]))
 
 # %% ../../nbs/methods/33_igu_aug.ipynb #6fd9ed87
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Guidance:
-    """What the information of a pixel decides, and how it is measured. `thresholds` None: terciles of the training images (ours)."""
+    """What the information of a pixel decides, and how it is measured. Information is in bits."""
 
-    gamma: float = 0.3  # weight of an anchor: information to this power
-    least: float | None = None  # or 1 from this information on, 0 below
+    # how first anchors are drawn: "hard" in proportion to their weight (the draft; also in the
+    # code), "tournament" (what the code prefers), "uniform" without regard to it (guided sampling
+    # off)
+    sampler: Literal["uniform", "hard", "tournament"] = "hard"
+    gamma: float = 0.3  # weight of an anchor: its information to this power (draft; code: 1 to 0.1)
+    least: float | None = None  # weight 1 from this information on and 0 below, in place of gamma
+    # where medium and high information begin (the released notebooks'; the code has other pairs
+    # too); None: the terciles of the training images (ours)
     thresholds: tuple[float, float] | None = (2.3, 4.5)
+    # where the ranges of the jitter come from, see the table above; "uniform": guided jitter off
     intensity: Literal["uniform", "estimated", "adaptive", "paper", "official_code"] = "adaptive"
-    patch: int | None = None  # side of the patches that the estimate compares; None: a sixth of the image's
-    key_points: int = 8  # of each class
+    # of the estimate of the ranges: side of the compared patches in pixels; None: a sixth of the
+    # image's
+    patch: int | None = None
+    key_points: int = 8  # of the estimate, of each class; ours
     alpha: float = 1.0  # share of the mutual information between images at which the jitter stops
+    # how that information is measured; ours: of co-located grey levels, the code: "hist_labels"
     mutual_information: Literal["joint_hist", "hist_labels"] = "joint_hist"
-    window: Literal["disk", "box"] = "disk"
-    radius: int = 10  # of the disk, or the side of the box, in pixels
+    information: Literal["disk", "box"] = "disk"  # the window of the information; the draft's
+    radius: int = 10  # of the disk, or the side of the box, in pixels; the draft's
 
     @property
     def by_class(self) -> bool:
@@ -58,20 +74,28 @@ class Guidance:
         return self.intensity in ("estimated", "adaptive")
 
 # %% ../../nbs/methods/33_igu_aug.ipynb #f76c2196
-def estimated_table(images: UInt8[Tensor, "n h w"], information: Float[Tensor, "n h w"], thresholds: tuple[float, float], guidance: Guidance) -> Float[Tensor, "3 2 2"]:
-    """Ranges [class, brightness or contrast, low or high end] found on training images; the same in all classes unless `by_class`."""
-    found = estimate_intensity(images, information, thresholds=thresholds, patch=guidance.patch, key_points=guidance.key_points,
-                               kind=guidance.mutual_information, alpha=guidance.alpha)  # fmt: skip
+def estimated_table(
+    images: UInt8[Tensor, "n h w"],
+    information: Float[Tensor, "n h w"],
+    thresholds: tuple[float, float],
+    guidance: Guidance,
+) -> Float[Tensor, "3 2 2"]:
+    """Ranges [class, brightness or contrast, low or high end] found on training images; the same in
+    all classes unless `by_class`."""
+    options = EstimateOptions(
+        thresholds=thresholds,
+        patch=guidance.patch,
+        key_points=guidance.key_points,
+        kind=guidance.mutual_information,
+        alpha=guidance.alpha,
+    )
+    found = estimate_intensity(images, information, options)
     return (found.intensity if guidance.by_class else Intensity.uniform(found.overall)).table()
 
-# %% ../../nbs/methods/33_igu_aug.ipynb #8cc8b9f0
-class IGUAug(CrossPatch):
-    """`CrossPatch` guided by the information of each pixel (Quan et al. 2024). A batch has "image" (b, 1, h, w) in [0, 1], "information" (b, h, w) in bits.
+# %% ../../nbs/methods/33_igu_aug.ipynb #8cc8b9ef
+class _Measured(CrossPatch):
+    """`CrossPatch` with thresholds and ranges by class of information."""
 
-    Buffers: `bounds` (2), the thresholds of medium and high; `table` (3, 2, 2), the ranges of jitter by class.
-    """
-
-    batch_keys: ClassVar[tuple[str, ...]] = ("image", "information")
     bounds: Tensor
     table: Tensor
 
@@ -81,30 +105,55 @@ class IGUAug(CrossPatch):
         self.ready = guidance.thresholds is not None and not guidance.estimates
         self.register_buffer("bounds", torch.tensor(guidance.thresholds or (0.0, 0.0)))
         same = Intensity.uniform(Ranges.around(self.crops.brightness, self.crops.contrast))
-        self.register_buffer("table", PRESETS.get(guidance.intensity, same).table() if not guidance.estimates else same.table())
+        start = same if guidance.estimates else PRESETS.get(guidance.intensity, same)
+        self.register_buffer("table", start.table())
+
+    @property
+    def sampler(self) -> Sampler:
+        return self.guidance.sampler
 
     def information(self, images: UInt8[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
-        return entropy_map(images, window=self.guidance.window, size=self.guidance.radius)
-
-    def prepare(self, given: Preparation) -> None:
-        prepare_guidance(self, given)
-
-    def weight(self, batch: Mapping[str, Tensor]) -> Float[Tensor, "b h w"] | None:
-        if self.crops.sampler == "uniform":
-            return None
-        return sampling_weight(batch["information"], gamma=self.guidance.gamma, threshold=self.guidance.least)
+        return entropy_map(images, window=self.guidance.information, size=self.guidance.radius)
 
     def kinds(self, information: Tensor) -> Tensor:
         """Class 0, 1, 2 of each value of information."""
         return torch.bucketize(information, self.bounds, right=True)
 
-    def ranges(self, batch: Mapping[str, Tensor], first: Int64[Tensor, "b 2"]) -> Float[Tensor, "b 2 2"]:
+# %% ../../nbs/methods/33_igu_aug.ipynb #8cc8b9f0
+class IGUAug(_Measured):
+    """`CrossPatch` guided by the information of each pixel (Quan et al. 2024). A batch has "image"
+    (b, 1, h, w) in [0, 1], "information" (b, h, w) in bits.
+
+    Buffers: `bounds` (2), the thresholds of medium and high; `table` (3, 2, 2), the ranges of
+    jitter by class.
+    """
+
+    batch_keys: ClassVar[tuple[str, ...]] = ("image", "information")
+
+    def prepare(self, given: Preparation) -> None:
+        prepare_guidance(self, given)
+
+    def weight(self, batch: Mapping[str, Tensor]) -> Float[Tensor, "b h w"] | None:
+        if self.sampler == "uniform":
+            return None
+        return sampling_weight(
+            batch["information"], gamma=self.guidance.gamma, threshold=self.guidance.least
+        )
+
+    def ranges(
+        self, batch: Mapping[str, Tensor], first: Int64[Tensor, "b 2"]
+    ) -> Float[Tensor, "b 2 2"]:
         if not self.ready:
-            raise RuntimeError("IGU-Aug takes thresholds or jitter from the training images: call prepare(...) before the first step")
+            message = "IGU-Aug takes thresholds or jitter from the training images"
+            raise RuntimeError(f"{message}: call prepare(...) before the first step")
         return self.table[self.kinds(at_pixels(batch["information"], first[:, None])[:, 0])]
 
-    def allowed(self, batch: Mapping[str, Tensor], first: Int64[Tensor, "b 2"]) -> Bool[Tensor, "b h w"] | None:
-        return same_class(self.kinds(batch["information"]), first) if self.guidance.by_class else None
+    def allowed(
+        self, batch: Mapping[str, Tensor], first: Int64[Tensor, "b 2"]
+    ) -> Bool[Tensor, "b h w"] | None:
+        return (
+            same_class(self.kinds(batch["information"]), first) if self.guidance.by_class else None
+        )
 
 # %% ../../nbs/methods/33_igu_aug.ipynb #7bce6609
 def same_class(kinds: Int64[Tensor, "b h w"], first: Int64[Tensor, "b 2"]) -> Bool[Tensor, "b h w"]:
@@ -125,24 +174,26 @@ def prepare_guidance(learner: IGUAug, given: Preparation) -> None:
     learner.ready = True
 
 # %% ../../nbs/methods/33_igu_aug.ipynb #458b9b62
-def igu_aug(*, network: DenseNet, dim: int = 16, crop: int = 64, window: int = 9, temperature: float = 1.0, clip: bool = True, levels: int = 5,
-            degrees: float = 20.0, anchors: int = 1, sampler: Literal["uniform", "hard", "tournament"] = "hard", gamma: float = 0.3,
-            least: float | None = None, margin: float = 0.1, thresholds: tuple[float, float] | None = (2.3, 4.5), radius: int = 10,
-            information: Literal["disk", "box"] = "disk",
-            intensity: Literal["uniform", "estimated", "adaptive", "paper", "official_code"] = "adaptive", brightness: float = 0.15,
-            contrast: float = 0.25, patch: int | None = None, key_points: int = 8, alpha: float = 1.0,
-            mutual_information: Literal["joint_hist", "hist_labels"] = "joint_hist", context: bool = True, shared: bool = False,
-            interpolation: Literal["bilinear", "bicubic"] = "bicubic", quantise: bool = True,
-            upsample: Literal["bilinear", "nearest"] = "bilinear") -> IGUAug:  # fmt: skip
-    """IGU-Aug: CC2D with anchors drawn and crops jittered by information. Defaults: the draft's and the released code's for cephalograms.
+def igu_aug(
+    *,
+    network: DenseNet,
+    crops: CropOptions = CropOptions(),
+    objective: ContrastOptions = ContrastOptions(),
+    matcher: MatcherOptions = MatcherOptions(),
+    guidance: Guidance = Guidance(),
+) -> IGUAug:
+    """IGU-Aug: CC2D with anchors drawn and crops jittered by information.
 
-    Half of the guidance off: `sampler` "uniform" (intensity only) or `intensity` "uniform" (sampling only, jitter by `brightness` and
-    `contrast`). `radius` of the `information` window in pixels; `crop` a multiple of the network's `divisor`. Ours: `anchors` > 1, `shared`,
-    `thresholds` None, and of the defaults the sampler "hard" (the code prefers tournaments) with a margin of 0.1, 8 key points a class, the joint
-    histogram as mutual information, the bicubic rotation. The other arguments: `CropOptions`, `ContrastOptions`, `Guidance`.
+    Defaults: the draft's and the released code's for cephalograms, but for what the option classes
+    call ours. Half of the guidance off: `Guidance(sampler="uniform")`, the intensity alone is
+    guided, or `Guidance(intensity="uniform")`, the sampling alone, with the jitter of `crops`.
     """
-    pair = None if thresholds is None else (thresholds[0], thresholds[1])
-    guidance = Guidance(gamma, least, pair, intensity, patch, key_points, alpha, mutual_information, information, radius)
-    crops = CropOptions(crop, degrees, anchors, sampler, margin, brightness, contrast, interpolation, quantise)
-    objective = ContrastOptions(window, temperature, clip, levels)
-    return IGUAug(guidance=guidance, **cross_patch_parts(network=network, dim=dim, context=context, shared=shared, crops=crops, contrast=objective, upsample=upsample))
+    part = crop_reader(network, matcher, objective)  # drawn before the heads of `network`
+    parts = {
+        "network": network,
+        "part": part,
+        "crops": crops,
+        "objective": objective,
+        "matcher": matcher,
+    }
+    return IGUAug(guidance=guidance, **parts)

@@ -8,7 +8,7 @@ __all__ = ['segment_map', 'mix_tokens', 'mix_images', 'original_weights', 'mixed
 
 # %% ../../nbs/methods/10_patchmix.ipynb #d3a1aeae
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -100,22 +100,29 @@ def cyclic_cross_entropy(logits: Float[Tensor, "b b"], weights: Mapping[int, flo
     return (total * logits.logsumexp(1) - (1 - smoothing) * gathered - smoothing * logits.mean(1)).mean()
 
 # %% ../../nbs/methods/10_patchmix.ipynb #70029748
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MixOptions:
-    """What PatchMix mixes and how it weighs it; `patch` and `num_mix` may offer several values, drawn anew each step."""
+    """What PatchMix mixes and how it weighs it; values are the released code's for ViT-T. Of
+    several values of `patch` or `num_mix` one is drawn at each step."""
 
-    patch: tuple[int, ...]  # side of the mixed patches in pixels
-    num_mix: tuple[int, ...] = (2,)  # images a mixture is made of
-    mix_p: float = 1.0  # probability that a step is mixed
-    smooth_oto: float = 0.1  # label smoothing of the un-mixed term: what the released code trains with
-    smooth_mix: float = 0.0
-    weights: tuple[float, float, float] = (1.0, 0.5, 0.5)  # of the three terms
-    wrap: str = "accumulate"  # or "overwrite", as the released code does
+    # side of the patches in pixels; None: the encoder's own
+    patch: int | tuple[int, ...] | None = None
+    num_mix: int | tuple[int, ...] = 2  # m: images a mixture is made of; the paper's figure shows 3
+    mix_p: float = 1.0  # probability that a step is mixed (ours)
+    smooth_oto: float = 0.1  # label smoothing of the un-mixed term: what the code trains with
+    smooth_mix: float = 0.0  # label smoothing of the mixed terms
+    # of the terms original-original, mixture-original, mixture-mixture
+    weights: tuple[float, float, float] = (1.0, 0.5, 0.5)
+    # where offsets meet in one column of a small batch: "accumulate" (ours) or "overwrite", as the
+    # code
+    wrap: str = "accumulate"
 
     def draw(self) -> tuple[int, int]:
-        """(patch, num_mix) of one step."""
+        """(patch, num_mix) of one step. Raises `ValueError` where no patch is given."""
+        if self.patch is None:
+            raise ValueError("give patch, the side of the mixed patches in pixels")
         mixes = self.mix_p >= 1 or float(torch.rand(())) < self.mix_p
-        return _draw(self.patch), _draw(self.num_mix) if mixes else 1
+        return _draw(_several(self.patch)), _draw(_several(self.num_mix)) if mixes else 1
 
 # %% ../../nbs/methods/10_patchmix.ipynb #d0723890
 def _draw(choices: tuple[int, ...]) -> int:
@@ -178,17 +185,41 @@ class PatchMix(Learner):
         return encoder(images)
 
 # %% ../../nbs/methods/10_patchmix.ipynb #1843be6c
-def patchmix(*, encoder: nn.Module, patch: int | Sequence[int] | None = None, num_mix: int | Sequence[int] = 2, mix_p: float = 1.0,
-             hidden: int = 4096, out: int = 256, temperature: float = 0.2, momentum: float | None = None, mu_epochs: int | None = None,
-             smooth_oto: float = 0.1, smooth_mix: float = 0.0, weights: tuple[float, float, float] = (1.0, 0.5, 0.5),
-             wrap: str = "accumulate", drop_path: float = 0.1) -> PatchMix:  # fmt: skip
-    """PatchMix with MoCo v3's heads. Defaults are the released code's for ViT-T; `patch` None: the encoder's own patch."""
-    if patch is None:
-        embedding = getattr(encoder, "patch_embed", None)
-        if embedding is None:
-            raise ValueError(f"{type(encoder).__name__} has no patches of its own: give patch, in pixels")
-        patch = int(embedding.patch_size[0])
-    options = MixOptions(_several(patch), _several(num_mix), mix_p, smooth_oto, smooth_mix, (weights[0], weights[1], weights[2]), wrap)
-    projector, predictor = moco_projector(width(encoder), hidden, out), moco_predictor(out, hidden)
-    return PatchMix(encoder=encoder, projector=projector, predictor=predictor, options=options, temperature=temperature,
-                    momentum=momentum, mu_epochs=mu_epochs, drop_path=drop_path)  # fmt: skip
+def _own_patch(encoder: nn.Module) -> int:
+    """The side of the encoder's own patches in pixels."""
+    embedding = getattr(encoder, "patch_embed", None)
+    if embedding is None:
+        name = type(encoder).__name__
+        raise ValueError(f"{name} has no patches of its own: give patch, in pixels")
+    return int(embedding.patch_size[0])
+
+
+def patchmix(
+    *,
+    encoder: nn.Module,
+    mixing: MixOptions = MixOptions(),
+    hidden: int = 4096,
+    out: int = 256,
+    temperature: float = 0.2,
+    momentum: float | None = None,
+    mu_epochs: int | None = None,
+    drop_path: float = 0.1,
+) -> PatchMix:
+    """PatchMix with MoCo v3's heads. Defaults are the released code's for ViT-T.
+
+    `hidden`, `out`: widths of the heads; `momentum`: of the momentum network, None for none;
+    `mu_epochs`: let it move once an epoch of so many; `drop_path`: of the encoder. Raises
+    `ValueError` where no patch is given and the encoder has none.
+    """
+    if mixing.patch is None:
+        mixing = replace(mixing, patch=_own_patch(encoder))
+    return PatchMix(
+        encoder=encoder,
+        projector=moco_projector(width(encoder), hidden, out),
+        predictor=moco_predictor(out, hidden),
+        options=mixing,
+        temperature=temperature,
+        momentum=momentum,
+        mu_epochs=mu_epochs,
+        drop_path=drop_path,
+    )

@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['Queries', 'Negatives', 'nce', 'rows', 'class_means', 'hard_pixels', 'entropy_cut', 'confident_pixels',
            'other_classes', 'class_graph', 'NegativeBank', 'bank_strata', 'confusable', 'released_rule', 'Picked',
-           'ContrastOptions', 'pick', 'contrast', 'PixelContrastLoss']
+           'ContrastOptions', 'QueryOptions', 'BankOptions', 'pick', 'contrast', 'PixelContrastLoss']
 
 # %% ../../nbs/methods/11_pixel_contrast.ipynb #18622161
 import difflib
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, get_args
 
 # %% ../../nbs/methods/11_pixel_contrast.ipynb #29c3c900
@@ -192,31 +193,85 @@ Queries = Literal["confident", "hard", "all"]
 Negatives = Literal["graph", "other", "bank"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ContrastOptions:
-    """What `PixelContrastLoss` picks, and how; the arguments of the same names."""
+    """What `PixelContrastLoss` compares. Raises `ValueError` for an unknown choice, for counts
+    below 1 and for temperatures that are not positive."""
 
+    # naive, stratified, stratified and antithetic; the paper's default: "sg"
     sampler: Sampler = "sg"
-    layout: Layout = "spatial"
-    grid: int = 4
+    layout: Layout = "spatial"  # what the strata are cut from (ours: the image); see `stratify`
+    grid: int = 4  # strata per axis: 16 in 2D, as the paper's SG-16
+    # which pixels ask: those the teacher is unsure of (ReCo; ours here), of low entropy (ARCO), all
     queries: Queries = "hard"
+    # which pixels answer: classes in proportion to their similarity (ReCo), all other pixels (the
+    # paper), or a bank of confused ones (the code)
     negatives: Negatives = "graph"
-    num_queries: int = 256
-    num_negatives: int = 512
-    keys: Literal["shared", "own"] = "shared"
-    positive: Literal["teacher", "student"] = "teacher"
+    num_queries: int = 256  # of each class, as released
+    num_negatives: int = 512  # of each class, or of each query; as in the paper
+    keys: Literal["shared", "own"] = "shared"  # "own": negatives of each query, as in the paper
+    positive: Literal["teacher", "student"] = "teacher"  # whose class mean; ReCo: the student's
+    temperature: float = 0.5  # tau of the scores, as released
+    graph_temperature: float = 0.5  # of the similarities between classes, as in ReCo
+    detach_keys: bool = True  # no gradient to teacher, means and negatives, as released
 
     def __post_init__(self) -> None:
-        for name, choices in (("sampler", get_args(Sampler)), ("layout", get_args(Layout)), ("queries", get_args(Queries)), ("negatives", get_args(Negatives)),
-                              ("keys", ("shared", "own")), ("positive", ("teacher", "student"))):  # fmt: skip
-            _check_choice(name, getattr(self, name), choices)
-        if self.num_queries < 1 or self.num_negatives < 1 or self.grid < 1:
-            raise ValueError(f"at least one query, one negative and one cell are needed, got {self.num_queries}, {self.num_negatives}, {self.grid}")
+        _check_choice("sampler", self.sampler, get_args(Sampler))
+        _check_choice("layout", self.layout, get_args(Layout))
+        _check_choice("queries", self.queries, get_args(Queries))
+        _check_choice("negatives", self.negatives, get_args(Negatives))
+        _check_choice("keys", self.keys, ("shared", "own"))
+        _check_choice("positive", self.positive, ("teacher", "student"))
+        counts = self.num_queries, self.num_negatives, self.grid
+        if min(counts) < 1:
+            got = ", ".join(map(str, counts))
+            raise ValueError(f"at least one query, one negative and one cell are needed, got {got}")
+        taus = self.temperature, self.graph_temperature
+        if not min(taus) > 0:
+            raise ValueError(f"temperatures must be positive, got {taus[0]} and {taus[1]}")
+
+# %% ../../nbs/methods/11_pixel_contrast.ipynb #77a99456
+@dataclass(frozen=True, kw_only=True)
+class QueryOptions:
+    """Which pixels are hard and which confident; values are the released code's."""
+
+    hard: float = 0.97  # a pixel is hard where the teacher gives its label less than this
+    sure: float = 0.3  # a confident query has at least this probability of its label
+    # share of the unlabelled pixels, those of least entropy, that is confident at the start; it
+    # falls to 0 over the training
+    alpha: float = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class BankOptions:
+    """The bank of `negatives="bank"`. Raises `ValueError` for an unknown choice."""
+
+    # keys of each class, or of every class alike; the code holds 50,000 of background, 30,000 of
+    # others
+    capacity: int | tuple[int, ...] = 4096
+    enqueue: int = 512  # keys that a class gains in one step at most; ours
+    # which pixels enter; "confusable": ours
+    bank_rule: Literal["confusable", "released"] = "confusable"
+    # what the bank holds at first; the code begins with a "zero" key in 2D, a "random" one in 3D
+    bank_start: Literal["empty", "zero", "random"] = "empty"
+
+    def __post_init__(self) -> None:
+        _check_choice("bank_rule", self.bank_rule, ("confusable", "released"))
+        _check_choice("bank_start", self.bank_start, ("empty", "zero", "random"))
 
 # %% ../../nbs/methods/11_pixel_contrast.ipynb #d6133ffb
-def pick(o: ContrastOptions, asks: Int[Tensor, "b *s"], label: Int[Tensor, "b *s"], means: Float[Tensor, "c d"], *, bank: NegativeBank | None = None,
-         positives: Int[Tensor, "b *s"] | None = None, graph_temperature: float = 0.5, generator: torch.Generator | None = None) -> Picked:  # fmt: skip
-    """Draw queries of each class from the pixels with `asks` = class, and negatives from those with another `label`, or from `bank`.
+def pick(
+    o: ContrastOptions,
+    asks: Int[Tensor, "b *s"],
+    label: Int[Tensor, "b *s"],
+    means: Float[Tensor, "c d"],
+    *,
+    bank: NegativeBank | None = None,
+    positives: Int[Tensor, "b *s"] | None = None,
+    generator: torch.Generator | None = None,
+) -> Picked:
+    """Draw queries of each class from the pixels with `asks` = class, and negatives from those with
+    another `label`, or from `bank`.
 
     `means`: class means that the graph is made of. No device sync, unless the layout is "official".
     """
@@ -224,14 +279,17 @@ def pick(o: ContrastOptions, asks: Int[Tensor, "b *s"], label: Int[Tensor, "b *s
     asking, answering = (stratify(x, c, layout=o.layout, grid=o.grid) for x in (asks, label))
     counts = answering.counts
     valid = (asking.counts > 0) & ((counts > 0).sum() > 1)
+    draw_like = partial(draw, sampler=o.sampler, generator=generator)
     sets = o.num_queries if o.keys == "own" else None
-    queries = draw(asking, o.num_queries, sampler=o.sampler, generator=generator)
+    queries = draw_like(asking, o.num_queries)
     if bank is not None:
-        keys = draw(bank_strata(bank, o.grid ** (label.ndim - 1), o.layout), o.num_negatives, sampler=o.sampler, sets=sets, generator=generator)
+        strata = bank_strata(bank, o.grid ** (label.ndim - 1), o.layout)
+        keys = draw_like(strata, o.num_negatives, sets=sets)
         valid = valid & (bank.filled > 0)
     else:
-        mix = other_classes(counts) if o.negatives == "other" else class_graph(means, counts, graph_temperature)
-        keys = draw(answering, o.num_negatives, mix=mix, sampler=o.sampler, sets=sets, generator=generator)
+        of_graph = o.negatives != "other"
+        mix = class_graph(means, counts, o.graph_temperature) if of_graph else other_classes(counts)
+        keys = draw_like(answering, o.num_negatives, mix=mix, sets=sets)
     return Picked(queries, keys, valid, label if positives is None else positives)
 
 # %% ../../nbs/methods/11_pixel_contrast.ipynb #fd028c62
@@ -256,86 +314,149 @@ def contrast(student: Float[Tensor, "b d *s"], source: Float[Tensor, "b d *s"], 
 
 # %% ../../nbs/methods/11_pixel_contrast.ipynb #a3e92d0e
 class _ContrastBase(nn.Module):
-    """Arguments of `PixelContrastLoss`."""
+    """Options and bank of `PixelContrastLoss`."""
 
-    def __init__(self, *, temperature: float = 0.5, graph_temperature: float = 0.5, hard: float = 0.97, sure: float = 0.3, alpha: float = 0.2,
-                 detach_keys: bool = True, num_classes: int | None = None, dim: int | None = None, capacity: int | tuple[int, ...] = 4096, enqueue: int = 512,
-                 bank_rule: Literal["confusable", "released"] = "confusable", bank_start: Literal["empty", "zero", "random"] = "empty",
-                 sampler: Sampler = "sg", layout: Layout = "spatial", grid: int = 4, queries: Queries = "hard", negatives: Negatives = "graph",
-                 num_queries: int = 256, num_negatives: int = 512, keys: Literal["shared", "own"] = "shared",
-                 positive: Literal["teacher", "student"] = "teacher") -> None:  # fmt: skip
+    def __init__(
+        self,
+        *,
+        options: ContrastOptions = ContrastOptions(),
+        chosen: QueryOptions = QueryOptions(),
+        memory: BankOptions = BankOptions(),
+        num_classes: int | None = None,
+        dim: int | None = None,
+    ) -> None:
         super().__init__()
-        self.options = ContrastOptions(sampler, layout, grid, queries, negatives, num_queries, num_negatives, keys, positive)
-        _check_choice("bank_rule", bank_rule, ("confusable", "released"))
-        _check_choice("bank_start", bank_start, ("empty", "zero", "random"))
-        if not (temperature > 0 and graph_temperature > 0):
-            raise ValueError(f"temperatures must be positive, got {temperature} and {graph_temperature}")
-        self.temperature, self.graph_temperature = temperature, graph_temperature
-        self.hard, self.sure, self.alpha, self.detach_keys = hard, sure, alpha, detach_keys
-        self.enqueue, self.bank_rule = enqueue, bank_rule
+        self.options, self.chosen, self.memory = options, chosen, memory
         self.bank: NegativeBank | None = None
-        if negatives == "bank":
+        if options.negatives == "bank":
             if num_classes is None or dim is None:
                 raise ValueError("negatives='bank' needs num_classes and dim")
-            self.bank = NegativeBank(num_classes, dim, capacity=capacity, start=bank_start)
+            self.bank = NegativeBank(
+                num_classes, dim, capacity=memory.capacity, start=memory.bank_start
+            )
 
-    def fill_bank(self, teacher: Float[Tensor, "b d *s"], label: Int[Tensor, "b *s"], probs: Float[Tensor, "b c *s"], entropy: Float[Tensor, "b *s"] | None,
-                  labelled: int, share: float, generator: torch.Generator | None) -> None:  # fmt: skip
-        """Put this step's wrong answers into the bank, where there is one and the module is in training."""
-        if self.bank is not None and self.training:
-            released = self.bank_rule == "released" and entropy is not None
-            chosen = released_rule(label, probs, entropy, labelled, share, self.hard) if released and entropy is not None else confusable(label, probs)
-            self.bank.enqueue(teacher, chosen, self.enqueue, generator)
+    def fill_bank(
+        self,
+        teacher: Float[Tensor, "b d *s"],
+        label: Int[Tensor, "b *s"],
+        probs: Float[Tensor, "b c *s"],
+        entropy: Float[Tensor, "b *s"] | None,
+        labelled: int,
+        share: float,
+        generator: torch.Generator | None,
+    ) -> None:
+        """Put this step's wrong answers into the bank, if there is one, in training."""
+        if self.bank is None or not self.training:
+            return
+        if self.memory.bank_rule == "released" and entropy is not None:
+            enter = released_rule(label, probs, entropy, labelled, share, self.chosen.hard)
+        else:
+            enter = confusable(label, probs)
+        self.bank.enqueue(teacher, enter, self.memory.enqueue, generator)
 
 # %% ../../nbs/methods/11_pixel_contrast.ipynb #1ba8e0ce
-def _check_inputs(loss: _ContrastBase, student: Tensor, teacher: Tensor, label: Tensor, probs: Tensor, entropy: Tensor | None) -> None:
+def _check_inputs(
+    loss: _ContrastBase,
+    student: Tensor,
+    teacher: Tensor,
+    label: Tensor,
+    probs: Tensor,
+    entropy: Tensor | None,
+) -> None:
     for name, x in (("student", student), ("teacher", teacher), ("probs", probs)):
         if x.shape[0] != label.shape[0] or x.shape[2:] != label.shape[1:]:
-            raise ValueError(f"{name} is {tuple(x.shape)} and the labels are {tuple(label.shape)}: bring them to the same batch and size first")
+            shapes = f"{name} is {tuple(x.shape)} and the labels are {tuple(label.shape)}"
+            raise ValueError(f"{shapes}: bring them to the same batch and size first")
     if student.shape[1] != teacher.shape[1]:
-        raise ValueError(f"student and teacher representations have {student.shape[1]} and {teacher.shape[1]} channels")
-    bank = loss.bank
-    if bank is not None and bank.keys.shape[::2] != (probs.shape[1], teacher.shape[1]):
-        raise ValueError(f"the bank holds {bank.keys.shape[0]} classes of dimension {bank.keys.shape[2]}, got {probs.shape[1]} and {teacher.shape[1]}")
-    if entropy is None and (loss.options.queries == "confident" or (bank is not None and loss.bank_rule == "released")):
+        got = f"{student.shape[1]} and {teacher.shape[1]}"
+        raise ValueError(f"student and teacher representations have {got} channels")
+    bank, wanted = loss.bank, (probs.shape[1], teacher.shape[1])
+    if bank is not None and bank.keys.shape[::2] != wanted:
+        held = f"{bank.keys.shape[0]} classes of dimension {bank.keys.shape[2]}"
+        raise ValueError(f"the bank holds {held}, got {wanted[0]} and {wanted[1]}")
+    if entropy is None and (
+        loss.options.queries == "confident"
+        or (bank is not None and loss.memory.bank_rule == "released")
+    ):
         raise ValueError("confident queries and the released bank rule need the student's entropy")
 
-# %% ../../nbs/methods/11_pixel_contrast.ipynb #64ab28ad
-class PixelContrastLoss(_ContrastBase):
-    """ARCO's contrastive loss; see `ContrastOptions` for sampler, layout, grid, queries, negatives, keys, positive and the numbers.
-
-    `detach_keys`: no gradient to teacher, means and negatives. `hard`, `sure`: thresholds of hard and of confident queries; `alpha`: share of
-    unlabelled pixels that is confident at the start. The bank (`negatives="bank"`) needs `num_classes` and `dim`; a class gains `enqueue` keys
-    a step at most. Sources: ARCO (section 3, app. E, code), ReCo (Liu et al. 2022), U2PL (Wang et al. 2022).
-    """
+# %% ../../nbs/methods/11_pixel_contrast.ipynb #64ab28ac
+class _Picking(_ContrastBase):
+    """Draws what a step compares."""
 
     @torch.no_grad()
-    def pick(self, student: Float[Tensor, "b d *s"], teacher: Float[Tensor, "b d *s"], label: Int[Tensor, "b *s"], probs: Float[Tensor, "b c *s"], *,
-             labelled: int = 0, entropy: Float[Tensor, "b *s"] | None = None, progress: float = 0.0,
-             generator: torch.Generator | None = None) -> Picked:  # fmt: skip
-        """What a step compares; in training it fills the bank first. Arguments as for the loss itself."""
+    def pick(
+        self,
+        student: Float[Tensor, "b d *s"],
+        teacher: Float[Tensor, "b d *s"],
+        label: Int[Tensor, "b *s"],
+        probs: Float[Tensor, "b c *s"],
+        *,
+        labelled: int = 0,
+        entropy: Float[Tensor, "b *s"] | None = None,
+        progress: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> Picked:
+        """What a step compares; in training it fills the bank first. Arguments as for the loss
+        itself."""
         _check_inputs(self, student, teacher, label, probs, entropy)
-        o, c, share, asks, positives = self.options, probs.shape[1], self.alpha * (1 - progress), label, label
+        o, c, share, asks, positives = (
+            self.options,
+            probs.shape[1],
+            self.chosen.alpha * (1 - progress),
+            label,
+            label,
+        )
         if o.queries == "hard":
-            asks = hard_pixels(label, probs, self.hard)
+            asks = hard_pixels(label, probs, self.chosen.hard)
         elif o.queries == "confident" and entropy is not None:
             positives = confident_pixels(label, entropy, labelled, share)
-            asks = torch.where(_label_prob(probs, label) > self.sure, positives, -1)
+            asks = torch.where(_label_prob(probs, label) > self.chosen.sure, positives, -1)
         self.fill_bank(teacher, label, probs, entropy, labelled, share, generator)
         source = teacher if o.positive == "teacher" else student
         means = class_means(source, label, c) if o.negatives == "graph" else source.new_zeros(c, 1)
-        picked = pick(o, asks, label, means, bank=self.bank, positives=positives, graph_temperature=self.graph_temperature, generator=generator)
-        known = o.negatives == "graph" and positives is label and self.detach_keys
+        picked = pick(
+            o, asks, label, means, bank=self.bank, positives=positives, generator=generator
+        )
+        known = o.negatives == "graph" and positives is label and o.detach_keys
         return replace(picked, means=means) if known else picked
 
-    def forward(self, student: Float[Tensor, "b d *s"], teacher: Float[Tensor, "b d *s"], label: Int[Tensor, "b *s"], probs: Float[Tensor, "b c *s"], *,
-                labelled: int = 0, entropy: Float[Tensor, "b *s"] | None = None, progress: float = 0.0,
-                generator: torch.Generator | None = None) -> Float[Tensor, ""]:  # fmt: skip
-        """The loss. `label`: ground truth in the first `labelled` rows, pseudo-labels in the others, -1 to ignore; `probs`: the teacher's;
-        `entropy`: the student's, for confident queries and the released bank rule; `progress` in [0, 1] shrinks the confident share."""
-        picked = self.pick(student, teacher, label, probs, labelled=labelled, entropy=entropy, progress=progress, generator=generator)
+# %% ../../nbs/methods/11_pixel_contrast.ipynb #64ab28ad
+class PixelContrastLoss(_Picking):
+    """ARCO's contrastive loss between student and teacher representations of pixels.
+
+    `options`: what is compared; `chosen`: which pixels are hard or confident; `memory`: the bank,
+    which `negatives="bank"` makes and which needs `num_classes` and `dim`. Sources: ARCO (section
+    3, app. E, code), ReCo (Liu et al. 2022), U2PL (Wang et al. 2022).
+    """
+
+    def forward(
+        self,
+        student: Float[Tensor, "b d *s"],
+        teacher: Float[Tensor, "b d *s"],
+        label: Int[Tensor, "b *s"],
+        probs: Float[Tensor, "b c *s"],
+        *,
+        labelled: int = 0,
+        entropy: Float[Tensor, "b *s"] | None = None,
+        progress: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> Float[Tensor, ""]:
+        """The loss. `label`: ground truth in the first `labelled` rows, pseudo-labels in the
+        others, -1 to ignore; `probs`: the teacher's; `entropy`: the student's, for confident
+        queries and the released bank rule; `progress` in [0, 1] shrinks the confident share."""
+        picked = self.pick(
+            student,
+            teacher,
+            label,
+            probs,
+            labelled=labelled,
+            entropy=entropy,
+            progress=progress,
+            generator=generator,
+        )
         source = teacher if self.options.positive == "teacher" else student
         pool = teacher if self.bank is None else self.bank.keys.flatten(0, 1).clone()
-        if self.detach_keys:
+        if self.options.detach_keys:
             source, pool = source.detach(), pool.detach()
-        return contrast(student, source, pool, picked, self.temperature)
+        return contrast(student, source, pool, picked, self.options.temperature)

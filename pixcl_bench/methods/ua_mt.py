@@ -18,6 +18,7 @@ from torch import Tensor
 # %% ../../nbs/methods/23_ua_mt.ipynb #5ab1afa2
 from ..dense_losses import entropy, probabilities, ramp_up
 from ..memory import EMA
+from .mean_teacher import TeacherOptions
 from .segmenter import Ramp, Segmenter, add_noise
 from ..nets.segmentation import SegNet
 
@@ -54,36 +55,65 @@ def gated_consistency(
 
 # %% ../../nbs/methods/23_ua_mt.ipynb #b73abfcd
 class UncertaintyAwareMeanTeacher(Segmenter):
-    """Mean Teacher whose consistency counts only where the mean of `passes` noisy answers of the teacher has low entropy."""
+    """Mean Teacher whose consistency counts only where the mean of `passes` noisy answers of the
+    teacher has low entropy."""
 
-    def __init__(self, *, network: SegNet, ramp: Ramp, alpha: float = 0.99, passes: int = 8, noise: float = 0.1, clip: float = 0.2,
-                 constants: Literal["released", "classes"] = "released", teacher_dropout: bool = True, ce: float = 0.5,
-                 dice: float = 0.5) -> None:  # fmt: skip
-        super().__init__(network=network, teacher=True, alpha=alpha, teacher_dropout=teacher_dropout, ce=ce, dice=dice)
+    def __init__(
+        self,
+        *,
+        network: SegNet,
+        ramp: Ramp,
+        slow: TeacherOptions = TeacherOptions(),
+        passes: int = 8,
+        constants: Literal["released", "classes"] = "released",
+        ce: float = 0.5,
+        dice: float = 0.5,
+    ) -> None:
+        super().__init__(network=network, teacher=True, alpha=slow.alpha,
+                         teacher_dropout=slow.teacher_dropout, ce=ce, dice=dice)  # fmt: skip
         if passes < 2 or passes % 2:
             raise ValueError(f"passes is an even number of at least 2, got {passes}")
         if constants not in ("released", "classes"):
             raise ValueError(f"constants is 'released' or 'classes', got {constants!r}")
-        self.ramp, self.passes, self.noise, self.clip = ramp, passes, noise, clip
+        self.ramp, self.slow, self.passes = ramp, slow, passes
         self.classes = 2 if constants == "released" else network.num_classes
 
     def losses(self, batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
         assert self.teacher is not None
         images = batch["unlabelled"]
         labelled, guess = self.both(batch)
-        target = probabilities(self.teacher(add_noise(images, self.noise, self.clip)))
-        mean = mean_answer(self.teacher, images, passes=self.passes, noise=self.noise, clip=self.clip)
+        target = probabilities(self.teacher(self.slow.disturbed(images)))
+        o = self.slow
+        mean = mean_answer(self.teacher, images, passes=self.passes, noise=o.noise, clip=o.clip)
         sure = entropy(mean) < threshold(progress, self.classes)
-        supervised, agree = self.supervised(labelled, batch["label"]), gated_consistency(guess, target, sure, self.classes)
+        supervised = self.supervised(labelled, batch["label"])
+        agree = gated_consistency(guess, target, sure, self.classes)
         loss = supervised + self.ramp(progress) * agree
-        return {"loss": loss, "supervised": supervised.detach(), "consistency": agree.detach(), "sure": sure.float().mean()}
+        logged = {"supervised": supervised.detach(), "consistency": agree.detach()}
+        return {"loss": loss, **logged, "sure": sure.float().mean()}
 
 # %% ../../nbs/methods/23_ua_mt.ipynb #3ff355b2
-def ua_mt(*, network: SegNet, weight: float = 0.1, length: float = 1.0, stairs: int = 40, start: float = 0.0, alpha: float = 0.99,
-          passes: int = 8, noise: float = 0.1, clip: float = 0.2, constants: Literal["released", "classes"] = "released",
-          teacher_dropout: bool = True, ce: float = 0.5, dice: float = 0.5) -> UncertaintyAwareMeanTeacher:  # fmt: skip
-    """UA-MT with the paper's values. `start`, `length`: fractions of the training; `passes`: answers that are averaged, even;
-    `constants`: 2 and ln 2 as released, or C and ln C; the rest as in Mean Teacher."""
-    ramp = Ramp(weight=weight, length=length, stairs=stairs, start=start)
-    return UncertaintyAwareMeanTeacher(network=network, ramp=ramp, alpha=alpha, passes=passes, noise=noise, clip=clip, constants=constants,
-                                       teacher_dropout=teacher_dropout, ce=ce, dice=dice)  # fmt: skip
+def ua_mt(
+    *,
+    network: SegNet,
+    ramp: Ramp = Ramp(weight=0.1, length=1.0, stairs=40, start=0.0),
+    slow: TeacherOptions = TeacherOptions(),
+    passes: int = 8,
+    constants: Literal["released", "classes"] = "released",
+    ce: float = 0.5,
+    dice: float = 0.5,
+) -> UncertaintyAwareMeanTeacher:
+    """UA-MT with the paper's values.
+
+    `passes`: answers that are averaged, an even number; `constants`: 2 and ln 2 as released, or the
+    number of classes C and ln C; the rest as in Mean Teacher.
+    """
+    return UncertaintyAwareMeanTeacher(
+        network=network,
+        ramp=ramp,
+        slow=slow,
+        passes=passes,
+        constants=constants,
+        ce=ce,
+        dice=dice,
+    )

@@ -25,6 +25,7 @@ from torch import Tensor
 # %% ../../nbs/tasks/00_image_ssl.ipynb #f985bd47
 from ..data.images import ImageSet
 from ..methods.base import Learner
+from ..methods.options import group_options
 from ..metrics import classification, diagnostics
 from ..nets.encoders import build_encoder
 from ..nets.heads import random_head
@@ -56,7 +57,7 @@ def make_learner(target: str, args: Mapping[str, Any], settings: ImageSSLSetting
     offered = {"encoder": encoder, "num_classes": num_classes}
     wanted = {k: v for k, v in offered.items() if k in inspect.signature(builder).parameters}
     runtime.seed_all(runtime.derive_seed(seed, "heads"))
-    return builder(**wanted, **args)
+    return builder(**wanted, **group_options(builder, args))
 
 # %% ../../nbs/tasks/00_image_ssl.ipynb #71635da4
 def two_views(settings: ImageSSLSettings, mean: tuple[float, ...], std: tuple[float, ...]) -> TwoViews:

@@ -24,6 +24,7 @@ from torch import Tensor
 # %% ../../nbs/tasks/02_landmarks.ipynb #0b7cd0a9
 from ..data.landmarks import LandmarkSet
 from ..methods.localiser import Localiser, Preparation, Support
+from ..methods.options import group_options
 from ..metrics import landmarks as metrics
 from ..nets.dense import build_dense
 from .image_ssl import find_builder
@@ -106,7 +107,7 @@ def make_learner(target: str, args: Mapping[str, Any], settings: LandmarksSettin
         runtime.seed_all(runtime.derive_seed(seed, "network"))
         offered["network"] = build_dense(settings.network, width=settings.width, levels=settings.levels, pretrained=settings.pretrained)
     runtime.seed_all(runtime.derive_seed(seed, "heads"))
-    learner = builder(**{k: v for k, v in offered.items() if k in names}, **args)
+    learner = builder(**{k: v for k, v in offered.items() if k in names}, **group_options(builder, args))
     if not isinstance(learner, Localiser):
         raise TypeError(f"{target} builds a {type(learner).__name__}: the task landmarks needs a Localiser, with locate(images, supports)")
     return learner

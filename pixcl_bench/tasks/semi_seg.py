@@ -24,6 +24,7 @@ from torch import Tensor
 # %% ../../nbs/tasks/01_semi_seg.ipynb #429fae4e
 from ..data.volumes import Case, VolumeSet
 from ..methods.segmenter import Segmenter
+from ..methods.options import group_options
 from ..metrics import segmentation as metrics
 from ..nets.segmentation import build_network
 from ..spatial import SpatialAugment, random_crop, resize_nearest
@@ -149,7 +150,7 @@ def make_learner(target: str, args: Mapping[str, Any], settings: SemiSegSettings
     offered = {"network": network, "num_classes": num_classes}
     wanted = {k: v for k, v in offered.items() if k in inspect.signature(builder).parameters}
     runtime.seed_all(runtime.derive_seed(seed, "heads"))
-    learner = builder(**wanted, **args)
+    learner = builder(**wanted, **group_options(builder, args))
     if not isinstance(learner, Segmenter):
         raise TypeError(f"{target} builds a {type(learner).__name__}: the task semi_seg needs a Segmenter, with segment(images)")
     return learner

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pixcl_bench import runtime
 from pixcl_bench.methods.base import Learner
+from pixcl_bench.methods.options import group_options
 from pixcl_bench.tasks.image_ssl import find_builder
 from pixcl_bench.tasks.settings import TrainingSettings
 from pixcl_bench.train import TrainConfig, TrainResult, fit
@@ -53,7 +54,8 @@ def build_learner(
     builder = find_builder(target)
     names = inspect.signature(builder).parameters
     runtime.seed_all(runtime.derive_seed(seed, "heads"))
-    return builder(**{name: make() for name, make in offered.items() if name in names}, **args)
+    given = {name: make() for name, make in offered.items() if name in names}
+    return builder(**given, **group_options(builder, args))
 
 
 @dataclass
