@@ -161,7 +161,7 @@ def test_csv_keeps_the_records_scale(config):
 
 
 def test_html_is_escaped(config):
-    text = (fake.ROOT / "benchmarks.yaml").read_text()
+    text = fake.text()
     bad = fake.load(text.replace("title: SimCLR\n", 'title: "<b>|&"\n'))
     table = one(bad, fake.grid(2))
     assert "&lt;b&gt;|&amp;" in tables.html_table(table)
@@ -269,11 +269,11 @@ def test_devices_and_profiles_are_decided_apart(config):
 
 
 def claim_config(**fields):
-    text = (fake.ROOT / "benchmarks.yaml").read_text()
+    text = fake.text()
     lines = "".join(f"    {name}: {value}\n" for name, value in fields.items())
-    head, _, tail = text.partition("claims:\n")
+    head = text.partition("    claims:\n")[0]
     claim = f"  - id: made-up\n    task: image_ssl\n    origin: control\n    statement: Made up.\n{lines}"
-    return fake.load(head + "claims:\n" + claim + tail[tail.index("# The papers' own") :])
+    return fake.load(head + "claims:\n" + claim)
 
 
 @pytest.mark.parametrize(
@@ -301,9 +301,9 @@ def test_threshold_claims(bound, word):
 
 
 def test_smaller_can_be_better():
-    text = (fake.ROOT / "benchmarks.yaml").read_text()
+    text = fake.text()
     made = fake.load(
-        text.replace('label: "kNN top-1 (k = 20)", direction: max', 'label: "error", direction: min')
+        text.replace('label: kNN top-1 (k = 20), direction: max', 'label: "error", direction: min')
     )
     found = by_id(claims.decide_claims(made, fake.grid(10, profile="study")))
     assert found["patchmix-over-moco-v3"].verdict == "contradicted"

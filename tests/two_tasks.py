@@ -77,27 +77,13 @@ REPORTED = """\
 
 
 def text() -> str:
-    """`benchmarks.yaml` with the part of a second task put in."""
+    """`benchmarks.yaml` in one file, with the part of a second task put in."""
     lines = [
         f"      {name}: {{title: '{title}', role: {role}, learner: 'pixcl_bench.methods.simclr:simclr'}}"
         for name, (title, role, _) in METHODS.items()
     ]
-    whole = (fake.ROOT / "benchmarks.yaml").read_text(encoding="utf-8")
-    top = whole[: whole.index("\ntasks:")]
-    own = whole[whole.index("\n  image_ssl:") + 1 :]
-    ends = [own.find(f"\n{mark}") for mark in ("claims:", "  semi_seg:")]
-    image_ssl = own[: min(end for end in ends if end >= 0) + 1]
-    claims, reported = whole[whole.index("\nclaims:") + 1 :].split("\nreported:\n")
-    tasks = image_ssl + TASK.replace("METHODS", "\n".join(lines))
-    return f"{top}\ntasks:\n{tasks}\n{_own(claims)}{CLAIMS}\nreported:\n{_own(reported)}{REPORTED}"
-
-
-def _own(rows: str) -> str:
-    """The rows about image_ssl of a list in the file, with the line of its name."""
-    import re
-
-    parts = re.split(r"(?m)^(?=  - )", rows)
-    return "".join(p.rstrip() + "\n" for i, p in enumerate(parts) if not i or "task: image_ssl" in p)
+    task = TASK.replace("METHODS", "\n".join(lines))
+    return f"{fake.text()}{task}\nclaims:\n{CLAIMS}\nreported:\n{REPORTED}"
 
 
 def load() -> Config:

@@ -1,6 +1,7 @@
 """`benchmarks.yaml`: load it, or list everything that is wrong with it."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ from pydantic import BaseModel, ValidationError
 from pixcl_bench.bench import settings as merging
 from pixcl_bench.bench.checks import cross_checks
 from pixcl_bench.bench.errors import ConfigError, Problem, UsageError, nearest
+from pixcl_bench.bench.includes import read_document
 from pixcl_bench.bench.loaded import Config, Rows
 from pixcl_bench.bench.schema import Benchmarks, Claim, Reported
-from pixcl_bench.bench.yamlpos import Document, KeyPath, parse
+from pixcl_bench.bench.yamlpos import Document, KeyPath
 
 __all__ = ["Config", "check_config", "find_config", "load_config", "validated"]
 
@@ -40,36 +42,29 @@ def load_config(path: Path | str | None = None) -> Config:
 
 def check_config(path: Path | str | None = None) -> list[Problem]:
     """Every problem of a configuration file, in the order of its lines; an empty list where it is right."""
-    return sorted(set(_load(path)[1]))
+    return _load(path)[1]
 
 
 def _load(path: Path | str | None) -> tuple[Config | None, list[Problem]]:
     place = Path(path) if path else find_config()
-    name = _shown(place)
-    try:
-        text = place.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        return None, [Problem(name, 1, 1, "", f"not UTF-8 text: {error.reason} at byte {error.start}")]
-    except OSError as error:
-        raise UsageError(f"{name}: cannot be read: {error.strerror}") from error
-    document = parse(text, name)
+    document = read_document(place)
     problems = list(document.problems)
-    if not isinstance(document.data, dict):
-        return None, problems or [Problem(name, 1, 1, "", "the file is not a mapping of keys")]
+    if document.data is None:
+        return None, _each_once(problems)
     benchmarks, rows, found = validated(document)
     problems += found
     if benchmarks is None:
-        return None, problems
+        return None, _each_once(problems)
     place = place.resolve()
     config = Config(place, _root(place, benchmarks), benchmarks, document)
-    return config, [*problems, *cross_checks(config, rows)]
+    return config, _each_once([*problems, *cross_checks(config, rows)])
 
 
-def _shown(path: Path) -> str:
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+def _each_once(problems: Iterable[Problem]) -> list[Problem]:
+    """The problems in the order of their lines. What several entries take over from one place is wrong once,
+    there."""
+    found = {(p.file, p.line, p.column, p.message): p for p in sorted(problems, reverse=True)}
+    return sorted(found.values())
 
 
 def _root(path: Path, benchmarks: Benchmarks) -> Path:

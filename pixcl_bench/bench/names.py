@@ -43,9 +43,9 @@ def duplicates(config: Config, at: KeyPath, values: Iterable[Any], kind: str) ->
     first: dict[Any, int] = {}
     for i, value in enumerate(values):
         if value in first:
-            line = config.document.mark((*at, first[value])).line
+            line = config.document.line((*at, first[value]), (*at, i))
             yield config.document.problem(
-                (*at, i), f"duplicate {kind} {value!r}: first on line {line}", "remove one"
+                (*at, i), f"duplicate {kind} {value!r}: first on {line}", "remove one"
             )
         first.setdefault(value, i)
 
@@ -64,6 +64,7 @@ def task_names(config: Config, name: str, task: Task) -> Iterator[Problem]:
 
     at: KeyPath = ("tasks", name)
     methods = _written(config, "tasks", name, "methods")
+    usable = [*methods, *_written(config, "tasks", name, "groups", "methods")]
     yield from among(
         config, (*at, "primary"), "metric", task.primary, _written(config, "tasks", name, "metrics")
     )
@@ -82,12 +83,13 @@ def task_names(config: Config, name: str, task: Task) -> Iterator[Problem]:
             yield config.document.problem(
                 here, f"unknown profile {profile!r}", nearest(profile, profiles), key=True
             )
-        yield from _budget_names(config, here, budget, methods)
+        yield from _budget_names(config, here, budget, usable)
         yield from duplicates(config, (*here, "seeds"), budget.seeds or [], "seed")
 
 
 def _budget_names(config: Config, at: KeyPath, budget: Budget, methods: list[str]) -> Iterator[Problem]:
-    datasets = _written(config, *map(str, at[:2]), "datasets")
+    task = [str(part) for part in at[:2]]
+    datasets = [*_written(config, *task, "datasets"), *_written(config, *task, "groups", "datasets")]
     listed = _listed(config, (*at, "datasets"))
     yield from duplicates(config, (*at, "datasets"), listed, "data set")
     for i, name in enumerate(listed):
@@ -135,10 +137,10 @@ def claim_problems(config: Config, rows: list[int]) -> Iterator[Problem]:
     for row, claim in zip(rows, config.claims, strict=True):
         at: KeyPath = ("claims", row)
         if claim.id in first:
-            line = config.document.mark(("claims", first[claim.id], "id")).line
+            line = config.document.line(("claims", first[claim.id], "id"), (*at, "id"))
             yield config.document.problem(
                 (*at, "id"),
-                f"duplicate claim {claim.id!r}: first on line {line}",
+                f"duplicate claim {claim.id!r}: first on {line}",
                 "claims have ids of their own",
             )
         first.setdefault(claim.id, row)

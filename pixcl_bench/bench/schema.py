@@ -1,4 +1,7 @@
-"""The models of `benchmarks.yaml`: strict, and closed against unknown keys."""
+"""The models of `benchmarks.yaml`: strict, and closed against unknown keys.
+
+They describe what stands in the files. `extends`, groups and included files are resolved before
+(`bench/includes.py`, `bench/inherit.py`): the models see every entry whole."""
 
 from typing import Annotated, Any, Literal
 
@@ -10,6 +13,7 @@ Seconds = Annotated[float, Field(gt=0.0)]
 Text = Annotated[str, Field(min_length=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 Settings = dict[str, Any]
+MOST_SEEDS = 1000
 
 
 def _all(value: object) -> object:
@@ -28,8 +32,21 @@ def _by_name(value: object) -> object:
     return value
 
 
+def _counted(value: object) -> object:
+    """A number of seeds as the list that it stands for: `9` is 0 to 8."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return value
+    if not 1 <= value <= MOST_SEEDS:
+        raise ValueError(
+            f"seeds: a number of seeds is from 1 to {MOST_SEEDS}, got {value}: "
+            f"write [{value}] for the one seed {value}"
+        )
+    return list(range(value))
+
+
 Methods = Annotated[list[str], Field(min_length=1), BeforeValidator(_all)]
-Seeds = Annotated[list[Seed], Field(min_length=1)]
+Seeds = Annotated[list[Seed], Field(min_length=1), BeforeValidator(_counted)]
+Names = Annotated[list[Text], Field(min_length=1)]
 
 
 class _Strict(BaseModel):
@@ -37,7 +54,8 @@ class _Strict(BaseModel):
 
 
 class Profile(_Strict):
-    """How often and how long: the seeds, the CPU threads of a run, and its time limit in seconds."""
+    """How often and how long: the seeds (a list, or their number: `9` is 0 to 8), the CPU threads of a run,
+    and its time limit in seconds."""
 
     purpose: Text
     seeds: Seeds
@@ -56,15 +74,19 @@ class Metric(_Strict):
 
 
 class DatasetEntry(_Strict):
-    """A data set of a task, with what it changes in the settings."""
+    """A data set of a task, with what it changes in the settings. `extends`: the data set of the task whose
+    entry it takes over where it says nothing else itself."""
 
+    extends: Text | None = None
     settings: Settings = {}
 
 
 class Method(_Strict):
     """A method of a task: its learner `package.module:builder` (or the name of an entry point) and the
-    builder's arguments."""
+    builder's arguments. `extends`: the method of the task whose entry it takes over, all but the title, where
+    it says nothing else itself."""
 
+    extends: Text | None = None
     title: Text
     role: Literal["floor", "baseline", "method", "ablation", "ceiling"]
     learner: Text
@@ -88,8 +110,10 @@ class Budget(_Strict):
     """What a profile runs of a task: data sets (in the file a list of names, or a mapping with what changes
     on each), methods (`all` is read as `["all"]`), seeds (those of the profile where None), the settings of
     the budget, and by method the arguments (a wider head, say) and the settings of its own, `own` (another
-    learning rate, say), that replace the method's there."""
+    learning rate, say), that replace the method's there. In the file the name of a group may stand for its
+    data sets or methods. `extends`: the budget of the task that it takes over where it says nothing else."""
 
+    extends: Text | None = None
     datasets: Annotated[dict[str, BudgetDataset], Field(min_length=1), BeforeValidator(_by_name)]
     methods: Methods = ["all"]
     seeds: Seeds | None = None
@@ -98,9 +122,18 @@ class Budget(_Strict):
     own: dict[str, Settings] = {}
 
 
+class Groups(_Strict):
+    """Lists of methods and of data sets with a name, which budgets may use in place of the members."""
+
+    methods: dict[Name, Names] = {}
+    datasets: dict[Name, Names] = {}
+
+
 class Task(_Strict):
-    """One evaluation protocol: its notebook and code, metrics, data sets, methods, and a budget for each
-    profile. `literature`: titles of methods that only stand in the reported numbers."""
+    """One evaluation protocol: its notebook and code, metrics, data sets, methods, groups of both, and a
+    budget for each profile. `literature`: titles of methods that only stand in the reported numbers.
+    `reported`: the CSV file of these, relative to `benchmarks.yaml`. `claims` of the task stand here without
+    `task`; when the files are read they move to the list of all claims, so that the model has none."""
 
     title: Text
     notebook: Text
@@ -115,8 +148,11 @@ class Task(_Strict):
     settings: Settings = {}
     datasets: Annotated[dict[Name, DatasetEntry], Field(min_length=1)]
     methods: Annotated[dict[Name, Method], Field(min_length=1)]
+    groups: Groups = Groups()
     literature: dict[Name, Text] = {}
     budgets: dict[str, Budget]
+    claims: list[Settings] = []
+    reported: Text | None = None
 
 
 _BY_KIND: dict[str, set[str]] = {
@@ -181,9 +217,11 @@ class Reported(_Strict):
 
 
 class Benchmarks(_Strict):
-    """The whole of `benchmarks.yaml`."""
+    """The whole of `benchmarks.yaml` with its included files (`include`: each holds the entry of one task,
+    named as the file)."""
 
     version: Literal[1]
+    include: list[Text] = []
     profiles: Annotated[dict[Name, Profile], Field(min_length=1)]
     tasks: Annotated[dict[Name, Task], Field(min_length=1)]
     claims: list[Claim] = []

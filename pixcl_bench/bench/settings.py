@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from pixcl_bench.bench.errors import UsageError, nearest
 from pixcl_bench.bench.schema import Budget, BudgetDataset, DatasetEntry, Method, Task
-from pixcl_bench.bench.yamlpos import KeyPath, as_number, is_number, show_path
+from pixcl_bench.bench.yamlpos import KeyPath, parse, show_path
 
 Layer = tuple[KeyPath, Mapping[str, Any]]
 OVERRIDE = "--set"
@@ -173,10 +173,11 @@ def override_errors(error: ValidationError, model: type[BaseModel]) -> Iterator[
 
 
 def read_value(text: str) -> Any:
-    """A value of the command line, read as YAML; `1e-3` is a number here."""
-    import yaml
-
-    value = yaml.safe_load(text)
-    if isinstance(value, str) and is_number(value):
-        return yaml.safe_load(as_number(value))
-    return value
+    """A value of the command line, read as YAML; None where it is empty. Raises UsageError."""
+    if not text.strip():
+        return None
+    document = parse(text, OVERRIDE)
+    for problem in document.problems:
+        hint = f" ({problem.hint})" if problem.hint else ""
+        raise UsageError(f"{OVERRIDE} {text}: {problem.message}{hint}")
+    return document.data
