@@ -8,8 +8,8 @@ import numpy as np
 
 from pixcl_bench.bench import store
 from pixcl_bench.bench.config import Config, validated
-from pixcl_bench.bench.store import Record
 from pixcl_bench.bench.includes import assemble
+from pixcl_bench.bench.store import Record
 from pixcl_bench.bench.yamlpos import parse
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,8 +32,8 @@ def text() -> str:
 
 
 def load(config: str | None = None, tasks: tuple[str, ...] = ("image_ssl",)) -> Config:
-    """`benchmarks.yaml` (or this text of one) without the checks that read source code and data, and without
-    what is about other tasks."""
+    """`benchmarks.yaml` (or this text of one) without the checks that read source code and data,
+    and without what is about other tasks."""
     config = config or (ROOT / "benchmarks.yaml").read_text(encoding="utf-8")
     document = assemble(parse(config, "benchmarks.yaml"), ROOT)
     document.data["tasks"] = {k: v for k, v in document.data["tasks"].items() if k in tasks}
@@ -69,10 +69,16 @@ def record(method: str, seed: int, value: float | None = None, **changes) -> Rec
         "data": {"fingerprint": "f" * 64},
         "timings": {"train_seconds": 20.5 + seed, "images_per_second": 640.0},
         "environment": {
-            "version_torch": "2.13.0+cpu", "cpu": "Model <X> & co", "threads": 1, "hostless": seed % 2,
+            "version_torch": "2.13.0+cpu",
+            "cpu": "Model <X> & co",
+            "threads": 1,
+            "hostless": seed % 2,
         },
         "code": {"hash": "c" * 64, "commit": "0123456789abcdef", "dirty": False, "versions": {}},
-        "curve": [(s, 5 * math.exp(-s / 40) + 0.1 * float(rng.standard_normal())) for s in range(0, 100, 2)],
+        "curve": [
+            (s, 5 * math.exp(-s / 40) + 0.1 * float(rng.standard_normal()))
+            for s in range(0, 100, 2)
+        ],
         "started": "2026-01-01T10:00:00+00:00",
         "finished": f"2026-01-01T10:{seed:02d}:30+00:00",
     }
@@ -83,7 +89,10 @@ def failure(method: str, seed: int, reason: str = "out of memory", **changes) ->
     """A sealed record of a failed run."""
     empty = {"metrics": {}, "timings": {}, "environment": {}, "curve": [], "uses_labels": None}
     return record(
-        method, seed, 0.0, **{**empty, "status": "failed", "reason": reason, "detail": "a | b <c>", **changes}
+        method,
+        seed,
+        0.0,
+        **{**empty, "status": "failed", "reason": reason, "detail": "a | b <c>", **changes},
     )
 
 

@@ -1,6 +1,6 @@
 """What a configuration comes to, one short line for each run's cell, claim and reported number.
 
-`fixtures/resolved.json` was written with it at commit 5029d93, when everything stood in one file."""
+`fixtures/resolved.json` was written with it at commit 5029d93, from the one file of that time."""
 
 import hashlib
 import json
@@ -22,15 +22,16 @@ def digest(value: Any) -> str:
 
 
 def snapshot(config: Config) -> dict[str, list[str]]:
-    """Lines of `runs` (in the order of the plan), `tasks`, `profiles`, `claims` and `reported`. Modules of
-    learners do not count: they may move; the names of their builders do."""
+    """Lines of `runs` (in the order of the plan), `tasks`, `profiles`, `claims` and `reported`.
+    Modules of learners do not count: they may move; the names of their builders do."""
     return {
         "runs": [line for profile in config.profiles for line in _cells(config, profile)],
         "tasks": [f"{name} {digest(_task(config, name))}" for name in config.tasks],
         "profiles": [f"{name} {digest(p.model_dump())}" for name, p in config.profiles.items()],
         "claims": [f"{claim.id} {digest(_claim(claim))}" for claim in config.claims],
         "reported": sorted(
-            f"{r.task} {r.method} {r.metric} {r.value} {digest(r.model_dump())}" for r in config.reported
+            f"{r.task} {r.method} {r.metric} {r.value} {digest(r.model_dump())}"
+            for r in config.reported
         ),
     }
 
@@ -51,13 +52,16 @@ def _cells(config: Config, profile: str) -> list[str]:
         }
         cell = (run.task, run.dataset, run.method, digest(parts))
         found.setdefault(cell, []).append(run.seed)
-    return [f"{profile} {' '.join(cell)} {','.join(map(str, seeds))}" for cell, seeds in found.items()]
+    return [
+        f"{profile} {' '.join(cell)} {','.join(map(str, seeds))}" for cell, seeds in found.items()
+    ]
 
 
 def _task(config: Config, name: str) -> dict[str, Any]:
     task = config.tasks[name].model_dump(
         include={
-            "title", "primary", "metrics", "baseline", "floor", "ceiling", "per_method", "literature",
+            "title", "primary", "metrics", "baseline", "floor", "ceiling", "per_method",
+            "literature",
         }
     )  # fmt: skip
     methods = config.tasks[name].methods

@@ -14,6 +14,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from pixcl_bench.bench.config import load_config
+
 ROOT = Path(__file__).resolve().parents[1]
 TOP_LEVEL = [
     "nbs/index.ipynb", "pixcl_bench/__init__.py", "pixcl_bench/py.typed", "tests", "settings.ini",
@@ -36,7 +38,6 @@ FORBIDDEN = {
     "import *": r"^\s*from\s+\S+\s+import\s+\*",
 }
 MACHINE_PATH = r"(?<![\w.:/~-])/(?:home|root|work|Users|mnt|opt)/\w"
-TEXT_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)[eE][-+]?\d+")
 
 
 def committed(*patterns: str) -> list[Path]:
@@ -169,6 +170,7 @@ def test_no_path_of_one_machine() -> None:
         "*.py",
         "*.ipynb",
         "*.yaml",
+        "*.csv",
         "*.yml",
         "*.ini",
         "*.toml",

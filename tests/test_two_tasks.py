@@ -1,5 +1,5 @@
-"""Tables, claims, figures and pages of two tasks, one of them with two data sets, ten methods, and metrics of
-which less is better."""
+"""Tables, claims, figures and pages of two tasks, one of them with two data sets, ten methods, and
+metrics of which less is better."""
 
 import io
 from fractions import Fraction
@@ -58,7 +58,9 @@ def test_a_table_for_each_task_and_data_set_in_the_order_of_the_file(config, rec
 
 def test_expected_runs_follow_methods_and_seeds_of_the_budget(config):
     (table,) = rows.tables(config, [two.record("cps", 0, "chamber")])
-    assert {row.method for row in table.rows} == set(config.method_names("semi_seg", "study", "chamber"))
+    assert {row.method for row in table.rows} == set(
+        config.method_names("semi_seg", "study", "chamber")
+    )
     (table,) = rows.tables(config, [two.record("cps", 0, "heart", profile="quick")])
     assert {row.expected for row in table.rows} == {3}
 
@@ -84,7 +86,9 @@ def test_methods_that_all_see_labels_compete(config, records):
     text = tables.markdown_table(chamber)
     assert "(labels)" not in text
     assert "★ best; methods" in text
-    assert "best self-supervised" in tables.markdown_table(rows.tables(config, records, "image_ssl")[0])
+    assert "best self-supervised" in tables.markdown_table(
+        rows.tables(config, records, "image_ssl")[0]
+    )
 
 
 def test_too_many_methods_for_the_seeds_have_no_ranks(config, records):
@@ -107,7 +111,10 @@ def test_undefined_values_are_told(config):
     group = two.grid(10)
     for i, r in enumerate(group):
         if r.dataset == "chamber":
-            gone = {"asd": None, **({"hd95": None} if r.method == "mean_teacher" and r.seed < 2 else {})}
+            gone = {
+                "asd": None,
+                **({"hd95": None} if r.method == "mean_teacher" and r.seed < 2 else {}),
+            }
             group[i] = seal(r.model_copy(update={"metrics": {**r.metrics, **gone}}))
     chamber = rows.tables(config, group, "semi_seg")[1]
     assert "Mean Teacher: HD95, mm is undefined in 2 of 10 runs" in chamber.notes
@@ -123,7 +130,9 @@ def test_undefined_values_are_told(config):
 
 def test_ten_methods_have_ten_colours(config, records):
     found = table_colours(rows.tables(config, records, "semi_seg")[0])
-    competing = [name for name, (_, role, _) in two.METHODS.items() if role not in ("floor", "ceiling")]
+    competing = [
+        name for name, (_, role, _) in two.METHODS.items() if role not in ("floor", "ceiling")
+    ]
     assert len({found[name] for name in competing}) == len(competing)
 
 
@@ -131,7 +140,9 @@ def test_ten_methods_have_ten_colours(config, records):
 
 
 def test_claims_of_a_data_set_are_decided_there_alone(config, records, verdicts):
-    places = [v.place.dataset for v in claims.decide_claims(config, records) if v.claim.id == "sg-over-ns"]
+    places = [
+        v.place.dataset for v in claims.decide_claims(config, records) if v.claim.id == "sg-over-ns"
+    ]
     assert places == ["heart"]
     for name in ("fba-over-mean-teacher", "fba-near-full", "fba-good"):
         assert verdicts[name].place.dataset == "chamber"
@@ -260,7 +271,8 @@ def test_the_report_of_two_tasks(config, records, tmp_path):
     paths = build.build_report(config, "study", tmp_path)
     page = paths.index.read_text()
     sections = [page.index(f'id="{name}"') for name in (
-        "image_ssl-landcover-tiles-cpu", "semi_seg-heart-cpu", "semi_seg-chamber-cpu", "claims", "runs",
+        "image_ssl-landcover-tiles-cpu", "semi_seg-heart-cpu", "semi_seg-chamber-cpu", "claims",
+        "runs",
     )]  # fmt: skip
     assert sections == sorted(sections)
     assert len(paths.figures) == 6
@@ -297,8 +309,8 @@ def test_the_profiles_as_a_table(config):
 
 def run(task, dataset, method, seed):
     return Run(
-        task=task, dataset=dataset, method=method, seed=seed, profile="study", learner="a:b", notebook="n",
-        code="c", time_limit=1, data_fingerprint="f",
+        task=task, dataset=dataset, method=method, seed=seed, profile="study", learner="a:b",
+        notebook="n", code="c", time_limit=1, data_fingerprint="f",
     )  # fmt: skip
 
 
@@ -326,7 +338,9 @@ def test_the_growing_table_has_the_data_sets_of_a_task_side_by_side(config):
 
 
 def test_the_time_left_knows_tasks_and_methods(config):
-    runs = [run("image_ssl", "landcover-tiles", m, s) for s in (0, 1) for m in ("simclr", "random_init")]
+    runs = [
+        run("image_ssl", "landcover-tiles", m, s) for s in (0, 1) for m in ("simclr", "random_init")
+    ]
     runs += [run("semi_seg", "heart", "cps", s) for s in (0, 1)]
     board = Board(config, runs)
     assert board.left() is None

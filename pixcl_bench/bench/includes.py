@@ -9,8 +9,9 @@ from pixcl_bench.bench.yamlpos import Document, KeyPath, parse
 
 
 def read_document(path: Path) -> Document:
-    """A configuration file with what it includes. Problems go to the document; its data are None where a file
-    cannot be read as a mapping. Raises UsageError where the file itself cannot be opened."""
+    """A configuration file with what it includes. Problems go to the document; its data are None
+    where a file cannot be read as a mapping. Raises UsageError where the file itself cannot be
+    opened."""
     name = shown(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -22,8 +23,9 @@ def read_document(path: Path) -> Document:
 
 
 def assemble(document: Document, folder: Path) -> Document:
-    """Put the included files of a parsed document in their places: tasks among its tasks, their claims and
-    reported numbers among its lists, entries and groups made whole. Paths start from `folder`."""
+    """Put the included files of a parsed document in their places: tasks among its tasks, their
+    claims and reported numbers among its lists, entries and groups made whole. Paths start from
+    `folder`."""
     if not isinstance(document.data, dict):
         _not_a_mapping(document)
         return document
@@ -56,7 +58,8 @@ def _not_a_mapping(document: Document) -> None:
 
 
 def _include_tasks(document: Document, folder: Path) -> None:
-    """Add the task of every included file; the data become None where one of them cannot be read."""
+    """Add the task of every included file; the data become None where one of them cannot be
+    read."""
     names = document.data.get("include")
     tasks = document.data.setdefault("tasks", {}) if isinstance(names, list) else None
     first: dict[Path, int] = {}
@@ -131,8 +134,8 @@ def _add_reported(document: Document, task: str, folder: Path) -> None:
 def _text_beside(
     document: Document, at: KeyPath, name: str, folder: Path, ending: str
 ) -> str | None:
-    """The text of a file that the document names at `at`; None where it cannot be read, with a problem
-    there."""
+    """The text of a file that the document names at `at`; None where it cannot be read, with a
+    problem there."""
     path, problem, hint = folder / name, "", ""
     if PurePosixPath(name).is_absolute() or not path.resolve().is_relative_to(folder.resolve()):
         problem, hint = f"file {name!r} leaves the project", f"write it relative to {document.file}"

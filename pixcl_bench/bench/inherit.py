@@ -1,5 +1,5 @@
-"""`extends` and groups: short entries of a document become whole ones, with the marks of where each part
-was written."""
+"""`extends` and groups: short entries of a document become whole ones, with the marks of where each
+part was written."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -20,8 +20,8 @@ _Parts = list[tuple[KeyPath, Any]]
 
 
 def resolve(document: Document) -> None:
-    """Fill in what entries of every task take over by `extends`, then put the members of groups in place of
-    their names. Problems go to the document."""
+    """Fill in what entries of every task take over by `extends`, then put the members of groups in
+    place of their names. Problems go to the document."""
     tasks = document.at(("tasks",))
     for task in tasks if isinstance(tasks, dict) else ():
         at: KeyPath = ("tasks", task)
@@ -45,9 +45,11 @@ def _extend(
         if parent in chain:
             circle = " -> ".join((*chain[chain.index(parent) :], parent))
             document.note((*at, name, "extends"), f"extends goes round in a circle: {circle}")
+            document.incomplete.update((*at, word) for word in chain)
         elif parent not in table:
             message = f"unknown {TABLES[str(at[-1])]} {parent!r}"
             document.note((*at, name, "extends"), message, nearest(parent, set(table) - {name}))
+            document.incomplete.update((*at, word) for word in (*above, name))
         else:
             _extend(document, at, parent, chain, done)
             if isinstance(table[parent], dict):
@@ -58,8 +60,8 @@ def _extend(
 
 
 def _layered(document: Document, at: KeyPath, entries: Mapping[str, _Parts]) -> dict[str, Any]:
-    """Entries of the table at `at`, each merged of its parts: mappings into mappings, any other value
-    replaces. Every value keeps the mark of the place that it comes from."""
+    """Entries of the table at `at`, each merged of its parts: mappings into mappings, any other
+    value replaces. Every value keeps the mark of the place that it comes from."""
     placed = Document(document.file)
     found: dict[str, Any] = {}
     for name, parts in entries.items():
@@ -136,7 +138,8 @@ def _expand_list(document: Document, at: KeyPath, data: list[Any], groups: _Grou
 def _expand_mapping(
     document: Document, at: KeyPath, data: dict[str, Any], groups: _Groups
 ) -> dict[str, Any]:
-    """What is said of a group is said of each member; what is said later of a member comes on top."""
+    """What is said of a group is said of each member; what is said later of a member comes on
+    top."""
     parts: dict[str, _Parts] = {}
     for name, value in data.items():
         for member in groups.get(name, [name]):

@@ -1,5 +1,5 @@
-"""The papers' numbers as a wide CSV table: one row for a method, data set and source, one column for a
-metric."""
+"""The papers' numbers as a wide CSV table: one row for a method, data set and source, one column
+for a metric."""
 
 import csv
 import io
@@ -19,9 +19,9 @@ _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
 def read_wide(text: str, file: str, task: str) -> Document:
-    """The numbers of a task as a list of rows with `task`, `method`, `dataset`, `encoder`, `metric`, `value`,
-    `unit`, `source` and `notes`, in the order of rows, then columns. An empty cell is no number. Problems go
-    to the document."""
+    """The numbers of a task as a list of rows with `task`, `method`, `dataset`, `encoder`,
+    `metric`, `value`, `unit`, `source` and `notes`, in the order of rows, then columns. An empty
+    cell is no number. Problems go to the document."""
     document = Document(file, data=[])
     table = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     try:

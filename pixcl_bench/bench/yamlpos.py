@@ -32,17 +32,20 @@ class Mark:
 
 @dataclass
 class Document:
-    """Plain data of a YAML file (and of those that it includes), the marks of its values (`marks`) and of its
-    keys (`keys`), and what is wrong with its text."""
+    """Plain data of a YAML file (and of those that it includes), the marks of its values (`marks`)
+    and of its keys (`keys`), and what is wrong with its text."""
 
     file: str
     data: Any = None
     marks: dict[KeyPath, Mark] = field(default_factory=dict)
     keys: dict[KeyPath, Mark] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    incomplete: set[KeyPath] = field(default_factory=set)
+    """Entries that could not be made whole: a key that they lack is not their mistake."""
 
     def mark(self, path: KeyPath, *, key: bool = False) -> Mark:
-        """The mark of the value (or the key) at `path`, or of the nearest parent that is in the file."""
+        """The mark of the value (or the key) at `path`, or of the nearest parent that is in the
+        file."""
         first, second = (self.keys, self.marks) if key else (self.marks, self.keys)
         for end in range(len(path), -1, -1):
             found = first.get(path[:end]) or second.get(path[:end])
@@ -50,9 +53,7 @@ class Document:
                 return found
         return Mark(self.file, 1, 1)
 
-    def problem(
-        self, path: KeyPath, message: str, hint: str = "", *, key: bool = False
-    ) -> Problem:
+    def problem(self, path: KeyPath, message: str, hint: str = "", *, key: bool = False) -> Problem:
         """A problem at the value (or the key) at `path`."""
         mark = self.mark(path, key=key)
         return Problem(mark.file, mark.line, mark.column, show_path(path), message, hint)
@@ -62,7 +63,8 @@ class Document:
         self.problems.append(self.problem(path, message, hint, key=key))
 
     def line(self, path: KeyPath, seen_from: KeyPath) -> str:
-        """`line 7` for the value at `path`, with its file where `seen_from` stands in another one."""
+        """`line 7` for the value at `path`, with its file where `seen_from` stands in another
+        one."""
         mark = self.mark(path)
         away = mark.file != self.mark(seen_from).file
         return f"line {mark.line} of {mark.file}" if away else f"line {mark.line}"
@@ -88,7 +90,8 @@ class Document:
             self.copy_marks(value, (*source, key), (*target, key), to)
 
     def graft(self, at: KeyPath, other: "Document") -> None:
-        """Take over the marks and problems of another document, whose data come to stand at `at`."""
+        """Take over the marks and problems of another document, whose data come to stand at
+        `at`."""
         self.marks.update({(*at, *path): mark for path, mark in other.marks.items()})
         self.keys.update({(*at, *path): mark for path, mark in other.keys.items()})
         self.keys[at] = Mark(other.file, 1, 1)
@@ -118,8 +121,8 @@ def show_path(path: KeyPath) -> str:
 
 
 def parse(text: str, file: str) -> Document:
-    """Parse one YAML document. Problems of the text itself (syntax, duplicate keys, dates) are collected, not
-    raised."""
+    """Parse one YAML document. Problems of the text itself (syntax, duplicate keys, dates) are
+    collected, not raised."""
     document = Document(file)
     older = _OLDER.search(text)
     if older:
