@@ -1,6 +1,7 @@
 """`benchmarks.yaml` and the files that it includes, as one document."""
 
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from pixcl_bench.bench.errors import Problem, UsageError, nearest
 from pixcl_bench.bench.inherit import resolve
@@ -61,7 +62,7 @@ def _include_tasks(document: Document, folder: Path) -> None:
     """Add the task of every included file; the data become None where one of them cannot be
     read."""
     names = document.data.get("include")
-    tasks = document.data.setdefault("tasks", {}) if isinstance(names, list) else None
+    tasks: Any = document.data.setdefault("tasks", {}) if isinstance(names, list) else None
     first: dict[Path, int] = {}
     readable = True
     for i, name in enumerate(names if isinstance(tasks, dict) else ()):

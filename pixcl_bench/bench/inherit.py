@@ -130,8 +130,7 @@ def _expand_list(document: Document, at: KeyPath, data: list[Any], groups: _Grou
         for i, item in enumerate(data)
         for member in (groups.get(item, [item]) if isinstance(item, str) else [item])
     ]
-    for i, (_, mark) in enumerate(placed):
-        document.marks[(*at, i)] = mark
+    document.marks.update({(*at, i): mark for i, (_, mark) in enumerate(placed)})
     return [member for member, _ in placed]
 
 

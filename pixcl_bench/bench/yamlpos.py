@@ -102,7 +102,8 @@ class Document:
         rows = self.at(at)
         for path, mark in other.marks.items():
             if path and isinstance(path[0], int):
-                self.marks[(*at, len(rows) + path[0], *path[1:])] = mark
+                place = (*at, len(rows) + path[0], *path[1:])
+                self.marks[place] = mark
         rows += other.data
         self.problems += other.problems
 
