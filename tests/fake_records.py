@@ -2,11 +2,13 @@
 
 import math
 from pathlib import Path
+from textwrap import indent
 
 import numpy as np
 
 from pixcl_bench.bench import store
 from pixcl_bench.bench.config import Config, validated
+from pixcl_bench.bench.includes import assemble
 from pixcl_bench.bench.store import Record
 from pixcl_bench.bench.yamlpos import parse
 
@@ -22,11 +24,18 @@ MEANS = {
 }
 
 
-def load(text: str | None = None, tasks: tuple[str, ...] = ("image_ssl",)) -> Config:
-    """`benchmarks.yaml` (or `text`) without the checks that read source code and data, and without what is
-    about other tasks."""
-    text = text or (ROOT / "benchmarks.yaml").read_text(encoding="utf-8")
-    document = parse(text, "benchmarks.yaml")
+def text() -> str:
+    """`benchmarks.yaml` in one file, with the task image_ssl alone."""
+    index = (ROOT / "benchmarks.yaml").read_text(encoding="utf-8").partition("\ninclude:\n")[0]
+    task = (ROOT / "benchmarks/image_ssl.yaml").read_text(encoding="utf-8")
+    return f"{index}\ntasks:\n  image_ssl:\n{indent(task, '    ')}"
+
+
+def load(config: str | None = None, tasks: tuple[str, ...] = ("image_ssl",)) -> Config:
+    """`benchmarks.yaml` (or this text of one) without the checks that read source code and data,
+    and without what is about other tasks."""
+    config = config or (ROOT / "benchmarks.yaml").read_text(encoding="utf-8")
+    document = assemble(parse(config, "benchmarks.yaml"), ROOT)
     document.data["tasks"] = {k: v for k, v in document.data["tasks"].items() if k in tasks}
     for part in ("claims", "reported"):
         document.data[part] = [row for row in document.data[part] if row["task"] in tasks]
@@ -60,7 +69,9 @@ def record(method: str, seed: int, value: float | None = None, **changes) -> Rec
         "data": {"fingerprint": "f" * 64},
         "timings": {"train_seconds": 20.5 + seed, "images_per_second": 640.0},
         "environment": {
-            "version_torch": "2.13.0+cpu", "cpu": "Model <X> & co", "threads": 1,
+            "version_torch": "2.13.0+cpu",
+            "cpu": "Model <X> & co",
+            "threads": 1,
             "hostless": seed % 2,
         },
         "code": {"hash": "c" * 64, "commit": "0123456789abcdef", "dirty": False, "versions": {}},

@@ -1,5 +1,5 @@
-"""`benchmarks.yaml`: every problem is found, with its line and the nearest right name; merging of settings;
-the grid."""
+"""`benchmarks.yaml`: every problem is found, with its line and the nearest right name; merging of
+settings; the grid."""
 
 import subprocess
 import sys
@@ -7,15 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bad_configs import BAD, EXACT
+from bad_claims import BAD_CLAIMS, EXACT
+from bad_names import BAD_NAMES
+from bad_shapes import BAD_SHAPES
+from bad_sharing import BAD_SHARING
 from toy_project import CONFIG, make_project
 
 from pixcl_bench.bench.config import Config, check_config, find_config, load_config
 from pixcl_bench.bench.errors import ConfigError, UsageError, nearest
 from pixcl_bench.bench.grid import make_run, plan
-from pixcl_bench.bench.settings import merge, nested, read_value
+from pixcl_bench.bench.settings import merge, nested
 from pixcl_bench.bench.signature import fits
-from pixcl_bench.bench.yamlpos import as_number, parse
+
+BAD = [*BAD_SHAPES, *BAD_NAMES, *BAD_CLAIMS, *BAD_SHARING]
 
 
 @pytest.fixture
@@ -32,7 +36,9 @@ def test_at_least_thirty_bad_configurations() -> None:
     assert len({name for name, *_ in BAD}) == len(BAD)
 
 
-@pytest.mark.parametrize(("old", "new", "parts"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+@pytest.mark.parametrize(
+    ("old", "new", "parts"), [row[1:] for row in BAD], ids=[row[0] for row in BAD]
+)
 def test_bad_configuration(tmp_path: Path, old: str, new: str, parts: list[str]) -> None:
     assert CONFIG.count(old) >= 1, "the edit must fit the configuration"
     text = CONFIG.replace(old, new, 1)
@@ -49,7 +55,8 @@ def test_bad_configuration(tmp_path: Path, old: str, new: str, parts: list[str])
 
 
 def test_no_follow_up_problems(tmp_path: Path) -> None:
-    """One mistake is one problem: what is wrong in one place is not reported as unknown in another."""
+    """One mistake is one problem: what is wrong in one place is not reported as unknown in
+    another."""
     for old, new in (
         ("        title: better\n", "        titel: better\n"),
         ("    purpose: for tests\n    seeds: [0, 1]\n", "    seeds: [0, x]\n"),
@@ -74,20 +81,6 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
 
 def test_a_missing_canonical_data_set_is_no_problem(tmp_path: Path) -> None:
     assert not check_config(make_project(tmp_path, CONFIG.replace("landcover-tiles", "cifar10")))
-
-
-def test_numbers_in_yaml() -> None:
-    assert [as_number(t) for t in ("1e-3", "2.5e4", "-1E5", "3.")] == ["1.0e-3", "2.5e+4", "-1.0e+5", "3."]
-    assert parse("a: '1e-3'", "f").problems == []
-    assert parse("a: 2024-01-02", "f").problems
-    assert parse("&a [*a]", "f").problems
-    assert parse("a: [1", "f").problems[0].line == 1
-    assert parse("", "f").problems
-
-
-def test_values_of_the_command_line() -> None:
-    values = [read_value(text) for text in ("1e-3", "3", "[1, 2]", "true", "null", "sgd", "1.0", "10e")]
-    assert values == [1e-3, 3, [1, 2], True, None, "sgd", 1.0, "10e"]
 
 
 def test_nearest() -> None:
@@ -121,7 +114,9 @@ def test_static_types(annotation: str, good: list[object], bad: list[object]) ->
 
 
 def test_settings_are_merged_deeply_and_remember_their_place() -> None:
-    merged, origins = merge([(("a",), {"views": {"x": 1, "y": 2}, "z": 1}), (("b",), {"views": {"y": 3}})])
+    merged, origins = merge(
+        [(("a",), {"views": {"x": 1, "y": 2}, "z": 1}), (("b",), {"views": {"y": 3}})]
+    )
     assert merged == {"views": {"x": 1, "y": 3}, "z": 1}
     assert origins["views", "x"] == ("a", "views", "x")
     assert origins["views", "y"] == ("b", "views", "y")
@@ -135,7 +130,9 @@ def test_order_of_the_layers(config: Config) -> None:
     assert settings["views"]["scale"] == [0.5, 1.0]
     assert settings["momentum"] == 0.9
     assert settings["weight_decay"] == 0.05
-    assert config.settings("toy", "digits", "better", "study")["weight_decay"] == 0.2  # own of the budget
+    assert (
+        config.settings("toy", "digits", "better", "study")["weight_decay"] == 0.2
+    )  # own of the budget
     assert config.settings("toy", "digits", "plain", "study")["weight_decay"] == 0.05
     with pytest.raises(UsageError, match=r"--set lrr: unknown key 'lrr' \(did you mean 'lr'\?\)"):
         config.settings("toy", "digits", "better", "quick", {"lrr": 0.3})
@@ -148,7 +145,9 @@ def test_plan(config: Config) -> None:
     assert {run.method for run in runs[:3]} == {"chance", "plain", "better"}
     assert runs[0].folder == Path("study/toy/digits/chance/seed-0")
     assert runs[0].threads == 2
-    assert [run.method for run in plan(config, "quick", methods=["better"], seeds=[7])] == ["better"]
+    assert [run.method for run in plan(config, "quick", methods=["better"], seeds=[7])] == [
+        "better"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -230,7 +229,10 @@ def test_a_budget_may_differ_between_data_sets(by_dataset: Config) -> None:
         make_run(config, "toy", dataset=name, method="better", seed=0, profile="study")
         for name in ("digits", "landcover-tiles")
     )
-    assert (digits.args, tiles.args) == ({"width": 3, "sizes": [2, 3]}, {"width": 8, "sizes": [2, 3]})
+    assert (digits.args, tiles.args) == (
+        {"width": 3, "sizes": [2, 3]},
+        {"width": 8, "sizes": [2, 3]},
+    )
     assert (digits.settings["steps"], tiles.settings["steps"]) == (9, 8)
     assert digits.settings["views"]["flip"] == 0.25  # stronger than the task's own for digits
     assert digits.settings["views"]["scale"] == [0.5, 1.0]
@@ -247,18 +249,25 @@ def test_a_budget_may_have_methods_and_seeds_of_its_own(by_dataset: Config) -> N
     assert config.method_names("toy", "paper") == []
     assert (config.seeds("toy", "study"), config.seeds("toy", "quick")) == ([5, 6], [0, 1])
     runs = [(run.dataset, run.method, run.seed) for run in plan(config, "study")]
-    first = [("digits", "better"), *(("landcover-tiles", name) for name in ("chance", "plain", "better"))]
+    first = [
+        ("digits", "better"),
+        *(("landcover-tiles", name) for name in ("chance", "plain", "better")),
+    ]
     assert runs == [(*each, seed) for seed in (5, 6) for each in first]
     assert len(plan(config, "study", seeds=[1], datasets=["digits"])) == 1
 
 
 def test_a_data_set_may_have_seeds_of_its_own(by_dataset: Config) -> None:
     budget = by_dataset.tasks["toy"].budgets["study"]
-    fewer = budget.datasets["digits"].model_copy(update={"seeds": [6], "method_seeds": {"plain": [7]}})
+    fewer = budget.datasets["digits"].model_copy(
+        update={"seeds": [6], "method_seeds": {"plain": [7]}}
+    )
     changed = budget.model_copy(update={"datasets": {**budget.datasets, "digits": fewer}})
     task = by_dataset.tasks["toy"]
     toy = task.model_copy(update={"budgets": {**task.budgets, "study": changed}})
-    benchmarks = by_dataset.benchmarks.model_copy(update={"tasks": {**by_dataset.tasks, "toy": toy}})
+    benchmarks = by_dataset.benchmarks.model_copy(
+        update={"tasks": {**by_dataset.tasks, "toy": toy}}
+    )
     config = replace(by_dataset, benchmarks=benchmarks)
     assert (config.seeds("toy", "study", "digits"), config.seeds("toy", "study")) == ([6], [5, 6])
     assert config.seeds("toy", "study", "digits", "plain") == [7]

@@ -14,6 +14,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from pixcl_bench.bench.config import load_config
+
 ROOT = Path(__file__).resolve().parents[1]
 TOP_LEVEL = [
     "nbs/index.ipynb", "pixcl_bench/__init__.py", "pixcl_bench/py.typed", "tests", "settings.ini",
@@ -36,7 +38,6 @@ FORBIDDEN = {
     "import *": r"^\s*from\s+\S+\s+import\s+\*",
 }
 MACHINE_PATH = r"(?<![\w.:/~-])/(?:home|root|work|Users|mnt|opt)/\w"
-TEXT_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)[eE][-+]?\d+")
 
 
 def committed(*patterns: str) -> list[Path]:
@@ -113,21 +114,6 @@ def test_requirements_are_capped(settings: dict[str, str], package: str) -> None
     assert any(spec.operator == "<" for spec in found[package]), f"{package} needs an upper bound"
 
 
-def test_benchmarks_yaml_has_no_numbers_read_as_text() -> None:
-    def walk(node: yaml.Node) -> list[yaml.ScalarNode]:
-        if isinstance(node, yaml.ScalarNode):
-            return [node]
-        pairs = node.value if isinstance(node, yaml.MappingNode) else [(child,) for child in node.value]
-        return [leaf for pair in pairs for child in pair for leaf in walk(child)]
-
-    tree = yaml.compose((ROOT / "benchmarks.yaml").read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    text = [leaf for leaf in walk(tree) if leaf.tag == "tag:yaml.org,2002:str" and leaf.style is None]
-    bad = [
-        f"line {leaf.start_mark.line + 1}: {leaf.value}" for leaf in text if TEXT_NUMBER.fullmatch(leaf.value)
-    ]
-    assert not bad, f"YAML reads these as text, write 1.0e-3: {bad}"
-
-
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
 def test_title_cell(path: Path) -> None:
     first = nbformat.read(path, as_version=4).cells[0]
@@ -137,10 +123,9 @@ def test_title_cell(path: Path) -> None:
 
 
 def test_benchmark_notebooks_have_a_parameters_cell() -> None:
-    tasks = yaml.safe_load((ROOT / "benchmarks.yaml").read_text(encoding="utf-8"))["tasks"]
-    for task, entry in tasks.items():
+    for task, entry in load_config(ROOT / "benchmarks.yaml").tasks.items():
         tagged = [
-            cell for cell in cells(ROOT / entry["notebook"]) if "parameters" in cell.metadata.get("tags", [])
+            cell for cell in cells(ROOT / entry.notebook) if "parameters" in cell.metadata.get("tags", [])
         ]
         assert len(tagged) == 1, f"{task}: {entry['notebook']} needs one cell with the tag `parameters`"
 
@@ -185,6 +170,7 @@ def test_no_path_of_one_machine() -> None:
         "*.py",
         "*.ipynb",
         "*.yaml",
+        "*.csv",
         "*.yml",
         "*.ini",
         "*.toml",

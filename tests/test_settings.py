@@ -1,4 +1,5 @@
-"""What the settings of the tasks share: the fields of training, their ranges, and the defaults of each."""
+"""What the settings of the tasks share: the fields of training, their ranges, and the defaults of
+each."""
 
 from dataclasses import fields
 
@@ -39,7 +40,9 @@ DEFAULTS = {
 
 
 @pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize(("change", "key", "words"), WRONG, ids=[str(change) for change, _, _ in WRONG])
+@pytest.mark.parametrize(
+    ("change", "key", "words"), WRONG, ids=[str(change) for change, _, _ in WRONG]
+)
 def test_wrong_training_is_refused_by_every_task(
     task: str, change: dict[str, object], key: str, words: str
 ) -> None:
@@ -59,7 +62,9 @@ def test_defaults_of_a_task_are_its_own(task: str) -> None:
 
 def test_only_image_ssl_has_no_choice_of_schedule() -> None:
     for task, model in TASKS.items():
-        assert SCHEDULES & set(model.model_fields) == (set() if task == "image_ssl" else SCHEDULES), task
+        assert SCHEDULES & set(model.model_fields) == (
+            set() if task == "image_ssl" else SCHEDULES
+        ), task
     with pytest.raises(ValidationError, match="schedule"):
         settings.ImageSSLSettings.model_validate({"schedule": "poly"})
 

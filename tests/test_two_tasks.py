@@ -307,8 +307,7 @@ def test_the_profiles_as_a_table(config):
 def run(task, dataset, method, seed):
     return Run(
         task=task, dataset=dataset, method=method, seed=seed, profile="study", learner="a:b",
-        notebook="n",
-        code="c", time_limit=1, data_fingerprint="f",
+        notebook="n", code="c", time_limit=1, data_fingerprint="f",
     )  # fmt: skip
 
 

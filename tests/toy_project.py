@@ -1,8 +1,11 @@
-"""A small benchmark project without torch: one task, a few methods that end in different ways, a notebook of
-six cells."""
+"""A small benchmark project without torch: one task, a few methods that end in different ways, a
+notebook of six cells."""
 
 import json
 from pathlib import Path
+
+Edit = tuple[str, str, str, list[str]]
+"""A name, text of `CONFIG`, what replaces it, and parts of the message that this must give."""
 
 CONFIG = """\
 version: 1
@@ -83,7 +86,8 @@ claims:
     statement: Plain learns.
     origin: control
 reported:
-  - {task: toy, method: better, dataset: MNIST, metric: top-1, value: 99.0, unit: "%", source: a paper}
+  - {task: toy, method: better, dataset: MNIST, metric: top-1, value: 99.0, unit: "%",
+     source: a paper}
 """
 
 LEARNERS = '''\
@@ -152,15 +156,16 @@ CELLS = [
     'method = "plain"\ndataset = "digits"\nseed = 0\nprofile = "quick"\ndevice = "cpu"\n'
     'overrides = {}\nconfig = ""\nresults = ""',
     "from pixcl_bench.bench.session import open_run\nfrom toybench.task import act, score",
-    'run = open_run("toy", method=method, dataset=dataset, seed=seed, profile=profile, device=device,\n'
-    "               overrides=overrides, config=config, results=results)",
+    'run = open_run("toy", method=method, dataset=dataset, seed=seed, profile=profile,\n'
+    "               device=device, overrides=overrides, config=config, results=results)",
     'mode = run.args.get("mode", "ok")\nact(mode, run)  # as asked',
     'history = [{"step": i, "loss": 1 / (i + 1), "lr": 0.1} for i in range(120)]',
     'value = score(run.seed, run.args.get("width", 0))\n'
     'if mode != "silent":\n'
     '    run.finish(metrics={"score": value, "error": None}, history=history,\n'
     '               timings={"train_seconds": 1.5},\n'
-    '               environment={"python": "3", "secret": "x"}, notes={"uses_labels": False, "why": "test"})',
+    '               environment={"python": "3", "secret": "x"},\n'
+    '               notes={"uses_labels": False, "why": "test"})',
 ]
 
 
@@ -180,7 +185,12 @@ def notebook(cells: list[str]) -> str:
     words = {"cell_type": "markdown", "id": "words", "metadata": {}, "source": "# Toy"}
     kernel = {"display_name": "python3", "language": "python", "name": "python3"}
     return json.dumps(
-        {"cells": [words, *parts], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+        {
+            "cells": [words, *parts],
+            "metadata": {"kernelspec": kernel},
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
     )
 
 

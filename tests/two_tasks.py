@@ -1,4 +1,5 @@
-"""A configuration of two tasks, the second with two data sets and ten methods, and invented records."""
+"""A configuration of two tasks, the second with two data sets and ten methods, and invented
+records."""
 
 import fake_records as fake
 import numpy as np
@@ -20,6 +21,8 @@ METHODS = {
     "arco_sag": ("ARCO, stratified-antithetic", "method", 0.79),
     "all_labels": ("all labels", "ceiling", 0.827),
 }
+
+LEARNER = "pixcl_bench.methods.simclr:simclr"
 
 TASK = """\
   semi_seg:
@@ -58,46 +61,36 @@ METHODS
 
 CLAIMS = """\
   - {id: sg-over-ns, task: semi_seg, metric: dice, better: arco_sg, than: arco_ns, origin: paper,
-     statement: Stratified sampling beats naive sampling., paper: "85.5 against 82.6", source: Table 1}
+     statement: Stratified sampling beats naive sampling., paper: "85.5 against 82.6",
+     source: Table 1}
   - {id: fba-over-mean-teacher, task: semi_seg, metric: hd95, better: fba_net, than: mean_teacher,
      dataset: chamber, origin: control, statement: FBA-Net is nearer to the surface.}
-  - {id: fba-near-full, task: semi_seg, metric: dice, better: fba_net, than: all_labels, kind: equivalence,
-     margin: 0.005, dataset: chamber, origin: paper, statement: FBA-Net is as good as all labels.,
+  - {id: fba-near-full, task: semi_seg, metric: dice, better: fba_net, than: all_labels,
+     kind: equivalence, margin: 0.005, dataset: chamber, origin: paper,
+     statement: FBA-Net is as good as all labels.,
      paper: 91.31 against 91.62, source: abstract}
   - {id: fba-good, task: semi_seg, metric: asd, better: fba_net, kind: threshold, threshold: 3.5,
      dataset: chamber, origin: control, statement: FBA-Net errs by a few millimetres.}
-  - {id: arco-variance, task: semi_seg, kind: exact, check: "pixcl_bench.report.exact:stratified_variance",
+  - {id: arco-variance, task: semi_seg, kind: exact,
+     check: "pixcl_bench.report.exact:stratified_variance",
      evidence: nbs/foundations/01_losses.ipynb, origin: paper, source: Theorem 3.2,
      statement: "Stratified sampling never has more variance than naive sampling."}
 """
 
 REPORTED = """\
-  - {task: semi_seg, method: arco_sg, dataset: ACDC, metric: Dice, value: 85.5, unit: "%", source: Table 1}
+  - {task: semi_seg, method: arco_sg, dataset: ACDC, metric: Dice, value: 85.5, unit: "%",
+     source: Table 1}
 """
 
 
 def text() -> str:
-    """`benchmarks.yaml` with the part of a second task put in."""
+    """`benchmarks.yaml` in one file, with the part of a second task put in."""
     lines = [
-        f"      {name}: {{title: '{title}', role: {role}, learner: 'pixcl_bench.methods.simclr:simclr'}}"
+        f"      {name}: {{title: '{title}', role: {role}, learner: '{LEARNER}'}}"
         for name, (title, role, _) in METHODS.items()
     ]
-    whole = (fake.ROOT / "benchmarks.yaml").read_text(encoding="utf-8")
-    top = whole[: whole.index("\ntasks:")]
-    own = whole[whole.index("\n  image_ssl:") + 1 :]
-    ends = [own.find(f"\n{mark}") for mark in ("claims:", "  semi_seg:")]
-    image_ssl = own[: min(end for end in ends if end >= 0) + 1]
-    claims, reported = whole[whole.index("\nclaims:") + 1 :].split("\nreported:\n")
-    tasks = image_ssl + TASK.replace("METHODS", "\n".join(lines))
-    return f"{top}\ntasks:\n{tasks}\n{_own(claims)}{CLAIMS}\nreported:\n{_own(reported)}{REPORTED}"
-
-
-def _own(rows: str) -> str:
-    """The rows about image_ssl of a list in the file, with the line of its name."""
-    import re
-
-    parts = re.split(r"(?m)^(?=  - )", rows)
-    return "".join(p.rstrip() + "\n" for i, p in enumerate(parts) if not i or "task: image_ssl" in p)
+    task = TASK.replace("METHODS", "\n".join(lines))
+    return f"{fake.text()}{task}\nclaims:\n{CLAIMS}\nreported:\n{REPORTED}"
 
 
 def load() -> Config:

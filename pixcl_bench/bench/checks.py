@@ -1,4 +1,5 @@
-"""What the schema cannot see: files that must exist, learners and their arguments, settings of every run."""
+"""What the schema cannot see: files that must exist, learners and their arguments, settings of
+every run."""
 
 import ast
 import json
@@ -27,8 +28,8 @@ from pixcl_bench.bench.yamlpos import KeyPath
 
 
 def cross_checks(config: Config, rows: Rows) -> list[Problem]:
-    """Every problem between the parts of a configuration that passed its schema. `rows`: the claims and
-    reported numbers kept."""
+    """Every problem between the parts of a configuration that passed its schema. `rows`: the claims
+    and reported numbers kept."""
     found: list[Problem] = []
     for name, profile in config.profiles.items():
         found += duplicates(config, ("profiles", name, "seeds"), profile.seeds, "seed")
@@ -71,7 +72,8 @@ def _methods(config: Config, name: str, task: Task) -> Iterator[Problem]:
         at: KeyPath = ("tasks", name, "methods", method)
         if ":" not in entry.learner and entry.learner not in method_entry_points():
             message = (
-                f"{entry.learner!r} is neither package.module:builder nor an entry point of {METHODS_GROUP}"
+                f"{entry.learner!r} is neither package.module:builder nor an entry point of "
+                f"{METHODS_GROUP}"
             )
             yield config.document.problem(
                 (*at, "learner"), message, nearest(entry.learner, method_entry_points())
@@ -82,7 +84,11 @@ def _methods(config: Config, name: str, task: Task) -> Iterator[Problem]:
             args = entry.args if profile is None else config.args(name, method, profile, dataset)
             for fault in check_arguments(resolve_learner(entry.learner), args, config.root):
                 wrong = fault.argument
-                place = (*at, "learner") if wrong is None else _argument(task, at, profile, dataset, wrong)
+                place = (
+                    (*at, "learner")
+                    if wrong is None
+                    else _argument(task, at, profile, dataset, wrong)
+                )
                 if place not in seen:
                     seen.add(place)
                     is_name = fault.message.startswith(("unknown", repr(wrong)))
@@ -95,12 +101,16 @@ def _argument_places(task: Task, method: str) -> Iterator[tuple[str | None, str 
     for profile, budget in task.budgets.items():
         if method in budget.args:
             yield profile, None
-        yield from ((profile, name) for name, entry in budget.datasets.items() if method in entry.args)
+        yield from (
+            (profile, name) for name, entry in budget.datasets.items() if method in entry.args
+        )
 
 
-def _argument(task: Task, at: KeyPath, profile: str | None, dataset: str | None, name: str) -> KeyPath:
-    """Where an argument of the method at `at` is written: in the profile's budget for a data set, in that
-    budget, or with the method."""
+def _argument(
+    task: Task, at: KeyPath, profile: str | None, dataset: str | None, name: str
+) -> KeyPath:
+    """Where an argument of the method at `at` is written: in the profile's budget for a data set,
+    in that budget, or with the method."""
     method = str(at[3])
     if profile is not None:
         budget, here = task.budgets[profile], (*at[:2], "budgets", profile)
@@ -124,7 +134,9 @@ def _settings(config: Config, name: str, task: Task) -> Iterator[Problem]:
     for place, settings in _of_methods(at, task):
         for path in _leaves(settings):
             if not any(".".join(path[:end]) in task.per_method for end in range(1, len(path) + 1)):
-                message = f"{'.'.join(path)!r} may not be set by a method: the budget is the same for all"
+                message = (
+                    f"{'.'.join(path)!r} may not be set by a method: the budget is the same for all"
+                )
                 hint = nearest(path[0], task.per_method)
                 yield config.document.problem((*place, *path), message, hint, key=True)
     seen: set[str] = set()
@@ -154,7 +166,9 @@ def _combinations(config: Config, name: str, task: Task) -> Iterator[tuple[str, 
         yield from ((dataset, method, None) for method in task.methods)
 
 
-def _one_setting(config: Config, model: type[BaseModel], parts: list[merging.Layer]) -> Iterator[Problem]:
+def _one_setting(
+    config: Config, model: type[BaseModel], parts: list[merging.Layer]
+) -> Iterator[Problem]:
     merged, origins = merging.merge(parts)
     try:
         model.model_validate_json(json.dumps(merged))
@@ -162,7 +176,9 @@ def _one_setting(config: Config, model: type[BaseModel], parts: list[merging.Lay
         for item in error.errors():
             message, hint = merging.explain(item, model)
             place = merging.locate(tuple(item["loc"]), message, origins) or parts[-1][0]
-            yield config.document.problem(place, message, hint, key=item["type"] == "extra_forbidden")
+            yield config.document.problem(
+                place, message, hint, key=item["type"] == "extra_forbidden"
+            )
 
 
 def _leaves(settings: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -179,7 +195,9 @@ def _model(config: Config, at: KeyPath, spec: str) -> "Iterator[Problem] | Any":
     source = find_module(module, config.root)
     if source is None:
         yield config.document.problem(
-            at, f"module {module!r} does not exist", nearest(module, sibling_modules(module, config.root))
+            at,
+            f"module {module!r} does not exist",
+            nearest(module, sibling_modules(module, config.root)),
         )
         return None
     tree = parse_source(source)
@@ -190,7 +208,9 @@ def _model(config: Config, at: KeyPath, spec: str) -> "Iterator[Problem] | Any":
             for node in tree.body
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
         ]
-        yield config.document.problem(at, f"module {module!r} has no class {name!r}", nearest(name, classes))
+        yield config.document.problem(
+            at, f"module {module!r} has no class {name!r}", nearest(name, classes)
+        )
         return None
     try:
         return merging.import_settings_model(spec, config.root)

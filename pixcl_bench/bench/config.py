@@ -1,17 +1,20 @@
 """`benchmarks.yaml`: load it, or list everything that is wrong with it."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from pixcl_bench.bench import settings as merging
 from pixcl_bench.bench.checks import cross_checks
 from pixcl_bench.bench.errors import ConfigError, Problem, UsageError, nearest
+from pixcl_bench.bench.includes import read_document
 from pixcl_bench.bench.loaded import Config, Rows
 from pixcl_bench.bench.schema import Benchmarks, Claim, Reported
-from pixcl_bench.bench.yamlpos import Document, KeyPath, parse
+from pixcl_bench.bench.yamlpos import Document, KeyPath
 
 __all__ = ["Config", "check_config", "find_config", "load_config", "validated"]
 
@@ -21,13 +24,15 @@ _ROUNDS = 50
 
 
 def find_config(start: Path | None = None) -> Path:
-    """`benchmarks.yaml` of this folder or the nearest above it, else the one of the package's repository.
-    Raises UsageError."""
+    """`benchmarks.yaml` of this folder or the nearest above it, else the one of the package's
+    repository. Raises UsageError."""
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents, _REPOSITORY):
         if (folder / CONFIG_NAME).is_file():
             return folder / CONFIG_NAME
-    raise UsageError(f"no {CONFIG_NAME} in {here.name or here} or above it: name one with --config FILE")
+    raise UsageError(
+        f"no {CONFIG_NAME} in {here.name or here} or above it: name one with --config FILE"
+    )
 
 
 def load_config(path: Path | str | None = None) -> Config:
@@ -39,42 +44,36 @@ def load_config(path: Path | str | None = None) -> Config:
 
 
 def check_config(path: Path | str | None = None) -> list[Problem]:
-    """Every problem of a configuration file, in the order of its lines; an empty list where it is right."""
-    return sorted(set(_load(path)[1]))
+    """Every problem of a configuration file, in the order of its lines; an empty list where it is
+    right."""
+    return _load(path)[1]
 
 
 def _load(path: Path | str | None) -> tuple[Config | None, list[Problem]]:
     place = Path(path) if path else find_config()
-    name = _shown(place)
-    try:
-        text = place.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        return None, [Problem(name, 1, 1, "", f"not UTF-8 text: {error.reason} at byte {error.start}")]
-    except OSError as error:
-        raise UsageError(f"{name}: cannot be read: {error.strerror}") from error
-    document = parse(text, name)
+    document = read_document(place)
     problems = list(document.problems)
-    if not isinstance(document.data, dict):
-        return None, problems or [Problem(name, 1, 1, "", "the file is not a mapping of keys")]
+    if document.data is None:
+        return None, _each_once(problems)
     benchmarks, rows, found = validated(document)
     problems += found
     if benchmarks is None:
-        return None, problems
+        return None, _each_once(problems)
     place = place.resolve()
     config = Config(place, _root(place, benchmarks), benchmarks, document)
-    return config, [*problems, *cross_checks(config, rows)]
+    return config, _each_once([*problems, *cross_checks(config, rows)])
 
 
-def _shown(path: Path) -> str:
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+def _each_once(problems: Iterable[Problem]) -> list[Problem]:
+    """The problems in the order of their lines. What several entries take over from one place is
+    wrong once, there."""
+    found = {(p.file, p.line, p.column, p.message): p for p in sorted(problems, reverse=True)}
+    return sorted(found.values())
 
 
 def _root(path: Path, benchmarks: Benchmarks) -> Path:
-    """The project that the paths of the file start from: its folder, or the package's repository for a copy
-    kept elsewhere."""
+    """The project that the paths of the file start from: its folder, or the package's repository
+    for a copy kept elsewhere."""
     notebooks = [task.notebook for task in benchmarks.tasks.values()]
     here = path.parent
     if not any((here / notebook).is_file() for notebook in notebooks):
@@ -85,14 +84,18 @@ def _root(path: Path, benchmarks: Benchmarks) -> Path:
 
 
 def validated(document: Document) -> tuple[Benchmarks | None, Rows, list[Problem]]:
-    """The models of a document, the rows of its lists `claims` and `reported` that are right, and every
-    problem. A wrong part is reported, then left out, so that the checks can go on with the rest."""
+    """The models of a document, the rows of its lists `claims` and `reported` that are right, and
+    every problem. A wrong part is reported, then left out, so that the checks can go on with the
+    rest."""
     data = json.loads(json.dumps(document.data))
     problems: list[Problem] = []
     rows: Rows = {}
     for key, model in (("claims", Claim), ("reported", Reported)):
         if isinstance(data.get(key), list):
-            good = [_valid(model, data[key][i], (key, i), document, problems) for i in range(len(data[key]))]
+            good = [
+                _valid(model, data[key][i], (key, i), document, problems)
+                for i in range(len(data[key]))
+            ]
             rows[key] = [i for i, item in enumerate(good) if item is not None]
             data[key] = [data[key][i] for i in rows[key]]
     return _valid(Benchmarks, data, (), document, problems), rows, problems
@@ -108,16 +111,8 @@ def _valid(
         except ValidationError as error:
             errors = error.errors()
         for item in errors:
-            loc = tuple(item["loc"])
-            message, hint = merging.explain(item, model)
-            if not (item["type"] == "missing" and loc in removed):
-                child = (*loc, message.partition(":")[0]) if item["type"] == "value_error" else loc
-                place = child if (*at, *child) in document.marks else loc
-                is_key = item["type"] in ("extra_forbidden", "missing") or loc[-1:] == ("[key]",)
-                where = (*at, *(part for part in place if part != "[key]"))
-                if item["type"] == "missing" and not hint:
-                    hint = _missing_hint(loc, data, model)
-                problems.append(document.problem(where, message, hint, key=is_key))
+            if not _is_follow_up(item, at, document, removed):
+                problems.append(_problem(item, at, data, model, document))
         cuts = {_cut(data, tuple(item["loc"]), item["type"]) for item in errors}
         if () in cuts:
             return None
@@ -125,6 +120,31 @@ def _valid(
             _remove(data, path)
         removed |= cuts
     return None
+
+
+def _is_follow_up(
+    item: ErrorDetails, at: KeyPath, document: Document, removed: set[KeyPath]
+) -> bool:
+    """Whether another problem is the cause: something was left out, or an entry is not whole."""
+    loc = tuple(item["loc"])
+    if item["type"] == "too_short":
+        return any(path[:-1] == loc for path in removed)
+    lacking = item["type"] == "missing"
+    return lacking and (loc in removed or (*at, *loc[:-1]) in document.incomplete)
+
+
+def _problem(
+    item: ErrorDetails, at: KeyPath, data: Any, model: type[BaseModel], document: Document
+) -> Problem:
+    loc, kind = tuple(item["loc"]), item["type"]
+    message, hint = merging.explain(item, model)
+    child = (*loc, message.partition(":")[0]) if kind == "value_error" else loc
+    place = child if (*at, *child) in document.marks else loc
+    is_key = kind in ("extra_forbidden", "missing") or loc[-1:] == ("[key]",)
+    where = (*at, *(part for part in place if part != "[key]"))
+    if kind == "missing" and not hint:
+        hint = _missing_hint(loc, data, model)
+    return document.problem(where, message, hint, key=is_key)
 
 
 def _missing_hint(loc: KeyPath, data: Any, model: type[BaseModel]) -> str:
@@ -137,8 +157,8 @@ def _missing_hint(loc: KeyPath, data: Any, model: type[BaseModel]) -> str:
 
 
 def _cut(data: Any, loc: KeyPath, kind: str) -> KeyPath:
-    """The part to leave out for an error at `loc`: the whole list for an item of a list, the parent for a
-    missing key."""
+    """The part to leave out for an error at `loc`: the whole list for an item of a list, the parent
+    for a missing key."""
     path = tuple(part for part in loc[:-1] if part != "[key]") if kind == "missing" else loc
     kept: KeyPath = ()
     for part in path:

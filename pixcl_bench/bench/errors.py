@@ -7,8 +7,8 @@ from difflib import get_close_matches
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing wrong in a configuration file: where (line and column from 1, path of keys), what, and what
-    to do."""
+    """One thing wrong in a configuration file: where (line and column from 1, path of keys), what,
+    and what to do."""
 
     file: str
     line: int
@@ -43,8 +43,8 @@ class RecordError(BenchError):
 
 
 def nearest(word: object, known: Iterable[str]) -> str:
-    """What to write in place of `word`: the nearest of `known`, else the whole list where it is short, else
-    nothing."""
+    """What to write in place of `word`: the nearest of `known`, else the whole list where it is
+    short, else nothing."""
     names = sorted({str(name) for name in known})
     folded = {name.lower().replace("-", "_"): name for name in reversed(names)}
     match = get_close_matches(str(word).lower().replace("-", "_"), list(folded), n=1, cutoff=0.55)

@@ -17,7 +17,9 @@ def config_tables(config: Config) -> list[Table]:
     profiles = _table("Profiles", "profile", "seeds", "threads", "limit a run", "purpose")
     for name, profile in config.profiles.items():
         seeds = str(len(profile.seeds))
-        profiles.add_row(name, seeds, str(profile.threads), f"{profile.time_limit:g} s", profile.purpose)
+        profiles.add_row(
+            name, seeds, str(profile.threads), f"{profile.time_limit:g} s", profile.purpose
+        )
     return [profiles, *(table for name in config.tasks for table in _task_tables(config, name))]
 
 
@@ -45,7 +47,8 @@ def _task_tables(config: Config, name: str) -> Iterable[Table]:
 
 
 def job_state(job: Job) -> str:
-    """`done`, `stale` (done, but settings, code or data have changed since), `failed` or `missing`."""
+    """`done`, `stale` (done, but settings, code or data have changed since), `failed` or
+    `missing`."""
     if job.done():
         return "done"
     if (job.folder / store.RECORD).is_file():
@@ -80,8 +83,8 @@ def data_table(names: Iterable[str]) -> Table:
 
 
 def data_state(name: str) -> str:
-    """`here`, `to be fetched`, `made when needed`, or `not here` (a canonical set that the user must
-    bring)."""
+    """`here`, `to be fetched`, `made when needed`, or `not here` (a canonical set that the user
+    must bring)."""
     from pixcl_bench.data.catalogue import cache_dir, get_info, missing
 
     info = get_info(name)
@@ -91,14 +94,16 @@ def data_state(name: str) -> str:
         return "made when needed"
     folders = [cache_dir() / f"{source.package}-{source.version}" for source in info.sources]
     members = [
-        folder / m.path for folder, source in zip(folders, info.sources, strict=True) for m in source.members
+        folder / m.path
+        for folder, source in zip(folders, info.sources, strict=True)
+        for m in source.members
     ]
     return "here" if all(path.is_file() for path in members) else "to be fetched"
 
 
 def fetch(names: Iterable[str], say: Callable[[str], None]) -> list[str]:
-    """Fetch the sources of data sets into the cache; return those that must be brought by hand, each with its
-    message."""
+    """Fetch the sources of data sets into the cache; return those that must be brought by hand,
+    each with its message."""
     from pixcl_bench.data.catalogue import fetch_member, get_info, missing
 
     absent = []
@@ -114,8 +119,8 @@ def fetch(names: Iterable[str], say: Callable[[str], None]) -> list[str]:
 
 
 def fetch_for(jobs: Iterable[Job]) -> None:
-    """Fetch what jobs need before any starts. A data set that must be brought by hand fails in its own
-    runs."""
+    """Fetch what jobs need before any starts. A data set that must be brought by hand fails in its
+    own runs."""
     needed = dict.fromkeys(job.run.dataset for job in jobs)
     fetch([name for name in needed if data_state(name) == "to be fetched"], print)
 

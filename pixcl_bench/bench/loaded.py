@@ -20,8 +20,8 @@ Rows = dict[str, list[int]]
 
 @dataclass(frozen=True, eq=False)
 class Config:
-    """A configuration file that passed its schema: `path`, the project's `root`, the models, and the marks of
-    its text."""
+    """A configuration file that passed its schema: `path`, the project's `root`, the models, and
+    the marks of its text."""
 
     path: Path
     root: Path
@@ -62,21 +62,24 @@ class Config:
         return _known("task", name, self.tasks)
 
     def method(self, task: str, name: str) -> Method:
-        """A method of a task, or one that an installed package adds by an entry point. Raises UsageError."""
+        """A method of a task, or one that an installed package adds by an entry point. Raises
+        UsageError."""
         methods = self.task(task).methods
         if name not in methods and name in method_entry_points():
             return Method(title=name, role="method", learner=name)
         return _known("method", name, methods)
 
     def method_names(self, task: str, profile: str, dataset: str | None = None) -> list[str]:
-        """The methods that a profile runs of a task on one data set, in the order of the file; on any of its
-        data sets where None; none where the task has no such budget."""
+        """The methods that a profile runs of a task on one data set, in the order of the file; on
+        any of its data sets where None; none where the task has no such budget."""
         entry = self.task(task)
         budget = entry.budgets.get(profile)
         if budget is None:
             return []
         if dataset is None:
-            every = dict.fromkeys(m for d in budget.datasets for m in self.method_names(task, profile, d))
+            every = dict.fromkeys(
+                m for d in budget.datasets for m in self.method_names(task, profile, d)
+            )
             known = [name for name in entry.methods if name in every]
             return [*known, *(name for name in every if name not in entry.methods)]
         own = budget.datasets[dataset].methods if dataset in budget.datasets else None
@@ -86,16 +89,18 @@ class Config:
     def seeds(
         self, task: str, profile: str, dataset: str | None = None, method: str | None = None
     ) -> list[int]:
-        """The seeds that a profile runs of a task: those of its budget there for the method on the data set,
-        else for the data set, else of the budget, else of the profile."""
+        """The seeds that a profile runs of a task: those of its budget there for the method on the
+        data set, else for the data set, else of the budget, else of the profile."""
         budget = self.task(task).budgets.get(profile)
         entry = budget.datasets.get(dataset) if budget and dataset else None
         own = (entry.method_seeds.get(method or "") or entry.seeds) if entry else None
         return list(own or (budget.seeds if budget else None) or self.profile(profile).seeds)
 
-    def args(self, task: str, method: str, profile: str, dataset: str | None = None) -> dict[str, Any]:
-        """The arguments of a method's builder in a profile: its own, over them those of the budget, and over
-        these those of the budget for the data set."""
+    def args(
+        self, task: str, method: str, profile: str, dataset: str | None = None
+    ) -> dict[str, Any]:
+        """The arguments of a method's builder in a profile: its own, over them those of the budget,
+        and over these those of the budget for the data set."""
         budget = self.task(task).budgets.get(profile)
         found = dict(self.method(task, method).args)
         if budget is not None:
@@ -107,7 +112,9 @@ class Config:
     def grid(self, task: str, profile: str) -> list[tuple[str, str]]:
         """Every data set with every method that a profile runs of a task."""
         names = self.dataset_names(task, profile)
-        return [(data, method) for data in names for method in self.method_names(task, profile, data)]
+        return [
+            (data, method) for data in names for method in self.method_names(task, profile, data)
+        ]
 
     def dataset_names(self, task: str, profile: str) -> list[str]:
         """The data sets that a profile runs of a task; none where the task has no such budget."""
@@ -119,7 +126,12 @@ class Config:
         return merging.import_settings_model(self.task(task).settings_model, self.root)
 
     def settings(
-        self, task: str, dataset: str, method: str, profile: str, overrides: Mapping[str, Any] | None = None
+        self,
+        task: str,
+        dataset: str,
+        method: str,
+        profile: str,
+        overrides: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """The resolved settings of a run. Raises UsageError where the overrides do not fit."""
         entry = self.method(task, method)

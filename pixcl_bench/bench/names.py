@@ -22,8 +22,8 @@ HEAVY = frozenset({"torch", "timm", "torchvision", "kornia", "monai"})
 
 
 def _written(config: Config, *path: str) -> list[str]:
-    """The keys written at `path` in the file, also those whose value is wrong: a name that is there is not
-    unknown."""
+    """The keys written at `path` in the file, also those whose value is wrong: a name that is there
+    is not unknown."""
     data = config.document.data
     for part in path:
         data = data.get(part) if isinstance(data, dict) else None
@@ -43,9 +43,9 @@ def duplicates(config: Config, at: KeyPath, values: Iterable[Any], kind: str) ->
     first: dict[Any, int] = {}
     for i, value in enumerate(values):
         if value in first:
-            line = config.document.mark((*at, first[value])).line
+            line = config.document.line((*at, first[value]), (*at, i))
             yield config.document.problem(
-                (*at, i), f"duplicate {kind} {value!r}: first on line {line}", "remove one"
+                (*at, i), f"duplicate {kind} {value!r}: first on {line}", "remove one"
             )
         first.setdefault(value, i)
 
@@ -64,16 +64,24 @@ def task_names(config: Config, name: str, task: Task) -> Iterator[Problem]:
 
     at: KeyPath = ("tasks", name)
     methods = _written(config, "tasks", name, "methods")
+    usable = [*methods, *_written(config, "tasks", name, "groups", "methods")]
     yield from among(
         config, (*at, "primary"), "metric", task.primary, _written(config, "tasks", name, "metrics")
     )
-    for role, method in (("baseline", task.baseline), ("floor", task.floor), ("ceiling", task.ceiling)):
+    for role, method in (
+        ("baseline", task.baseline),
+        ("floor", task.floor),
+        ("ceiling", task.ceiling),
+    ):
         yield from among(config, (*at, role), "method", method, methods)
     known = set(catalogue())
     for dataset in task.datasets:
         if dataset not in known:
             yield config.document.problem(
-                (*at, "datasets", dataset), f"unknown data set {dataset!r}", nearest(dataset, known), key=True
+                (*at, "datasets", dataset),
+                f"unknown data set {dataset!r}",
+                nearest(dataset, known),
+                key=True,
             )
     profiles = _written(config, "profiles")
     for profile, budget in task.budgets.items():
@@ -82,12 +90,18 @@ def task_names(config: Config, name: str, task: Task) -> Iterator[Problem]:
             yield config.document.problem(
                 here, f"unknown profile {profile!r}", nearest(profile, profiles), key=True
             )
-        yield from _budget_names(config, here, budget, methods)
+        yield from _budget_names(config, here, budget, usable)
         yield from duplicates(config, (*here, "seeds"), budget.seeds or [], "seed")
 
 
-def _budget_names(config: Config, at: KeyPath, budget: Budget, methods: list[str]) -> Iterator[Problem]:
-    datasets = _written(config, *map(str, at[:2]), "datasets")
+def _budget_names(
+    config: Config, at: KeyPath, budget: Budget, methods: list[str]
+) -> Iterator[Problem]:
+    task = [str(part) for part in at[:2]]
+    datasets = [
+        *_written(config, *task, "datasets"),
+        *_written(config, *task, "groups", "datasets"),
+    ]
     listed = _listed(config, (*at, "datasets"))
     yield from duplicates(config, (*at, "datasets"), listed, "data set")
     for i, name in enumerate(listed):
@@ -96,7 +110,9 @@ def _budget_names(config: Config, at: KeyPath, budget: Budget, methods: list[str
     for word in budget.own:
         if word not in methods:
             hint = nearest(word, methods)
-            yield config.document.problem((*at, "own", word), f"unknown method {word!r}", hint, key=True)
+            yield config.document.problem(
+                (*at, "own", word), f"unknown method {word!r}", hint, key=True
+            )
     for name, entry in budget.datasets.items():
         here = (*at, "datasets", name)
         if not listed and name not in datasets:
@@ -116,8 +132,8 @@ def _budget_names(config: Config, at: KeyPath, budget: Budget, methods: list[str
 def _method_names(
     config: Config, at: KeyPath, chosen: list[str], args: Mapping[str, Any], methods: list[str]
 ) -> Iterator[Problem]:
-    """The methods named in a budget, or in a budget for one data set: those it runs, and those whose
-    arguments it changes."""
+    """The methods named in a budget, or in a budget for one data set: those it runs, and those
+    whose arguments it changes."""
     yield from duplicates(config, (*at, "methods"), chosen, "method")
     for i, word in enumerate(chosen if chosen != ["all"] else []):
         if word not in method_entry_points():
@@ -135,10 +151,10 @@ def claim_problems(config: Config, rows: list[int]) -> Iterator[Problem]:
     for row, claim in zip(rows, config.claims, strict=True):
         at: KeyPath = ("claims", row)
         if claim.id in first:
-            line = config.document.mark(("claims", first[claim.id], "id")).line
+            line = config.document.line(("claims", first[claim.id], "id"), (*at, "id"))
             yield config.document.problem(
                 (*at, "id"),
-                f"duplicate claim {claim.id!r}: first on line {line}",
+                f"duplicate claim {claim.id!r}: first on {line}",
                 "claims have ids of their own",
             )
         first.setdefault(claim.id, row)
@@ -153,7 +169,11 @@ def claim_problems(config: Config, rows: list[int]) -> Iterator[Problem]:
             continue
         methods = _written(config, "tasks", claim.task, "methods")
         yield from among(
-            config, (*at, "metric"), "metric", claim.metric, _written(config, "tasks", claim.task, "metrics")
+            config,
+            (*at, "metric"),
+            "metric",
+            claim.metric,
+            _written(config, "tasks", claim.task, "metrics"),
         )
         yield from among(config, (*at, "better"), "method", claim.better, methods)
         yield from among(config, (*at, "than"), "method", claim.than, methods)

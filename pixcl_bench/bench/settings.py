@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from pixcl_bench.bench.errors import UsageError, nearest
 from pixcl_bench.bench.schema import Budget, BudgetDataset, DatasetEntry, Method, Task
-from pixcl_bench.bench.yamlpos import KeyPath, as_number, is_number, show_path
+from pixcl_bench.bench.yamlpos import KeyPath, parse, show_path
 
 Layer = tuple[KeyPath, Mapping[str, Any]]
 OVERRIDE = "--set"
@@ -36,7 +36,9 @@ def layers(
         ((*here, "datasets", dataset), budget.datasets.get(dataset) if budget else None),
         (("tasks", name, "methods", method), entry or task.methods.get(method)),
     ]
-    found: list[Layer] = [((*path, "settings"), part.settings) for path, part in parts if part is not None]
+    found: list[Layer] = [
+        ((*path, "settings"), part.settings) for path, part in parts if part is not None
+    ]
     if budget is not None and method in budget.own:
         found.append(((*here, "own", method), budget.own[method]))
     return [*found, ((OVERRIDE,), nested(overrides))] if overrides else found
@@ -57,8 +59,8 @@ def nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def merge(parts: list[Layer]) -> tuple[dict[str, Any], dict[KeyPath, KeyPath]]:
-    """Merge layers deeply (a dictionary into a dictionary, any other value replaces) and tell where each
-    value was written."""
+    """Merge layers deeply (a dictionary into a dictionary, any other value replaces) and tell where
+    each value was written."""
     merged: dict[str, Any] = {}
     origins: dict[KeyPath, KeyPath] = {}
     for place, values in parts:
@@ -85,8 +87,8 @@ def _merge_into(
 
 
 def import_settings_model(spec: str, root: Path) -> type[BaseModel]:
-    """The settings model `module:Class`. Its module is imported, so it must be plain (no torch). Raises
-    ImportError or TypeError."""
+    """The settings model `module:Class`. Its module is imported, so it must be plain (no torch).
+    Raises ImportError or TypeError."""
     module, _, name = spec.partition(":")
     if str(root) not in sys.path:
         sys.path.append(str(root))
@@ -104,14 +106,17 @@ def resolve(model: type[BaseModel], parts: list[Layer]) -> dict[str, Any]:
 
 
 def field_names(model: Any, path: KeyPath) -> list[str]:
-    """The keys allowed at `path` inside a pydantic model; an empty list where that is not a model."""
+    """The keys allowed at `path` inside a pydantic model; an empty list where that is not a
+    model."""
     if isinstance(model, type) and issubclass(model, BaseModel):
         if not path:
             return list(model.model_fields)
         field = model.model_fields.get(str(path[0]))
         return field_names(field.annotation, path[1:]) if field else []
     for inner in getattr(model, "__args__", ()):
-        steps = path[1:] if path and getattr(model, "__origin__", None) in (list, dict, tuple) else path
+        steps = (
+            path[1:] if path and getattr(model, "__origin__", None) in (list, dict, tuple) else path
+        )
         if found := field_names(inner, steps):
             return found
     return []
@@ -129,7 +134,8 @@ def explain(error: Mapping[str, Any], model: type[BaseModel]) -> tuple[str, str]
         return f"missing key {last!r}", ""
     if kind == "literal_error":
         choices = [
-            part.strip().strip("'") for part in str(error["ctx"]["expected"]).replace(" or ", ", ").split(",")
+            part.strip().strip("'")
+            for part in str(error["ctx"]["expected"]).replace(" or ", ", ").split(",")
         ]
         return f"{last}: {value!r} is not one of {', '.join(choices)}", nearest(value, choices)
     if kind == "string_pattern_mismatch":
@@ -156,8 +162,8 @@ def _short(value: object) -> str:
 
 
 def locate(loc: KeyPath, message: str, origins: Mapping[KeyPath, KeyPath]) -> KeyPath | None:
-    """Where the value at `loc` of the merged settings was written. A message `name: ...` of a validator
-    points to that name."""
+    """Where the value at `loc` of the merged settings was written. A message `name: ...` of a
+    validator points to that name."""
     child = (*loc, message.partition(":")[0])
     for path in (child, *(loc[:end] for end in range(len(loc), 0, -1))):
         if path in origins:
@@ -169,14 +175,17 @@ def override_errors(error: ValidationError, model: type[BaseModel]) -> Iterator[
     """The problems of a validation error as text for the command line."""
     for item in error.errors():
         message, hint = explain(item, model)
-        yield f"{OVERRIDE} {show_path(tuple(item['loc']))}: {message}" + (f" ({hint})" if hint else "")
+        yield f"{OVERRIDE} {show_path(tuple(item['loc']))}: {message}" + (
+            f" ({hint})" if hint else ""
+        )
 
 
 def read_value(text: str) -> Any:
-    """A value of the command line, read as YAML; `1e-3` is a number here."""
-    import yaml
-
-    value = yaml.safe_load(text)
-    if isinstance(value, str) and is_number(value):
-        return yaml.safe_load(as_number(value))
-    return value
+    """A value of the command line, read as YAML; None where it is empty. Raises UsageError."""
+    if not text.strip():
+        return None
+    document = parse(text, OVERRIDE)
+    for problem in document.problems:
+        hint = f" ({problem.hint})" if problem.hint else ""
+        raise UsageError(f"{OVERRIDE} {text}: {problem.message}{hint}")
+    return document.data

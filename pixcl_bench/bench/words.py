@@ -24,7 +24,8 @@ def seeds(values: list[str] | None) -> list[int] | None:
 
 
 def overrides(values: list[str] | None) -> dict[str, Any]:
-    """`key=value` words as settings; a value is read as YAML, and `1e-3` is a number. Raises UsageError."""
+    """`key=value` words as settings; a value is read as YAML, and `1e-3` is a number. Raises
+    UsageError."""
     found = {}
     for value in values or ():
         key, equals, text = value.partition("=")

@@ -1,4 +1,4 @@
-"""YAML into plain data that remembers the line and column of every key and value."""
+"""YAML 1.2 into plain data that remembers the file, line and column of every key and value."""
 
 import math
 import re
@@ -6,49 +6,113 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from pixcl_bench.bench.errors import Problem
 
 KeyPath = tuple[str | int, ...]
 
-_NUMBER = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = {_TAG + name for name in ("str", "int", "float", "bool", "null")}
+_OLDER = re.compile(r"^%YAML(?![ \t]+1\.2\b)", re.MULTILINE)
+_MOST = 100_000
+_DEEPEST = 100
 
 
 @dataclass(frozen=True, order=True)
 class Mark:
     """A place in a file: line and column, both from 1."""
 
+    file: str
     line: int
     column: int
 
 
 @dataclass
 class Document:
-    """Plain data of a YAML file, the marks of its values (`marks`) and of its keys (`keys`), and what is
-    wrong with its text."""
+    """Plain data of a YAML file (and of those that it includes), the marks of its values (`marks`)
+    and of its keys (`keys`), and what is wrong with its text."""
 
     file: str
     data: Any = None
     marks: dict[KeyPath, Mark] = field(default_factory=dict)
     keys: dict[KeyPath, Mark] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    incomplete: set[KeyPath] = field(default_factory=set)
+    """Entries that could not be made whole: a key that they lack is not their mistake."""
 
     def mark(self, path: KeyPath, *, key: bool = False) -> Mark:
-        """The mark of the value (or the key) at `path`, or of the nearest parent that is in the file."""
+        """The mark of the value (or the key) at `path`, or of the nearest parent that is in the
+        file."""
         first, second = (self.keys, self.marks) if key else (self.marks, self.keys)
         for end in range(len(path), -1, -1):
             found = first.get(path[:end]) or second.get(path[:end])
             if found:
                 return found
-        return Mark(1, 1)
+        return Mark(self.file, 1, 1)
 
     def problem(self, path: KeyPath, message: str, hint: str = "", *, key: bool = False) -> Problem:
         """A problem at the value (or the key) at `path`."""
         mark = self.mark(path, key=key)
-        return Problem(self.file, mark.line, mark.column, show_path(path), message, hint)
+        return Problem(mark.file, mark.line, mark.column, show_path(path), message, hint)
+
+    def note(self, path: KeyPath, message: str, hint: str = "", *, key: bool = False) -> None:
+        """Add a problem of the text itself."""
+        self.problems.append(self.problem(path, message, hint, key=key))
+
+    def line(self, path: KeyPath, seen_from: KeyPath) -> str:
+        """`line 7` for the value at `path`, with its file where `seen_from` stands in another
+        one."""
+        mark = self.mark(path)
+        away = mark.file != self.mark(seen_from).file
+        return f"line {mark.line} of {mark.file}" if away else f"line {mark.line}"
+
+    def at(self, path: KeyPath) -> Any:
+        """The data at `path`; None where there is none."""
+        data = self.data
+        for part in path:
+            if isinstance(part, str) and isinstance(data, dict):
+                data = data.get(part)
+            elif isinstance(part, int) and isinstance(data, list) and part < len(data):
+                data = data[part]
+            else:
+                return None
+        return data
+
+    def copy_marks(self, data: Any, source: KeyPath, target: KeyPath, to: "Document") -> None:
+        """Give `data`, written at `source`, the same marks at `target` of another document."""
+        for marks, copies in ((self.marks, to.marks), (self.keys, to.keys)):
+            if source in marks:
+                copies[target] = marks[source]
+        for key, value in _children(data):
+            self.copy_marks(value, (*source, key), (*target, key), to)
+
+    def graft(self, at: KeyPath, other: "Document") -> None:
+        """Take over the marks and problems of another document, whose data come to stand at
+        `at`."""
+        self.marks.update({(*at, *path): mark for path, mark in other.marks.items()})
+        self.keys.update({(*at, *path): mark for path, mark in other.keys.items()})
+        self.keys[at] = Mark(other.file, 1, 1)
+        self.problems += other.problems
+
+    def append(self, at: KeyPath, other: "Document") -> None:
+        """Add the rows of another document to the list at `at`, with their marks and problems."""
+        rows = self.at(at)
+        for path, mark in other.marks.items():
+            if path and isinstance(path[0], int):
+                place = (*at, len(rows) + path[0], *path[1:])
+                self.marks[place] = mark
+        rows += other.data
+        self.problems += other.problems
+
+
+def _children(data: Any) -> Iterator[tuple[str | int, Any]]:
+    if isinstance(data, dict):
+        yield from data.items()
+    elif isinstance(data, list):
+        yield from enumerate(data)
 
 
 def show_path(path: KeyPath) -> str:
@@ -58,95 +122,91 @@ def show_path(path: KeyPath) -> str:
 
 
 def parse(text: str, file: str) -> Document:
-    """Parse one YAML document. Problems of the text itself (syntax, duplicate keys, `1e-3`) are collected,
-    not raised."""
+    """Parse one YAML document. Problems of the text itself (syntax, duplicate keys, dates) are
+    collected, not raised."""
     document = Document(file)
+    older = _OLDER.search(text)
+    if older:
+        line = text.count("\n", 0, older.start()) + 1
+        message, hint = "files are read as YAML 1.2 here", "remove the line %YAML"
+        document.problems.append(Problem(file, line, 1, "", message, hint))
+        return document
+    yaml = YAML(typ="safe", pure=True)
+    yaml.max_depth = _DEEPEST
+    yaml.composer.warn_double_anchors = False
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
+        root = yaml.compose(text)
+        if root is None:
+            document.problems.append(Problem(file, 1, 1, "", "the file is empty"))
+        else:
+            document.data = _Reader(document, yaml).value(root, (), ())
+    except MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
         line, column = (place.line + 1, place.column + 1) if place else (1, 1)
         what = ", ".join(part for part in (error.context, error.problem) if part)
         document.problems.append(Problem(file, line, column, "", f"not valid YAML: {what}"))
-        return document
-    except yaml.YAMLError as error:
-        document.problems.append(Problem(file, 1, 1, "", f"not valid YAML: {error}"))
-        return document
-    if root is None:
-        document.problems.append(Problem(file, 1, 1, "", "the file is empty"))
-        return document
-    document.data = _Reader(document).value(root, (), ())
+    except YAMLError as error:
+        what = " ".join(str(error).split())
+        document.problems.append(Problem(file, 1, 1, "", f"not valid YAML: {what}"))
     return document
 
 
 class _Reader:
-    """Turns nodes into data; a scalar goes through the constructor of PyYAML's SafeLoader."""
+    """Turns nodes into data; a scalar goes through the safe constructor of ruamel.yaml."""
 
-    def __init__(self, document: Document):
+    def __init__(self, document: Document, yaml: YAML):
         self.document = document
-        self.loader = yaml.SafeLoader("")
+        self.constructor = yaml.constructor
 
-    def value(self, node: yaml.Node, path: KeyPath, above: tuple[int, ...]) -> Any:
-        self.document.marks[path] = _mark(node)
+    def value(self, node: Node, path: KeyPath, above: tuple[int, ...]) -> Any:
+        self.document.marks[path] = self.mark(node)
+        if len(self.document.marks) > _MOST:
+            raise MarkedYAMLError(
+                problem=f"more than {_MOST:,} values: aliases inside aliases?",
+                problem_mark=node.start_mark,
+            )
         if id(node) in above:
             self.note(node, path, "an alias that contains itself", "write the values out")
             return None
-        if isinstance(node, yaml.MappingNode):
+        if isinstance(node, MappingNode):
             return dict(self.items(node, path, (*above, id(node))))
-        if isinstance(node, yaml.SequenceNode):
+        if isinstance(node, SequenceNode):
             inside = (*above, id(node))
             return [self.value(child, (*path, i), inside) for i, child in enumerate(node.value)]
-        return self.scalar(node, path) if isinstance(node, yaml.ScalarNode) else None
+        return self.scalar(node, path) if isinstance(node, ScalarNode) else None
 
     def items(
-        self, node: yaml.MappingNode, path: KeyPath, above: tuple[int, ...]
+        self, node: MappingNode, path: KeyPath, above: tuple[int, ...]
     ) -> Iterator[tuple[str, Any]]:
         seen: dict[str, Mark] = {}
         for key_node, value_node in node.value:
-            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == _TAG + "merge":
-                self.note(
-                    key_node,
-                    path,
-                    "a key must be plain text",
-                    "merge keys (<<) are not used here: write the values out",
-                )
+            if not isinstance(key_node, ScalarNode) or key_node.tag == _TAG + "merge":
+                hint = "merge keys (<<) are not used here: write extends, or the values"
+                self.note(key_node, path, "a key must be plain text", hint)
                 continue
-            key, here = str(key_node.value), _mark(key_node)
+            key, here = str(key_node.value), self.mark(key_node)
+            place = (*path, key)
             if key_node.tag != _TAG + "str":
-                self.note(
-                    key_node,
-                    (*path, key),
-                    f"the key {key} is not read as text by YAML",
-                    f"write '{key}' in quotes",
-                )
+                message = f"the key {key} is not read as text by YAML"
+                self.note(key_node, place, message, f"write '{key}' in quotes")
             if key in seen:
-                self.note(
-                    key_node,
-                    (*path, key),
-                    f"duplicate key {key!r}: first on line {seen[key].line}, again on line {here.line}",
-                )
+                first, again = seen[key].line, here.line
+                message = f"duplicate key {key!r}: first on line {first}, again on line {again}"
+                self.note(key_node, place, message)
                 continue
             seen[key] = here
-            place = (*path, key)
             self.document.keys[place] = here
             yield key, self.value(value_node, place, above)
 
-    def scalar(self, node: yaml.ScalarNode, path: KeyPath) -> Any:
+    def scalar(self, node: ScalarNode, path: KeyPath) -> Any:
         if node.tag not in _PLAIN:
-            short = node.tag.removeprefix(_TAG)
-            self.note(node, path, f"{node.value!r} is read as {short} by YAML", "write it in quotes")
+            short = str(node.tag).removeprefix(_TAG)
+            message = f"{node.value!r} is read as {short} by YAML"
+            self.note(node, path, message, "write it in quotes")
             return str(node.value)
-        if node.tag == _TAG + "str" and node.style is None and is_number(node.value):
-            self.note(
-                node,
-                path,
-                f"{node.value} is read as text by YAML, not as a number",
-                f"write {as_number(node.value)}",
-            )
-            return float(node.value)
         try:
-            value = self.loader.construct_object(node)
-        except (ValueError, yaml.YAMLError):
+            value = self.constructor.construct_object(node)
+        except (ValueError, YAMLError):
             self.note(node, path, f"{node.value!r} cannot be read")
             return None
         if isinstance(value, float) and not math.isfinite(value):
@@ -154,30 +214,12 @@ class _Reader:
             return None
         return value
 
-    def note(self, node: yaml.Node, path: KeyPath, message: str, hint: str = "") -> None:
-        mark = _mark(node)
+    def mark(self, node: Node) -> Mark:
+        start = node.start_mark
+        return Mark(self.document.file, start.line + 1, start.column + 1)
+
+    def note(self, node: Node, path: KeyPath, message: str, hint: str = "") -> None:
+        mark = self.mark(node)
         self.document.problems.append(
-            Problem(self.document.file, mark.line, mark.column, show_path(path), message, hint)
+            Problem(mark.file, mark.line, mark.column, show_path(path), message, hint)
         )
-
-
-def _mark(node: yaml.Node) -> Mark:
-    return Mark(node.start_mark.line + 1, node.start_mark.column + 1)
-
-
-def is_number(text: str) -> bool:
-    """Whether text is spelt like a number, also where YAML 1.1 does not read it as one."""
-    return _NUMBER.fullmatch(text) is not None
-
-
-def as_number(text: str) -> str:
-    """The spelling of a number that YAML 1.1 reads as a number: `1e-3` becomes `1.0e-3`, `2.5e4` becomes
-    `2.5e+4`."""
-    mantissa, _, exponent = text.lower().replace("_", "").partition("e")
-    if not exponent:
-        return str(int(mantissa)) if mantissa.lstrip("+-").isdigit() else mantissa
-    if "." not in mantissa:
-        mantissa += ".0"
-    if mantissa.endswith("."):
-        mantissa += "0"
-    return f"{mantissa}e{exponent if exponent[0] in '+-' else '+' + exponent}"
