@@ -22,7 +22,7 @@ from pixcl_bench.methods.local_discrimination import (
     Geometry, center_pool, cluster_entropy, mixup_target, patch_discrimination, patches, pool_cells, recolour, region_discrimination,
     region_vectors, similarity_maps, take, turn, twist,
 )  # fmt: skip
-from .localiser import Matcher, vectors_at
+from .localiser import Matcher, vectors_at_points
 from ..nets.dense import ClusterBranch, DenseNet, EmbeddingBranch
 
 # %% ../../nbs/methods/35_ld.ipynb #bccd33e9
@@ -132,7 +132,7 @@ class CentreMatcher(Matcher):
         if self.options.rotations:
             turned = (self.describe(features.images.rot90(k, (2, 3))).maps.rot90(-k, (2, 3)) for k in (1, 2, 3))
             maps = F.normalize(torch.stack([maps, *turned]).mean(0), dim=1)
-        return vectors_at(maps, points)
+        return vectors_at_points(maps, points)
 
     def similarity(self, features: Described, vectors: Float[Tensor, "L d"]) -> Float[Tensor, "b L h w"]:
         """Inner products, -inf outside the field."""

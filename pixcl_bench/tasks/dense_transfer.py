@@ -10,7 +10,7 @@ __all__ = ['GREY', 'Stage', 'Built', 'make_learner', 'luminance', 'two_views', '
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #3702fdb2
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,14 +23,16 @@ from torch import Tensor, nn
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #61db3e5b
 from ..data.pixels import PixelSet, labelled_subset
 from ..methods.base import Learner
+from ..methods.build import build_learner, takes
 from ..methods.localiser import Localiser, Preparation, Support
 from ..methods.pixel_forest import PixelFloor
 from ..nets.decoders import SegmentationNet, build_segmentation
 from ..nets.transfer import MapEncoder, build_map_encoder, dense_network
 from .fine_tuning import Transfer, judge, labelled_images, predict, train_stage
+from .information_cache import kept_maps
 from .settings import DenseTransferSettings, TrainingSettings
-from .training import Trainings, build_learner, timings, train_config
-from ..train import TrainResult, epoch_order, fit
+from .training import Trainings, augmentation, timings, will_train, train_learner, untrained
+from ..train import TrainResult, epoch_order
 from ..views import TwoViews, View
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #b6519c0c
@@ -42,13 +44,18 @@ class Built:
     encoder: MapEncoder
 
 
-def make_learner(target: str, args: Mapping[str, Any], settings: DenseTransferSettings, data: PixelSet, *, seed: int) -> Built:
-    """Build the encoder and the learner `target` with its `args`; both are drawn from seeds of their own."""
+def make_learner(
+    target: str, args: Mapping[str, Any], settings: DenseTransferSettings, data: PixelSet, *, seed: int
+) -> Built:
+    """Build the encoder and the learner `target` with its `args`; both have seeds of their own."""
     runtime.seed_all(runtime.derive_seed(seed, "encoder"))
-    encoder = build_map_encoder(settings.encoder, output_stride=settings.output_stride).set_statistics(data.mean, data.std)
-    offered = {"encoder": lambda: encoder, "num_classes": lambda: data.num_classes, "network": lambda: dense_network(encoder, width=settings.network_width)}
-    learner = build_learner(target, args, offered, seed=seed)
-    return Built(learner, encoder)
+    encoder = build_map_encoder(settings.encoder, output_stride=settings.output_stride)
+    encoder.set_statistics(data.mean, data.std)
+    runtime.seed_all(runtime.derive_seed(seed, "heads"))
+    offered: dict[str, Any] = {"encoder": encoder, "num_classes": data.num_classes}
+    if takes(target, "network"):  # its decoder is drawn from the seed of the heads
+        offered["network"] = dense_network(encoder, width=settings.network_width)
+    return Built(build_learner(target, args, **offered), encoder)
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #cb79edb6
 GREY = (0.299, 0.587, 0.114)  # luminance, ITU-R BT.601
@@ -60,24 +67,29 @@ def luminance(images: Tensor) -> Float[Tensor, "n h w"]:
 
 
 def two_views(settings: DenseTransferSettings) -> TwoViews:
-    """The augmentation of the settings, without normalisation; `blur_2` and `solarise_2` belong to the second view."""
-    v = settings.views
-    second = {k: value for k, value in {"blur": v.blur_2, "solarise": v.solarise_2}.items() if value is not None}
-    return TwoViews(size=settings.view_size, mean=(0.0,) * 3, std=(1.0,) * 3, second=second, **v.model_dump(exclude={"blur_2", "solarise_2"}))
+    """The augmentation of the settings, without normalisation."""
+    return augmentation(settings.views, settings.view_size, (0.0,) * 3, (1.0,) * 3)
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #3c33490b
 _RESIDENT = 2**31  # bytes: what is smaller lies on the device, the rest is read batch by batch
 
 
 class Unlabelled:
-    """The images of the first part, and what a learner wants to know of them."""
+    """The images of the first part, and what a learner wants to know of them.
 
-    def __init__(self, data: PixelSet, learner: Learner, settings: DenseTransferSettings, device: torch.device) -> None:
+    `cache`: folder in which information maps are kept for other runs; None: they are computed.
+    """
+
+    def __init__(
+        self, data: PixelSet, learner: Learner, settings: DenseTransferSettings, device: torch.device,
+        cache: Path | None = None,
+    ) -> None:  # fmt: skip
         self.data, self.index, self.device = data, data.splits["unlabelled"], device
         self.augment = two_views(settings).to(device)
         self.wanted = tuple(learner.batch_keys)
         self.kept = data.images[self.index].to(device) if len(self.index) * data.images[0].numel() < _RESIDENT else None
-        self.information = self._information(learner) if "information" in self.wanted else None
+        needed = "information" in self.wanted
+        self.information = self._information(learner, cache) if needed else None
 
     def images(self, rows: Int64[Tensor, " b"]) -> UInt8[Tensor, "b 3 h w"]:
         """Images by their place in the unlabelled split."""
@@ -85,12 +97,30 @@ class Unlabelled:
         return found.expand(-1, 3, -1, -1)
 
     def grey(self, rows: Int64[Tensor, " b"]) -> UInt8[Tensor, "b h w"]:
+        """Grey values of images by their place in the unlabelled split."""
         return luminance(self.images(rows)).round().to(torch.uint8)
 
-    def _information(self, learner: Learner) -> Float[Tensor, "n h w"]:
+    def all_grey(self) -> UInt8[Tensor, "n h w"]:
+        """Grey values of all images."""
+        return torch.cat([self.grey(rows) for rows in self.portions()])
+
+    def portions(self) -> tuple[Int64[Tensor, " b"], ...]:
+        """The places of all images, some hundreds at a time."""
+        return torch.arange(len(self.index)).split(256)
+
+    def _information(self, learner: Learner, cache: Path | None) -> Float[Tensor, "n h w"]:
         if not isinstance(learner, Localiser):
-            raise TypeError(f"{type(learner).__name__} asks for information but cannot measure it: it has to be a Localiser")
-        return torch.cat([learner.information(self.grey(rows)).to(self.device) for rows in torch.arange(len(self.index)).split(256)])
+            raise TypeError(
+                f"{type(learner).__name__} asks for information but cannot measure it: "
+                "it has to be a Localiser"
+            )
+
+        def measure() -> Tensor:
+            parts = [learner.information(self.grey(rows)) for rows in self.portions()]
+            return torch.cat([part.to(self.device) for part in parts])
+
+        return kept_maps(measure, learner, self.all_grey(), name=self.data.name,
+                         data_fingerprint=self.data.fingerprint, cache=cache)  # fmt: skip
 
     def batch(self, rows: Int64[Tensor, " b"]) -> dict[str, Tensor]:
         """One batch: the entries of the learner's `batch_keys`, drawn and made on the device."""
@@ -99,7 +129,10 @@ class Unlabelled:
         if self.information is not None:
             known["information"] = self.information[known["row"]]
         if missing := set(self.wanted) - set(known):
-            raise ValueError(f"the task dense_transfer cannot give {sorted(missing)}; it has view1, view2, matrix1, matrix2, pixels, image, information and row")
+            raise ValueError(
+                f"the task dense_transfer cannot give {sorted(missing)}; it has view1, view2, matrix1, "
+                "matrix2, pixels, image, information and row"
+            )
         return {key: known[key] for key in self.wanted}
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #72daf889
@@ -126,13 +159,18 @@ def batches(source: Unlabelled, settings: DenseTransferSettings, *, seed: int, s
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #4e9e055e
 def pretrain(built: Built, data: PixelSet, settings: DenseTransferSettings, *, seed: int, device: torch.device, folder: Path | None = None,
-             owner: str = "", on_step: Callable[[int, int], None] | None = None, progress: bool | None = None) -> TrainResult:  # fmt: skip
-    """Train the learner in place on the unlabelled images; one that does not train is moved to the device and left as it is."""
+             owner: str = "", on_step: Callable[[int, int], None] | None = None, progress: bool | None = None,
+             cache: Path | None = None) -> TrainResult:  # fmt: skip
+    """Train the learner in place on the unlabelled images.
+
+    One that does not train is moved to the device and left as it is. `cache`: folder in which
+    information maps are kept for other runs.
+    """
     learner = built.learner
-    if not learner.trains or settings.steps == 0:
+    if not will_train(learner, settings):
         learner.to(device), built.encoder.to(device)
-        return TrainResult([], 0.0, 0)
-    source = Unlabelled(data, learner, settings, device)
+        return untrained()
+    source = Unlabelled(data, learner, settings, device, cache)
     if isinstance(learner, Localiser):
         runtime.seed_all(runtime.derive_seed(seed, "prepare"))
         learner.prepare(shown(source))
@@ -140,12 +178,13 @@ def pretrain(built: Built, data: PixelSet, settings: DenseTransferSettings, *, s
     def stream(start: int) -> Iterator[dict[str, Tensor]]:
         return batches(source, settings, seed=seed, start=start)
 
-    return fit(learner, stream, train_config(settings, seed), device=device, folder=folder, owner=owner, on_step=on_step, progress=progress)
+    return train_learner(learner, stream, settings, seed=seed, device=device, folder=folder,
+                         owner=owner, on_step=on_step, progress=progress)  # fmt: skip
 
 
 def shown(source: Unlabelled) -> Preparation:
-    """What a localiser sees before training: grey images and their information; nobody labels a point here."""
-    grey = torch.cat([source.grey(rows) for rows in torch.arange(len(source.index)).split(256)])
+    """What a localiser sees before training: grey images and their information, no points."""
+    grey = source.all_grey()
     nothing = Support(grey[:1].float() / 255, torch.empty(0, 2, device=grey.device))
     return Preparation(grey, source.information, nothing)
 
@@ -183,28 +222,40 @@ def attach(encoder: MapEncoder, settings: DenseTransferSettings, data: PixelSet,
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #2d4c4325
 @dataclass
 class Downstream:
-    """The second part of a run: what it needs in every stage."""
+    """The second part of a run: what it needs in every stage.
+
+    The labelled images of each part of the labels are drawn once, when they are first asked for.
+    """
 
     data: PixelSet
     settings: DenseTransferSettings
     trainings: Trainings
+    _drawn: dict[float, Tensor] = field(default_factory=dict, repr=False)
 
     def labelled(self, part: float) -> Int64[Tensor, " n"]:
         """The images of which a part of the labels is given."""
-        return labelled_subset(self.data, part, seed=self.trainings.seed, rule=self.settings.label_rule)
+        if part not in self._drawn:
+            seed, rule = self.trainings.seed, self.settings.label_rule
+            self._drawn[part] = labelled_subset(self.data, part, seed=seed, rule=rule)
+        return self._drawn[part]
 
-    def train(self, learner: Transfer, labels: float, name: str, config: TrainingSettings) -> TrainResult:
+    def train(
+        self, learner: Transfer, labels: float, name: str, config: TrainingSettings
+    ) -> TrainResult:
         """One stage named `name` with a part of the labels; crops as in the settings."""
         images = labelled_images(self.data, self.labelled(labels), self.trainings.device)
         return train_stage(self.trainings, name, learner, images, self.settings.sample, config)
 
-    def judge(self, network: SegmentationNet, keep: list[Tensor] | None = None) -> dict[str, float | None]:
+    def judge(
+        self, network: SegmentationNet, keep: list[Tensor] | None = None
+    ) -> dict[str, float | None]:
         """All metrics of a network on the evaluated split; its predictions are appended to `keep`."""
         network.eval()
-        predicted = predict(network, self.data, self.settings.eval_split, self.settings.eval_batch, self.trainings.device)
+        split, batch = self.settings.eval_split, self.settings.eval_batch
+        predicted = predict(network, self.data, split, batch, self.trainings.device)
         if keep is not None:
             keep.append(predicted)
-        return judge(predicted, self.data, self.settings.eval_split, self.settings)
+        return judge(predicted, self.data, split, self.settings)
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #77099e36
 def probe(work: Downstream, encoder: MapEncoder) -> dict[str, float | None]:
@@ -265,8 +316,11 @@ def budget(learner: Learner, settings: DenseTransferSettings) -> float:
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #bf615c66
 def run_dense_transfer(target: str, args: Mapping[str, Any], data: PixelSet, settings: DenseTransferSettings, *, seed: int, device: torch.device,
                        folder: Path | None = None, owner: str = "", on_step: Callable[[int, int], None] | None = None,
-                       progress: bool | None = None) -> RunResult:  # fmt: skip
-    """Build, pre-train, transfer and evaluate the method `target`; the whole of what a benchmark notebook measures."""
+                       progress: bool | None = None, cache: Path | None = None) -> RunResult:  # fmt: skip
+    """Build, pre-train, transfer and evaluate the method `target`: all that a notebook measures.
+
+    `cache`: folder in which information maps are kept for other runs; None: they are computed.
+    """
     if settings.eval_split not in data.splits or not len(data.splits[settings.eval_split]):
         raise ValueError(f"eval_split: {data.name} has no split {settings.eval_split!r}; it has {[s for s in data.splits if len(data.splits[s])]}")
     built = make_learner(target, args, settings, data, seed=seed)
@@ -277,7 +331,8 @@ def run_dense_transfer(target: str, args: Mapping[str, Any], data: PixelSet, set
     labelled = work.labelled(labels)
     if isinstance(built.learner, PixelFloor):
         return _run_floor(built.learner, work, labelled)
-    trained = pretrain(built, data, settings, seed=seed, device=device, folder=folder, owner=owner, on_step=trainings.on_step_of("pretrained"), progress=progress)
+    trained = pretrain(built, data, settings, seed=seed, device=device, folder=folder, owner=owner,
+                       on_step=trainings.on_step_of("pretrained"), progress=progress, cache=cache)  # fmt: skip
     measure_statistics(built.encoder, data, settings, seed=seed, device=device)
     probed = probe(work, built.encoder)
     kept: list[Tensor] = []

@@ -23,6 +23,7 @@ from torch import Tensor
 # %% ../../nbs/tasks/04_shape_guided.ipynb #e677ec66
 from ..data.pixels import PixelError, PixelSet
 from ..methods.base import Learner
+from ..methods.build import build_learner
 from ..methods.shape_guided import PseudoLabels, Refiner, ShapeGuided, Stages, pseudo_labels, refiner
 from ..methods.shape_prior import draw_shapes
 from ..methods.vessel_filters import VesselFilter
@@ -30,7 +31,7 @@ from ..metrics.semantic import image_dice
 from ..nets.dense import DenseNet, build_dense
 from ..nets.transfer import build_map_encoder, dense_network
 from .settings import ShapeGuidedSettings, TrainingSettings
-from .training import Stream, Trainings, build_learner
+from .training import Stream, Trainings, untrained
 from ..train import TrainResult, epoch_order
 
 # %% ../../nbs/tasks/04_shape_guided.ipynb #44a06e08
@@ -80,7 +81,8 @@ def make_network(settings: ShapeGuidedSettings, data: PixelSet, *, seed: int) ->
 def make_learner(target: str, args: Mapping[str, Any], settings: ShapeGuidedSettings, data: PixelSet, *, seed: int) -> Learner:
     """The learner `target` with its `args`, on a network where it names one. `TypeError` for one that this task cannot use."""
     network = make_network(settings, data, seed=seed)
-    learner = build_learner(target, args, {"network": lambda: network}, seed=seed)
+    runtime.seed_all(runtime.derive_seed(seed, "heads"))
+    learner = build_learner(target, args, network=network)
     if not isinstance(learner, ShapeGuided | Refiner | VesselFilter):
         raise TypeError(f"{target} gives a {type(learner).__name__}: the task shape_guided takes a ShapeGuided, a Refiner (trained with true masks) or a VesselFilter")
     return learner
@@ -118,7 +120,7 @@ class Work:
         """One training named `stage`; one of no steps only moves the learner."""
         if not config.steps:
             learner.to(self.eyes.device).eval()
-            return TrainResult([], 0.0, 0)
+            return untrained()
         trained = self.trainings.train(stage, learner, stream, config, prefix="" if stage == "guided" else None)
         learner.eval()
         return trained
