@@ -129,10 +129,9 @@ def check_gradients(learner: Learner, batch: Mapping[str, Tensor]) -> None:
     """
     learner.zero_grad(set_to_none=True)
     repeated_losses(learner, batch, 0.5, backward=True)
-    moved = moved_parameters(learner)
-    assert moved, "no parameter receives a gradient"
-    finite = all(torch.isfinite(p.grad).all() for p in moved if p.grad is not None)
-    assert finite, "a gradient is not finite"
+    given = [p.grad for p in learner.parameters() if p.grad is not None]
+    assert all(torch.isfinite(g).all() for g in given), "a gradient is not finite"
+    assert moved_parameters(learner), "no parameter receives a gradient"
 
 # %% ../../nbs/methods/00_learner.ipynb #1c95f0be
 class LearnerWrapper(Learner):

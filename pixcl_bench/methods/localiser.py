@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int, UInt8
-from torch import Tensor, nn
+from torch import Tensor
 
 # %% ../../nbs/methods/30_localiser.ipynb #2731203e
 from .base import Learner, check_gradients, check_losses, copied_state
