@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['support_images', 'support', 'as_float', 'Training', 'information_maps', 'batches', 'make_learner', 'prepare', 'train',
-           'predict', 'truths', 'score', 'evaluate', 'RunResult', 'run_landmarks']
+           'predict', 'reference_points', 'score', 'evaluate', 'RunResult', 'run_landmarks']
 
 # %% ../../nbs/tasks/02_landmarks.ipynb #0b4f1ebd
 import time
@@ -176,7 +176,7 @@ def predict(learner: Localiser, data: LandmarkSet, split: str, supports: Sequenc
     return torch.cat(parts, 1)
 
 # %% ../../nbs/tasks/02_landmarks.ipynb #2f535613
-def truths(data: LandmarkSet, split: str, supports: Sequence[int], settings: LandmarksSettings) -> Float[Tensor, "s n l 2"]:
+def reference_points(data: LandmarkSet, split: str, supports: Sequence[int], settings: LandmarksSettings) -> Float[Tensor, "s n l 2"]:
     """True points of a split for each support; NaN where the image or the support has none."""
     index = data.splits[split]
     points = data.points if settings.truth == "float" or data.published_points is None else data.published_points
@@ -206,8 +206,8 @@ def evaluate(learner: Localiser, data: LandmarkSet, settings: LandmarksSettings,
     scores: dict[str, float | None] = {}
     for other in [s for s in data.splits if s.startswith("test_")] if split == "test" else []:
         found = predict(learner, data, other, supports, settings, device)
-        scores[f"mre_{other.removeprefix('test_')}"] = score(found, truths(data, other, supports, settings), data, other)["mre"]
-    predicted, truth = predict(learner, data, split, supports, settings, device), truths(data, split, supports, settings)
+        scores[f"mre_{other.removeprefix('test_')}"] = score(found, reference_points(data, other, supports, settings), data, other)["mre"]
+    predicted, truth = predict(learner, data, split, supports, settings, device), reference_points(data, split, supports, settings)
     scores["mre_first"] = score(predicted[:1], truth[:1], data, split)["mre"]
     return score(predicted, truth, data, split) | scores, predicted
 
