@@ -216,7 +216,7 @@ def test_a_session_checks_its_parameters(config: Config, wish: dict[str, Any], m
 def test_overrides_in_either_form(config: Config) -> None:
     assert read_overrides('{"views.flip": 0.25}') == {"views.flip": 0.25}
     assert read_overrides("") == read_overrides(None) == {}
-    assert opened(config, overrides={"views.flip": 0.25}).settings["views"]["flip"] == 0.25
+    assert opened(config, overrides={"views.flip": 0.25}).run.settings["views"]["flip"] == 0.25
     assert (
         opened(config, overrides='{"views.flip": 0.25}').key
         == opened(config, overrides={"views.flip": 0.25}).key
