@@ -62,7 +62,9 @@ class SupervisedEncoder(Learner):
 
     batch_keys: ClassVar[tuple[str, ...]] = ("view1", "label")
 
-    def __init__(self, *, encoder: nn.Module, classifier: nn.Linear, label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self, *, encoder: nn.Module, classifier: nn.Linear, label_smoothing: float = 0.0
+    ) -> None:
         super().__init__()
         self.encoder, self.classifier, self.label_smoothing = encoder, classifier, label_smoothing
 
@@ -73,8 +75,14 @@ class SupervisedEncoder(Learner):
         return {"loss": loss, "train_accuracy": accuracy}
 
 # %% ../../nbs/methods/01_floors.ipynb #79271af1
-def supervised(*, encoder: nn.Module, num_classes: int, label_smoothing: float = 0.0) -> SupervisedEncoder:
+def supervised(
+    *, encoder: nn.Module, num_classes: int, label_smoothing: float = 0.0
+) -> SupervisedEncoder:
     """Builder of the ceiling `supervised`."""
     if num_classes < 2:
         raise ValueError(f"classification needs at least two classes, got {num_classes}")
-    return SupervisedEncoder(encoder=encoder, classifier=nn.Linear(width(encoder), num_classes), label_smoothing=label_smoothing)
+    return SupervisedEncoder(
+        encoder=encoder,
+        classifier=nn.Linear(width(encoder), num_classes),
+        label_smoothing=label_smoothing,
+    )

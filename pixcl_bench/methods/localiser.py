@@ -70,13 +70,19 @@ class Localiser(Learner):
 
 # %% ../../nbs/methods/30_localiser.ipynb #2a71d3ff
 def pixels(points: Float[Tensor, "*n 2"], size: Sequence[int]) -> Int[Tensor, "*n 2"]:
-    """The pixel (row, column) nearest to each point, inside an image of `size`; half pixels go up, NaN to pixel 0."""
+    """The pixel (row, column) nearest to each point, inside an image of `size`; half pixels go up,
+    NaN to pixel 0.
+    """
     last = torch.tensor([n - 1 for n in size], device=points.device)
     return (points.nan_to_num() + 0.5).floor().long().clamp(min=0).minimum(last)
 
 
-def vectors_at_points(features: Float[Tensor, "1 d h w"], points: Float[Tensor, "L 2"], scale: int = 1) -> Float[Tensor, "L d"]:
-    """Vectors of one map at the cells of points that are given in pixels of the image; `scale`: image side over map side."""
+def vectors_at_points(
+    features: Float[Tensor, "1 d h w"], points: Float[Tensor, "L 2"], scale: int = 1
+) -> Float[Tensor, "L d"]:
+    """Vectors of one map at the cells of points that are given in pixels of the image; `scale`:
+    image side over map side.
+    """
     h, w = features.shape[2:]
     y, x = (pixels(points, (h * scale, w * scale)) // scale).unbind(-1)
     return features[0, :, y, x].T
@@ -162,19 +168,30 @@ class Matcher(Localiser):
 
 # %% ../../nbs/methods/30_localiser.ipynb #4a4de176
 class PyramidMatcher(Matcher):
-    """Cosine maps of the coarsest `levels` maps of `network` (None: all), through `heads`, multiplied: the matching of CC2D and IGU-Aug.
+    """Cosine maps of the coarsest `levels` maps of `network` (None: all), through `heads`,
+    multiplied: the matching of CC2D and IGU-Aug.
 
     `eps` is the constant of `level_similarity`.
     """
 
     eps: ClassVar[float] = 1e-3
 
-    def __init__(self, *, network: DenseNet, dim: int = 16, context: bool = False, levels: int | None = None, upsample: Enlarge = "bilinear") -> None:
+    def __init__(
+        self,
+        *,
+        network: DenseNet,
+        dim: int = 16,
+        context: bool = False,
+        levels: int | None = None,
+        upsample: Enlarge = "bilinear",
+    ) -> None:
         super().__init__()
         if upsample not in ("bilinear", "nearest"):
             raise ValueError(f"upsample is 'bilinear' or 'nearest', got {upsample!r}")
         if levels is not None and not 1 <= levels <= len(network.channels):
-            raise ValueError(f"this network has {len(network.channels)} maps to match, got levels={levels}")
+            raise ValueError(
+                f"this network has {len(network.channels)} maps to match, got levels={levels}"
+            )
         self.network, self.upsample = network, upsample
         self.levels = len(network.channels) if levels is None else levels
         self.scales = network.scales[: self.levels]
@@ -186,12 +203,19 @@ class PyramidMatcher(Matcher):
 
     def at(self, features: list[Tensor], points: Float[Tensor, "L 2"]) -> list[Tensor]:
         """Vectors (L, dim) of every level."""
-        return [vectors_at_points(f, points, scale) for f, scale in zip(features, self.scales, strict=True)]
+        return [
+            vectors_at_points(f, points, scale)
+            for f, scale in zip(features, self.scales, strict=True)
+        ]
 
     def similarity(self, features: list[Tensor], vectors: list[Tensor]) -> Float[Tensor, "b L h w"]:
         """The product of the levels' similarity maps, at the image's size."""
         size = [n * self.scales[-1] for n in features[-1].shape[2:]]
-        return product_similarity([level_similarity(f, t, self.eps) for f, t in zip(features, vectors, strict=True)], size, self.upsample)
+        return product_similarity(
+            [level_similarity(f, t, self.eps) for f, t in zip(features, vectors, strict=True)],
+            size,
+            self.upsample,
+        )
 
 # %% ../../nbs/methods/30_localiser.ipynb #7d486491
 def _check_losses(learner: Localiser, batch: Mapping[str, Tensor]) -> dict[str, float]:
@@ -204,7 +228,9 @@ def _check_losses(learner: Localiser, batch: Mapping[str, Tensor]) -> dict[str, 
 def _check_points(found: Tensor, images: Tensor, supports: Sequence[Support]) -> None:
     points = torch.stack([s.points for s in supports])
     expected = (len(supports), len(images), *points.shape[1:])
-    assert found.shape == expected, f"locate() returns (s, b, L, 2) = {expected}, got {tuple(found.shape)}"
+    assert found.shape == expected, (
+        f"locate() returns (s, b, L, 2) = {expected}, got {tuple(found.shape)}"
+    )
     assert found.dtype == torch.float32, f"points are float32, got {found.dtype}"
     missing = points.isnan().any(-1)[:, None].expand(found.shape[:3]).to(found.device)
     assert found[missing].isnan().all(), "a landmark that the support lacks must be NaN"
@@ -214,21 +240,35 @@ def _check_points(found: Tensor, images: Tensor, supports: Sequence[Support]) ->
 
 
 def _check_locate(learner: Localiser, images: Tensor, supports: Sequence[Support]) -> None:
-    before, shown = copied_state(learner.eval()), [(s.image.clone(), s.points.clone()) for s in supports]
+    before, shown = (
+        copied_state(learner.eval()),
+        [(s.image.clone(), s.points.clone()) for s in supports],
+    )
     found = learner.locate(images, supports)
     _check_points(found, images, supports)
     assert not found.requires_grad, "locate() must not track gradients"
-    same = {"again": learner.locate(images, supports), "one image at a time": torch.cat([learner.locate(i, supports) for i in images.split(1)], 1),
-            "one support at a time": torch.cat([learner.locate(images, [s]) for s in supports])}  # fmt: skip
+    same = {
+        "again": learner.locate(images, supports),
+        "one image at a time": torch.cat([learner.locate(i, supports) for i in images.split(1)], 1),
+        "one support at a time": torch.cat([learner.locate(images, [s]) for s in supports]),
+    }
     for how, other in same.items():
-        assert torch.allclose(other, found, atol=1e-3, equal_nan=True), f"locate() gives other points {how}"
+        assert torch.allclose(other, found, atol=1e-3, equal_nan=True), (
+            f"locate() gives other points {how}"
+        )
     for support, (image, points) in zip(supports, shown, strict=True):
-        kept = torch.equal(support.image, image) and torch.equal(support.points.nan_to_num(-1), points.nan_to_num(-1))
+        kept = torch.equal(support.image, image) and torch.equal(
+            support.points.nan_to_num(-1), points.nan_to_num(-1)
+        )
         assert kept, "locate() changed a support"
     features = learner.embed(images)
-    assert (features.ndim, len(features)) == (2, len(images)), f"features are {tuple(features.shape)} for {len(images)} images"
+    assert (features.ndim, len(features)) == (2, len(images)), (
+        f"features are {tuple(features.shape)} for {len(images)} images"
+    )
     assert torch.isfinite(features).all(), "features are not finite"
-    assert all(torch.equal(v, before[k]) for k, v in learner.state_dict().items()), "locate() or embed() changed the learner"
+    assert all(torch.equal(v, before[k]) for k, v in learner.state_dict().items()), (
+        "locate() or embed() changed the learner"
+    )
     learner.train()
 
 # %% ../../nbs/methods/30_localiser.ipynb #7edf6a33

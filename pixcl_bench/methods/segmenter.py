@@ -19,7 +19,13 @@ from torch import Tensor, nn
 # %% ../../nbs/methods/20_segmenter.ipynb #2dee8f7f
 from ..dense_losses import IGNORE, ramp_up, supervised_loss
 from ..memory import EMA
-from .base import Learner, check_gradients, check_losses, copied_state, repeated_losses
+from pixcl_bench.methods.base import (
+    Learner,
+    check_gradients,
+    check_losses,
+    copied_state,
+    repeated_losses,
+)
 from ..nets.segmentation import SegNet
 
 # %% ../../nbs/methods/20_segmenter.ipynb #22be9273
@@ -62,8 +68,16 @@ class _WithTeacher(Learner):
     network: SegNet
     teacher: EMA | None
 
-    def __init__(self, *, network: SegNet, teacher: bool = False, alpha: float = 0.99, teacher_dropout: bool = True,
-                 ce: float = 0.5, dice: float = 0.5) -> None:  # fmt: skip
+    def __init__(
+        self,
+        *,
+        network: SegNet,
+        teacher: bool = False,
+        alpha: float = 0.99,
+        teacher_dropout: bool = True,
+        ce: float = 0.5,
+        dice: float = 0.5,
+    ) -> None:
         super().__init__()
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha, the teacher's momentum, is between 0 and 1, got {alpha}")
@@ -100,25 +114,40 @@ class _WithTeacher(Learner):
 class Segmenter(_WithTeacher):
     """Base of every method of the task `semi_seg`, in 2D and 3D.
 
-    `network` is what is evaluated; with `teacher=True` a slow copy of it (`.teacher`) follows, `alpha` its momentum; it
-    trains with dropout unless `teacher_dropout` is false.
-    `ce` and `dice` weigh the supervised loss, the same for all methods of a comparison.
+    `network` is what is evaluated; with `teacher=True` a slow copy of it (`.teacher`) follows,
+    `alpha` its momentum; it trains with dropout unless `teacher_dropout` is false. `ce` and `dice`
+    weigh the supervised loss, the same for all methods of a comparison.
     """
 
     batch_keys: ClassVar[tuple[str, ...]] = ("labelled", "label", "unlabelled")
-    sees: ClassVar[Literal["few", "all"]] = "few"  # "all": the task draws "labelled" from every training item
+    sees: ClassVar[Literal["few", "all"]] = (
+        "few"  # "all": the task draws "labelled" from every training item
+    )
 
-    def both(self, batch: Mapping[str, Tensor], network: nn.Module | None = None) -> tuple[Tensor, Tensor]:
-        """Logits of the labelled and of the unlabelled images, one forward pass: they share the batch statistics."""
+    def both(
+        self, batch: Mapping[str, Tensor], network: nn.Module | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits of the labelled and of the unlabelled images, one forward pass: they share the
+        batch statistics.
+        """
         logits = (network or self.network)(torch.cat([batch["labelled"], batch["unlabelled"]]))
         return logits[: len(batch["labelled"])], logits[len(batch["labelled"]) :]
 
-    def supervised(self, logits: Float[Tensor, "b c *s"], label: Int[Tensor, "b *s"]) -> Float[Tensor, ""]:
-        """The supervised loss every method shares: 1/2 (cross-entropy + Dice) unless `ce`, `dice` say otherwise."""
+    def supervised(
+        self, logits: Float[Tensor, "b c *s"], label: Int[Tensor, "b *s"]
+    ) -> Float[Tensor, ""]:
+        """The supervised loss every method shares: 1/2 (cross-entropy + Dice) unless `ce`, `dice`
+        say otherwise.
+        """
         return supervised_loss(logits, label, ce=self.ce, dice=self.dice)
 
-    def segment(self, images: Float[Tensor, "b 1 *s"], *, teacher: bool = False) -> Float[Tensor, "b c *s"]:
-        """Logits as they are evaluated, of the network or of its teacher. `ValueError` where there is no teacher."""
+    def segment(
+        self, images: Float[Tensor, "b 1 *s"], *, teacher: bool = False
+    ) -> Float[Tensor, "b c *s"]:
+        """Logits as they are evaluated, of the network or of its teacher.
+
+        `ValueError` where there is no teacher.
+        """
         if not teacher:
             return self.network(images)
         if self.teacher is None:
@@ -193,11 +222,19 @@ def _check_gradients(learner: Segmenter, batch: Mapping[str, Tensor]) -> None:
 def _check_step(learner: Segmenter) -> None:
     before, done = copied_state(learner), int(learner.steps)
     learner.after_step(0.5)
-    assert int(learner.steps) == done + 1, f"after_step() must count: {done} steps before, {int(learner.steps)} after"
+    assert int(learner.steps) == done + 1, (
+        f"after_step() must count: {done} steps before, {int(learner.steps)} after"
+    )
     if learner.teacher is not None and done == 0:
         student = dict(learner.network.named_parameters())
-        off = [k for k, p in learner.teacher.module.named_parameters() if k in student and not torch.equal(p, student[k])]
-        assert not off, f"after step 0 the teacher is the student (momentum 0), but not in {off[:3]}"
+        off = [
+            k
+            for k, p in learner.teacher.module.named_parameters()
+            if k in student and not torch.equal(p, student[k])
+        ]
+        assert not off, (
+            f"after step 0 the teacher is the student (momentum 0), but not in {off[:3]}"
+        )
     learner.load_state_dict(before)
 
 # %% ../../nbs/methods/20_segmenter.ipynb #5d7941c8
@@ -205,14 +242,22 @@ def _check_segments(learner: Segmenter, images: Tensor) -> None:
     before = copied_state(learner)
     learner.eval()
     with torch.no_grad():
-        found = [learner.segment(images, teacher=t) for t in ([False] if learner.teacher is None else [False, True])]
+        found = [
+            learner.segment(images, teacher=t)
+            for t in ([False] if learner.teacher is None else [False, True])
+        ]
         again, features = learner.segment(images), learner.embed(images)
     for logits in found:
-        shapes = f"segment() returns (b, C, *s), got {tuple(logits.shape)} for images of {tuple(images.shape)}"
+        got = f"got {tuple(logits.shape)} for images of {tuple(images.shape)}"
+        shapes = f"segment() returns (b, C, *s), {got}"
         assert (len(logits), *logits.shape[2:]) == (len(images), *images.shape[2:]), shapes
     assert torch.equal(found[0], again), "segment() in evaluation must not be random"
-    assert (features.ndim, len(features)) == (2, len(images)), f"features are {tuple(features.shape)}"
-    assert all(torch.equal(v, before[k]) for k, v in learner.state_dict().items()), "segment() or embed() changed the learner"
+    assert (features.ndim, len(features)) == (2, len(images)), (
+        f"features are {tuple(features.shape)}"
+    )
+    assert all(torch.equal(v, before[k]) for k, v in learner.state_dict().items()), (
+        "segment() or embed() changed the learner"
+    )
     learner.train()
 
 # %% ../../nbs/methods/20_segmenter.ipynb #d066bcf5

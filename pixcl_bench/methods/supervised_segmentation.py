@@ -24,7 +24,9 @@ from ..nets.segmentation import Decoded, SegNet, Upsampling, linear_resize
 
 # %% ../../nbs/methods/21_supervised_segmentation.ipynb #b3ef3f06
 class SupervisedSegmenter(Segmenter):
-    """The network trained on labelled images alone; it never sees an unlabelled one, not even in its batch statistics."""
+    """The network trained on labelled images alone; it never sees an unlabelled one, not even in
+    its batch statistics.
+    """
 
     batch_keys: ClassVar[tuple[str, ...]] = ("labelled", "label")
 
@@ -94,10 +96,24 @@ class PositionPrior(Segmenter):
         return {"loss": self.supervised(self.network(batch["labelled"]), batch["label"])}
 
 
-def position_prior(*, network: SegNet, grid: int = 32, ce: float = 0.5, dice: float = 0.5) -> PositionPrior:
-    """The floor. Of `network` only the number of axes and classes is used; `grid` is the number of cells along each axis."""
+def position_prior(
+    *, network: SegNet, grid: int = 32, ce: float = 0.5, dice: float = 0.5
+) -> PositionPrior:
+    """The floor.
+
+    Of `network` only the number of axes and classes is used; `grid` is the number of cells along
+    each axis.
+    """
     if grid < 1:
         raise ValueError(f"position_prior: grid is at least 1, got {grid}")
     make = partial(PriorMap, network.num_classes, network.dims, grid)
-    prior = SegNet(dims=network.dims, num_classes=network.num_classes, encoder=IdentityEncoder(), make_decoder=make, up="linear", channels=(1,), divisor=1)
+    prior = SegNet(
+        dims=network.dims,
+        num_classes=network.num_classes,
+        encoder=IdentityEncoder(),
+        make_decoder=make,
+        up="linear",
+        channels=(1,),
+        divisor=1,
+    )
     return PositionPrior(network=prior, ce=ce, dice=dice)

@@ -14,13 +14,19 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 # %% ../../nbs/methods/32a_windowed_nce.ipynb #9686f2a4
-def cells_at(points: Int[Tensor, "*n 2"] | Float[Tensor, "*n 2"], scale: int, size: tuple[int, int]) -> Int[Tensor, "*n 2"]:
-    """Cell (row, column) of a map of `size` (h, w) that holds each pixel position (y, x); kept inside the map, NaN goes to cell 0."""
+def cells_at(
+    points: Int[Tensor, "*n 2"] | Float[Tensor, "*n 2"], scale: int, size: tuple[int, int]
+) -> Int[Tensor, "*n 2"]:
+    """Cell (row, column) of a map of `size` (h, w) that holds each pixel position (y, x); kept
+    inside the map, NaN goes to cell 0.
+    """
     cells = torch.floor((torch.nan_to_num(points.double(), nan=0.0) + 0.5) / scale).long()
     return torch.minimum(cells.clamp_min(0), torch.tensor(size, device=cells.device) - 1)
 
 
-def vectors_at_cells(maps: Float[Tensor, "b e h w"], cells: Int[Tensor, "b a 2"]) -> Float[Tensor, "b a e"]:
+def vectors_at_cells(
+    maps: Float[Tensor, "b e h w"], cells: Int[Tensor, "b a 2"]
+) -> Float[Tensor, "b a e"]:
     """The feature vectors of the given cells of each image."""
     flat = cells[..., 0] * maps.shape[3] + cells[..., 1]
     return maps.flatten(2).gather(2, flat[:, None].expand(-1, maps.shape[1], -1)).transpose(1, 2)
@@ -92,28 +98,73 @@ def window_nce(full: Float[Tensor, "b e h w"], templates: Float[Tensor, "b a e"]
     return logits.logsumexp(2) - own.float() / temperature
 
 # %% ../../nbs/methods/32a_windowed_nce.ipynb #5170b937
-def anchor_losses(full: Sequence[Float[Tensor, "b e _ _"]], crop: Sequence[Float[Tensor, "b e _ _"]], anchors: Int[Tensor, "b a 2"],
-                  chosen: Float[Tensor, "b a 2"] | Int[Tensor, "b a 2"], *, scales: Sequence[int], window: int = 9, temperature: float = 1.0,
-                  clip: bool = True, levels: int = 5) -> Float[Tensor, "n b a"]:  # fmt: skip
+def anchor_losses(
+    full: Sequence[Float[Tensor, "b e _ _"]],
+    crop: Sequence[Float[Tensor, "b e _ _"]],
+    anchors: Int[Tensor, "b a 2"],
+    chosen: Float[Tensor, "b a 2"] | Int[Tensor, "b a 2"],
+    *,
+    scales: Sequence[int],
+    window: int = 9,
+    temperature: float = 1.0,
+    clip: bool = True,
+    levels: int = 5,
+) -> Float[Tensor, "n b a"]:
     """The loss of every anchor at each of the first `levels` maps, coarse to fine.
 
-    `full`, `crop`: maps from coarse to fine of whole images and of one crop of each, `scales` pixels per cell; `anchors`: positions
-    (y, x) in the image, `chosen`: where they are in the crop. The coarsest level contrasts with the whole map, the others with windows.
+    `full`, `crop`: maps from coarse to fine of whole images and of one crop of each, `scales`
+    pixels per cell; `anchors`: positions (y, x) in the image, `chosen`: where they are in the crop.
+    The coarsest level contrasts with the whole map, the others with windows.
     """
     if not 1 <= levels <= min(len(full), len(crop), len(scales)):
-        raise ValueError(f"levels is between 1 and the number of maps ({min(len(full), len(crop), len(scales))}), got {levels}")
+        raise ValueError(
+            "levels is between 1 and the number of maps "
+            f"({min(len(full), len(crop), len(scales))}), got {levels}"
+        )
     found = []
-    for i, (whole, part, scale) in enumerate(zip(full[:levels], crop[:levels], scales[:levels], strict=True)):
+    for i, (whole, part, scale) in enumerate(
+        zip(full[:levels], crop[:levels], scales[:levels], strict=True)
+    ):
         templates = vectors_at_cells(part, cells_at(chosen, scale, (part.shape[2], part.shape[3])))
         cells = cells_at(anchors, scale, (whole.shape[2], whole.shape[3]))
-        found.append(window_nce(whole, templates, cells, window=window if i else None, temperature=temperature, clip=clip))
+        found.append(
+            window_nce(
+                whole,
+                templates,
+                cells,
+                window=window if i else None,
+                temperature=temperature,
+                clip=clip,
+            )
+        )
     return torch.stack(found)
 
 
-def cross_patch_loss(full: Sequence[Float[Tensor, "b e _ _"]], crop: Sequence[Float[Tensor, "b e _ _"]], anchors: Int[Tensor, "b a 2"],
-                     chosen: Float[Tensor, "b a 2"] | Int[Tensor, "b a 2"], *, scales: Sequence[int], window: int = 9, temperature: float = 1.0,
-                     clip: bool = True, levels: int = 5) -> dict[str, Tensor]:  # fmt: skip
-    """`level0`, `level1`, ...: the means of `anchor_losses` over batch and anchors; `loss`: their sum."""
-    each = anchor_losses(full, crop, anchors, chosen, scales=scales, window=window, temperature=temperature, clip=clip, levels=levels)
+def cross_patch_loss(
+    full: Sequence[Float[Tensor, "b e _ _"]],
+    crop: Sequence[Float[Tensor, "b e _ _"]],
+    anchors: Int[Tensor, "b a 2"],
+    chosen: Float[Tensor, "b a 2"] | Int[Tensor, "b a 2"],
+    *,
+    scales: Sequence[int],
+    window: int = 9,
+    temperature: float = 1.0,
+    clip: bool = True,
+    levels: int = 5,
+) -> dict[str, Tensor]:
+    """`level0`, `level1`, ...: the means of `anchor_losses` over batch and anchors; `loss`: their
+    sum.
+    """
+    each = anchor_losses(
+        full,
+        crop,
+        anchors,
+        chosen,
+        scales=scales,
+        window=window,
+        temperature=temperature,
+        clip=clip,
+        levels=levels,
+    )
     means = each.mean((1, 2))
     return {"loss": means.sum(), **{f"level{i}": value for i, value in enumerate(means)}}

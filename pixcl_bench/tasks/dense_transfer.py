@@ -31,21 +31,35 @@ from ..nets.transfer import MapEncoder, build_map_encoder, dense_network
 from .fine_tuning import Transfer, judge, labelled_images, predict, train_stage
 from .information_cache import kept_maps
 from .settings import DenseTransferSettings, TrainingSettings
-from .training import Trainings, augmentation, timings, will_train, train_learner, untrained
+from pixcl_bench.tasks.training import (
+    Trainings,
+    augmentation,
+    timings,
+    will_train,
+    train_learner,
+    untrained,
+)
 from ..train import TrainResult, epoch_order
 from ..views import TwoViews, View
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #b6519c0c
 @dataclass(frozen=True)
 class Built:
-    """A learner and the encoder inside it, which is what moves on; None for a floor without a network."""
+    """A learner and the encoder inside it, which is what moves on; None for a floor without a
+    network.
+    """
 
     learner: Learner
     encoder: MapEncoder
 
 
 def make_learner(
-    target: str, args: Mapping[str, Any], settings: DenseTransferSettings, data: PixelSet, *, seed: int
+    target: str,
+    args: Mapping[str, Any],
+    settings: DenseTransferSettings,
+    data: PixelSet,
+    *,
+    seed: int,
 ) -> Built:
     """Build the encoder and the learner `target` with its `args`; both have seeds of their own."""
     runtime.seed_all(runtime.derive_seed(seed, "encoder"))
@@ -62,7 +76,8 @@ GREY = (0.299, 0.587, 0.114)  # luminance, ITU-R BT.601
 
 
 def luminance(images: Tensor) -> Float[Tensor, "n h w"]:
-    """Grey values in [0, 255] of uint8 images (n, 3, h, w); three equal channels give that channel."""
+    """Grey values in [0, 255] of uint8 images (n, 3, h, w); three equal channels give that channel.
+    """
     return torch.einsum("nchw,c->nhw", images.float(), torch.tensor(GREY, device=images.device))
 
 
@@ -81,19 +96,31 @@ class Unlabelled:
     """
 
     def __init__(
-        self, data: PixelSet, learner: Learner, settings: DenseTransferSettings, device: torch.device,
+        self,
+        data: PixelSet,
+        learner: Learner,
+        settings: DenseTransferSettings,
+        device: torch.device,
         cache: Path | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.data, self.index, self.device = data, data.splits["unlabelled"], device
         self.augment = two_views(settings).to(device)
         self.wanted = tuple(learner.batch_keys)
-        self.kept = data.images[self.index].to(device) if len(self.index) * data.images[0].numel() < _RESIDENT else None
+        self.kept = (
+            data.images[self.index].to(device)
+            if len(self.index) * data.images[0].numel() < _RESIDENT
+            else None
+        )
         needed = "information" in self.wanted
         self.information = self._information(learner, cache) if needed else None
 
     def images(self, rows: Int64[Tensor, " b"]) -> UInt8[Tensor, "b 3 h w"]:
         """Images by their place in the unlabelled split."""
-        found = self.data.images[self.index[rows]].to(self.device) if self.kept is None else self.kept[rows.to(self.device)]
+        found = (
+            self.data.images[self.index[rows]].to(self.device)
+            if self.kept is None
+            else self.kept[rows.to(self.device)]
+        )
         return found.expand(-1, 3, -1, -1)
 
     def grey(self, rows: Int64[Tensor, " b"]) -> UInt8[Tensor, "b h w"]:
@@ -119,8 +146,14 @@ class Unlabelled:
             parts = [learner.information(self.grey(rows)) for rows in self.portions()]
             return torch.cat([part.to(self.device) for part in parts])
 
-        return kept_maps(measure, learner, self.all_grey(), name=self.data.name,
-                         data_fingerprint=self.data.fingerprint, cache=cache)  # fmt: skip
+        return kept_maps(
+            measure,
+            learner,
+            self.all_grey(),
+            name=self.data.name,
+            data_fingerprint=self.data.fingerprint,
+            cache=cache,
+        )
 
     def batch(self, rows: Int64[Tensor, " b"]) -> dict[str, Tensor]:
         """One batch: the entries of the learner's `batch_keys`, drawn and made on the device."""
@@ -130,7 +163,8 @@ class Unlabelled:
             known["information"] = self.information[known["row"]]
         if missing := set(self.wanted) - set(known):
             raise ValueError(
-                f"the task dense_transfer cannot give {sorted(missing)}; it has view1, view2, matrix1, "
+                f"the task dense_transfer cannot give {sorted(missing)}; it has view1, view2, "
+                "matrix1, "
                 "matrix2, pixels, image, information and row"
             )
         return {key: known[key] for key in self.wanted}
@@ -158,9 +192,19 @@ def batches(source: Unlabelled, settings: DenseTransferSettings, *, seed: int, s
         yield source.batch(rows)
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #4e9e055e
-def pretrain(built: Built, data: PixelSet, settings: DenseTransferSettings, *, seed: int, device: torch.device, folder: Path | None = None,
-             owner: str = "", on_step: Callable[[int, int], None] | None = None, progress: bool | None = None,
-             cache: Path | None = None) -> TrainResult:  # fmt: skip
+def pretrain(
+    built: Built,
+    data: PixelSet,
+    settings: DenseTransferSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    folder: Path | None = None,
+    owner: str = "",
+    on_step: Callable[[int, int], None] | None = None,
+    progress: bool | None = None,
+    cache: Path | None = None,
+) -> TrainResult:
     """Train the learner in place on the unlabelled images.
 
     One that does not train is moved to the device and left as it is. `cache`: folder in which
@@ -178,8 +222,17 @@ def pretrain(built: Built, data: PixelSet, settings: DenseTransferSettings, *, s
     def stream(start: int) -> Iterator[dict[str, Tensor]]:
         return batches(source, settings, seed=seed, start=start)
 
-    return train_learner(learner, stream, settings, seed=seed, device=device, folder=folder,
-                         owner=owner, on_step=on_step, progress=progress)  # fmt: skip
+    return train_learner(
+        learner,
+        stream,
+        settings,
+        seed=seed,
+        device=device,
+        folder=folder,
+        owner=owner,
+        on_step=on_step,
+        progress=progress,
+    )
 
 
 def shown(source: Unlabelled) -> Preparation:
@@ -249,7 +302,8 @@ class Downstream:
     def judge(
         self, network: SegmentationNet, keep: list[Tensor] | None = None
     ) -> dict[str, float | None]:
-        """All metrics of a network on the evaluated split; its predictions are appended to `keep`."""
+        """All metrics of a network on the evaluated split; its predictions are appended to `keep`.
+        """
         network.eval()
         split, batch = self.settings.eval_split, self.settings.eval_batch
         predicted = predict(network, self.data, split, batch, self.trainings.device)
@@ -314,32 +368,72 @@ def budget(learner: Learner, settings: DenseTransferSettings) -> float:
     return 1.0 if getattr(learner, "labels", "budget") == "all" else settings.labels
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #bf615c66
-def run_dense_transfer(target: str, args: Mapping[str, Any], data: PixelSet, settings: DenseTransferSettings, *, seed: int, device: torch.device,
-                       folder: Path | None = None, owner: str = "", on_step: Callable[[int, int], None] | None = None,
-                       progress: bool | None = None, cache: Path | None = None) -> RunResult:  # fmt: skip
+def run_dense_transfer(
+    target: str,
+    args: Mapping[str, Any],
+    data: PixelSet,
+    settings: DenseTransferSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    folder: Path | None = None,
+    owner: str = "",
+    on_step: Callable[[int, int], None] | None = None,
+    progress: bool | None = None,
+    cache: Path | None = None,
+) -> RunResult:
     """Build, pre-train, transfer and evaluate the method `target`: all that a notebook measures.
 
     `cache`: folder in which information maps are kept for other runs; None: they are computed.
     """
     if settings.eval_split not in data.splits or not len(data.splits[settings.eval_split]):
-        raise ValueError(f"eval_split: {data.name} has no split {settings.eval_split!r}; it has {[s for s in data.splits if len(data.splits[s])]}")
+        raise ValueError(
+            f"eval_split: {data.name} has no split {settings.eval_split!r}; it has "
+            f"{[s for s in data.splits if len(data.splits[s])]}"
+        )
     built = make_learner(target, args, settings, data, seed=seed)
-    counted = {"pretrained": settings.steps, "frozen": settings.frozen.steps, "tuned": settings.tuned.steps}
+    counted = {
+        "pretrained": settings.steps,
+        "frozen": settings.frozen.steps,
+        "tuned": settings.tuned.steps,
+    }
     trainings = Trainings(seed, device, folder, owner, progress, on_step, counted)
     work = Downstream(data, settings, trainings)
     labels = budget(built.learner, settings)
     labelled = work.labelled(labels)
     if isinstance(built.learner, PixelFloor):
         return _run_floor(built.learner, work, labelled)
-    trained = pretrain(built, data, settings, seed=seed, device=device, folder=folder, owner=owner,
-                       on_step=trainings.on_step_of("pretrained"), progress=progress, cache=cache)  # fmt: skip
+    trained = pretrain(
+        built,
+        data,
+        settings,
+        seed=seed,
+        device=device,
+        folder=folder,
+        owner=owner,
+        on_step=trainings.on_step_of("pretrained"),
+        progress=progress,
+        cache=cache,
+    )
     measure_statistics(built.encoder, data, settings, seed=seed, device=device)
     probed = probe(work, built.encoder)
     kept: list[Tensor] = []
     began = time.perf_counter()
     found, network, history = transfer_stages(work, built.encoder, labels, kept)
-    spent = timings(trained, settings) | trainings.timings | {"transfer_seconds": time.perf_counter() - began}
-    return RunResult(found | probed, spent, trained.history + history, built.learner, network, labelled.tolist(), kept[0])
+    spent = (
+        timings(trained, settings)
+        | trainings.timings
+        | {"transfer_seconds": time.perf_counter() - began}
+    )
+    return RunResult(
+        found | probed,
+        spent,
+        trained.history + history,
+        built.learner,
+        network,
+        labelled.tolist(),
+        kept[0],
+    )
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #77317deb
 def _run_floor(learner: PixelFloor, work: Downstream, labelled: Int64[Tensor, " n"]) -> RunResult:

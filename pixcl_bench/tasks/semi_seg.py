@@ -147,24 +147,52 @@ def make_learner(
     the same ones. Raises `TypeError` for a learner that is no `Segmenter`.
     """
     runtime.seed_all(runtime.derive_seed(seed, "network"))
-    network = build_network(settings.network, num_classes=num_classes, width=settings.width,
-                            levels=settings.levels, dropout=settings.dropout)  # fmt: skip
+    network = build_network(
+        settings.network,
+        num_classes=num_classes,
+        width=settings.width,
+        levels=settings.levels,
+        dropout=settings.dropout,
+    )
     runtime.seed_all(runtime.derive_seed(seed, "heads"))
     learner = build_learner(target, args, network=network, num_classes=num_classes)
     if not isinstance(learner, Segmenter):
-        raise TypeError(f"{target} builds a {type(learner).__name__}: the task semi_seg needs a Segmenter, with segment(images)")
+        raise TypeError(
+            f"{target} builds a {type(learner).__name__}: the task semi_seg needs a Segmenter, "
+            "with segment(images)"
+        )
     return learner
 
 # %% ../../nbs/tasks/01_semi_seg.ipynb #3c663a36
-def train(learner: Segmenter, data: VolumeSet, settings: SemiSegSettings, *, seed: int, device: torch.device, folder: Path | None = None,
-          owner: str = "", on_step: Callable[[int, int], None] | None = None, progress: bool | None = None) -> TrainResult:  # fmt: skip
-    """Train `learner` in place; one that does not train is moved to the device and left as it is."""
+def train(
+    learner: Segmenter,
+    data: VolumeSet,
+    settings: SemiSegSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    folder: Path | None = None,
+    owner: str = "",
+    on_step: Callable[[int, int], None] | None = None,
+    progress: bool | None = None,
+) -> TrainResult:
+    """Train `learner` in place; one that does not train is moved to the device and left as it is.
+    """
 
     def feed(start: int) -> Iterator[dict[str, Tensor]]:
         return batches(data, learner, settings, seed=seed, device=device, start=start)
 
-    return train_learner(learner, feed, settings, seed=seed, device=device, folder=folder,
-                         owner=owner, on_step=on_step, progress=progress)  # fmt: skip
+    return train_learner(
+        learner,
+        feed,
+        settings,
+        seed=seed,
+        device=device,
+        folder=folder,
+        owner=owner,
+        on_step=on_step,
+        progress=progress,
+    )
 
 # %% ../../nbs/tasks/01_semi_seg.ipynb #69d7dbf5
 @torch.no_grad()
@@ -235,7 +263,9 @@ def planes(case: Case, prediction: Tensor) -> tuple[Plane, Plane, Plane]:
 # %% ../../nbs/tasks/01_semi_seg.ipynb #956cc0a0
 @dataclass(frozen=True)
 class RunResult:
-    """What one run gives: metrics and timings by name, history rows, the trained learner, and the predicted volumes of the evaluated split."""
+    """What one run gives: metrics and timings by name, history rows, the trained learner, and the
+    predicted volumes of the evaluated split.
+    """
 
     metrics: dict[str, float | None]
     timings: dict[str, float]
@@ -244,12 +274,34 @@ class RunResult:
     predictions: list[Tensor]
 
 
-def run_semi_seg(target: str, args: Mapping[str, Any], data: VolumeSet, settings: SemiSegSettings, *, seed: int, device: torch.device,
-                 folder: Path | None = None, owner: str = "", on_step: Callable[[int, int], None] | None = None,
-                 progress: bool | None = None) -> RunResult:  # fmt: skip
-    """Build, train and evaluate the method `target`; the whole of what a benchmark notebook measures."""
+def run_semi_seg(
+    target: str,
+    args: Mapping[str, Any],
+    data: VolumeSet,
+    settings: SemiSegSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    folder: Path | None = None,
+    owner: str = "",
+    on_step: Callable[[int, int], None] | None = None,
+    progress: bool | None = None,
+) -> RunResult:
+    """Build, train and evaluate the method `target`; the whole of what a benchmark notebook
+    measures.
+    """
     learner = make_learner(target, args, settings, num_classes=data.num_classes, seed=seed)
-    trained = train(learner, data, settings, seed=seed, device=device, folder=folder, owner=owner, on_step=on_step, progress=progress)
+    trained = train(
+        learner,
+        data,
+        settings,
+        seed=seed,
+        device=device,
+        folder=folder,
+        owner=owner,
+        on_step=on_step,
+        progress=progress,
+    )
     began = time.perf_counter()
     scores, predictions = evaluate(learner, data, settings, device=device)
     spent = timings(trained, settings, unit="items") | {"eval_seconds": time.perf_counter() - began}
@@ -257,7 +309,12 @@ def run_semi_seg(target: str, args: Mapping[str, Any], data: VolumeSet, settings
 
 # %% ../../nbs/tasks/01_semi_seg.ipynb #eb453b3c
 def label_use(data: VolumeSet, settings: SemiSegSettings, *, seed: int) -> dict[str, Any]:
-    """For the record: how many items have labels, how many have none, and the patients with labels."""
+    """For the record: how many items have labels, how many have none, and the patients with labels.
+    """
     items = training_items(data, settings, seed=seed)
     owners = sorted({data.cases[c].patient for c in items.where[items.labelled, 0].tolist()})
-    return {"labelled_items": len(items.labelled), "unlabelled_items": len(items.unlabelled), "labelled_patients": owners[:50]}
+    return {
+        "labelled_items": len(items.labelled),
+        "unlabelled_items": len(items.unlabelled),
+        "labelled_patients": owners[:50],
+    }

@@ -24,7 +24,14 @@ from torch import Tensor
 from ..data.pixels import PixelError, PixelSet
 from ..methods.base import Learner
 from ..methods.build import build_learner
-from ..methods.shape_guided import PseudoLabels, Refiner, ShapeGuided, Stages, pseudo_labels, refiner
+from pixcl_bench.methods.shape_guided import (
+    PseudoLabels,
+    Refiner,
+    ShapeGuided,
+    Stages,
+    pseudo_labels,
+    refiner,
+)
 from ..methods.shape_prior import draw_shapes
 from ..methods.vessel_filters import VesselFilter
 from ..metrics.semantic import image_dice
@@ -65,17 +72,38 @@ def photographs_of(
     Raises `PixelError` where there is no vessel mask, no reference mask or no such split.
     """
     if missing := [name for name in ("vessel", "prior") if name not in data.extra]:
-        raise PixelError(f"{data.name}: the task shape_guided needs maps {', '.join(map(repr, missing))}; the set has {sorted(data.extra) or 'none'}")
+        raise PixelError(
+            f"{data.name}: the task shape_guided needs maps {', '.join(map(repr, missing))}; the "
+            f"set has {sorted(data.extra) or 'none'}"
+        )
     if tuple(data.extra["vessel"].shape) != tuple(data.masks.shape):
-        raise PixelError(f"{data.name}: {tuple(data.extra['vessel'].shape)} vessel masks for images of {tuple(data.masks.shape)}: one for each image is needed")
+        raise PixelError(
+            f"{data.name}: {tuple(data.extra['vessel'].shape)} vessel masks for images of "
+            f"{tuple(data.masks.shape)}: one for each image is needed"
+        )
     if settings.eval_split not in data.splits or not len(data.splits[settings.eval_split]):
-        raise PixelError(f"eval_split: {data.name} has no split {settings.eval_split!r}; it has {[s for s in data.splits if len(data.splits[s])]}")
+        raise PixelError(
+            f"eval_split: {data.name} has no split {settings.eval_split!r}; it has "
+            f"{[s for s in data.splits if len(data.splits[s])]}"
+        )
     prior, wanted = data.extra["prior"], settings.prior_masks or len(data.extra["prior"])
     if wanted > len(prior) or not prior.any():
-        raise PixelError(f"prior_masks: {data.name} has {len(prior)} reference masks ({int(prior.flatten(1).any(1).sum())} not empty), {wanted} are wanted")
-    chosen = torch.randperm(len(prior), generator=torch.Generator().manual_seed(runtime.derive_seed(seed, "prior")))[:wanted].sort().values
+        raise PixelError(
+            f"prior_masks: {data.name} has {len(prior)} reference masks "
+            f"({int(prior.flatten(1).any(1).sum())} not empty), {wanted} are wanted"
+        )
+    chosen = (
+        torch.randperm(
+            len(prior), generator=torch.Generator().manual_seed(runtime.derive_seed(seed, "prior"))
+        )[:wanted]
+        .sort()
+        .values
+    )
     everywhere = torch.ones_like(data.masks, dtype=torch.bool)
-    vessels, inside = data.extra["vessel"] > 0, data.extra["field"] > 0 if "field" in data.extra else everywhere
+    vessels, inside = (
+        data.extra["vessel"] > 0,
+        data.extra["field"] > 0 if "field" in data.extra else everywhere,
+    )
     shapes = (prior[chosen] > 0).to(torch.uint8).to(device)
     return Photographs(data, vessels & inside, inside, shapes, device)
 
@@ -85,36 +113,76 @@ def make_network(settings: ShapeGuidedSettings, data: PixelSet, *, seed: int) ->
     runtime.seed_all(runtime.derive_seed(seed, "network"))
     if settings.network == "ld_unet":
         return build_dense("ld_unet", width=settings.width, levels=settings.levels, in_channels=3)
-    return dense_network(build_map_encoder(settings.network).set_statistics(data.mean, data.std), width=settings.width)
+    return dense_network(
+        build_map_encoder(settings.network).set_statistics(data.mean, data.std),
+        width=settings.width,
+    )
 
 
-def make_learner(target: str, args: Mapping[str, Any], settings: ShapeGuidedSettings, data: PixelSet, *, seed: int) -> Learner:
-    """The learner `target` with its `args`, on a network where it names one. `TypeError` for one that this task cannot use."""
+def make_learner(
+    target: str,
+    args: Mapping[str, Any],
+    settings: ShapeGuidedSettings,
+    data: PixelSet,
+    *,
+    seed: int,
+) -> Learner:
+    """The learner `target` with its `args`, on a network where it names one.
+
+    `TypeError` for one that this task cannot use.
+    """
     network = make_network(settings, data, seed=seed)
     runtime.seed_all(runtime.derive_seed(seed, "heads"))
     learner = build_learner(target, args, network=network)
     if not isinstance(learner, ShapeGuided | Refiner | VesselFilter):
-        raise TypeError(f"{target} gives a {type(learner).__name__}: the task shape_guided takes a ShapeGuided, a Refiner (trained with true masks) or a VesselFilter")
+        raise TypeError(
+            f"{target} gives a {type(learner).__name__}: the task shape_guided takes a "
+            "ShapeGuided, a Refiner (trained with true masks) or a VesselFilter"
+        )
     return learner
 
 # %% ../../nbs/tasks/04_shape_guided.ipynb #917e66ca
 def windows(shapes: Float[Tensor, "m 1 s s"], side: int) -> Float[Tensor, "m 1 t t"]:
-    """A window of side x side pixels of every mask, each at a place of its own from torch's global generator. `ValueError` where masks are smaller."""
+    """A window of side x side pixels of every mask, each at a place of its own from torch's global
+    generator. `ValueError` where masks are smaller.
+    """
     room = shapes.shape[-1] - side
     if room < 0:
-        raise ValueError(f"shapes_side: reference masks of {shapes.shape[-1]} pixels are smaller than the views of {side}")
+        raise ValueError(
+            f"shapes_side: reference masks of {shapes.shape[-1]} pixels are smaller than the views "
+            f"of {side}"
+        )
     if not room:
         return shapes
     start = torch.randint(room + 1, (2, len(shapes), 1), device=shapes.device)
     y, x = start + torch.arange(side, device=shapes.device)
-    return shapes[torch.arange(len(shapes), device=shapes.device)[:, None, None], :, y[:, :, None], x[:, None, :]].movedim(-1, 1)
+    return shapes[
+        torch.arange(len(shapes), device=shapes.device)[:, None, None],
+        :,
+        y[:, :, None],
+        x[:, None, :],
+    ].movedim(-1, 1)
 
 
-def guided_batches(photos: Photographs, learner: ShapeGuided, settings: ShapeGuidedSettings, *, seed: int, start: int = 0) -> Iterator[dict[str, Tensor]]:
-    """Batches of the first stage from step `start` on, without end; the order depends on the seed alone."""
+def guided_batches(
+    photos: Photographs,
+    learner: ShapeGuided,
+    settings: ShapeGuidedSettings,
+    *,
+    seed: int,
+    start: int = 0,
+) -> Iterator[dict[str, Tensor]]:
+    """Batches of the first stage from step `start` on, without end; the order depends on the seed
+    alone.
+    """
     index, side = photos.data.splits["unlabelled"], learner.views.side(*photos.data.size)
     for rows in epoch_order(len(index), settings.batch_size, seed, start):
-        shapes = draw_shapes(photos.prior, settings.shapes_per_image * settings.batch_size, settings.shapes_side or side, settings.shape_threshold)
+        shapes = draw_shapes(
+            photos.prior,
+            settings.shapes_per_image * settings.batch_size,
+            settings.shapes_side or side,
+            settings.shape_threshold,
+        )
         yield {"pixels": photos.pixels(index[rows]), "shapes": windows(shapes, side)}
 
 # %% ../../nbs/tasks/04_shape_guided.ipynb #cc119ad0
@@ -126,31 +194,50 @@ class TrainingContext:
     settings: ShapeGuidedSettings
     trainings: Trainings
 
-    def fit(self, learner: Learner, stream: Stream, config: TrainingSettings, stage: str) -> TrainResult:
+    def fit(
+        self, learner: Learner, stream: Stream, config: TrainingSettings, stage: str
+    ) -> TrainResult:
         """One training named `stage`; one of no steps only moves the learner."""
         if not config.steps:
             learner.to(self.photos.device).eval()
             return untrained()
-        trained = self.trainings.train(stage, learner, stream, config, prefix="" if stage == "guided" else None)
+        trained = self.trainings.train(
+            stage, learner, stream, config, prefix="" if stage == "guided" else None
+        )
         learner.eval()
         return trained
 
 # %% ../../nbs/tasks/04_shape_guided.ipynb #bbe25c28
 @torch.no_grad()
-def answers(learner: ShapeGuided, photos: Photographs, index: Int64[Tensor, " n"], batch: int) -> Stages:
+def answers(
+    learner: ShapeGuided, photos: Photographs, index: Int64[Tensor, " n"], batch: int
+) -> Stages:
     """Both answers of the first stage for photographs `index`, on the host."""
-    found = [learner.eval().maps(photos.pixels(part), photos.field(part)) for part in index.split(batch)]
+    found = [
+        learner.eval().maps(photos.pixels(part), photos.field(part)) for part in index.split(batch)
+    ]
     return Stages(*(torch.cat(maps).cpu() for maps in zip(*found, strict=True)))
 
 
 @torch.no_grad()
-def refined(learner: Refiner, photos: Photographs, index: Int64[Tensor, " n"], batch: int) -> Float[Tensor, "n h w"]:
+def refined(
+    learner: Refiner, photos: Photographs, index: Int64[Tensor, " n"], batch: int
+) -> Float[Tensor, "n h w"]:
     """The second stage's answer for photographs `index`, on the host."""
-    return torch.cat([learner.eval().refined(photos.pixels(part), photos.field(part)).cpu() for part in index.split(batch)])
+    return torch.cat(
+        [
+            learner.eval().refined(photos.pixels(part), photos.field(part)).cpu()
+            for part in index.split(batch)
+        ]
+    )
 
 
-def score(answer: Float[Tensor, "n h w"], photos: Photographs, settings: ShapeGuidedSettings) -> tuple[float | None, float, UInt8[Tensor, "n h w"]]:
-    """Mean Dice over the evaluated photographs, how many of them are undefined, and the hard answer."""
+def score(
+    answer: Float[Tensor, "n h w"], photos: Photographs, settings: ShapeGuidedSettings
+) -> tuple[float | None, float, UInt8[Tensor, "n h w"]]:
+    """Mean Dice over the evaluated photographs, how many of them are undefined, and the hard
+    answer.
+    """
     hard = (answer > settings.threshold).to(torch.uint8)
     truth = photos.vessels[photos.data.splits[settings.eval_split]].to(torch.uint8)
     found = image_dice(hard.long(), truth.long(), num_classes=2, background=0)
@@ -158,12 +245,23 @@ def score(answer: Float[Tensor, "n h w"], photos: Photographs, settings: ShapeGu
 
 # %% ../../nbs/tasks/04_shape_guided.ipynb #36b2de39
 @torch.no_grad()
-def best_cluster(learner: ShapeGuided, photos: Photographs, settings: ShapeGuidedSettings) -> float | None:
-    """Dice of the hard cluster that agrees best with the truth: an upper bound that uses the truth."""
+def best_cluster(
+    learner: ShapeGuided, photos: Photographs, settings: ShapeGuidedSettings
+) -> float | None:
+    """Dice of the hard cluster that agrees best with the truth: an upper bound that uses the truth.
+    """
     index = photos.data.splits[settings.eval_split]
-    hard = torch.cat([learner.eval().memberships(photos.pixels(part)).argmax(1).cpu() for part in index.split(settings.eval_batch)])
+    hard = torch.cat(
+        [
+            learner.eval().memberships(photos.pixels(part)).argmax(1).cpu()
+            for part in index.split(settings.eval_batch)
+        ]
+    )
     inside = photos.inside[index]
-    scores = [score((inside & (hard == k)).float(), photos, settings)[0] for k in range(int(hard.max()) + 1)]
+    scores = [
+        score((inside & (hard == k)).float(), photos, settings)[0]
+        for k in range(int(hard.max()) + 1)
+    ]
     return max((s for s in scores if s is not None), default=None)
 
 # %% ../../nbs/tasks/04_shape_guided.ipynb #493c4dff
@@ -175,18 +273,30 @@ def true_labels(photos: Photographs) -> PseudoLabels:
 
 def own_pseudo_labels(learner: ShapeGuided, work: TrainingContext) -> PseudoLabels:
     """What the first stage says of the training photographs."""
-    return pseudo_labels(answers(learner, work.photos, work.photos.data.splits["train"], work.settings.eval_batch))
+    return pseudo_labels(
+        answers(learner, work.photos, work.photos.data.splits["train"], work.settings.eval_batch)
+    )
 
 
 def refine(learner: Refiner, said: PseudoLabels, work: TrainingContext) -> TrainResult:
     """Train the second stage in place on photographs of the training split with these labels."""
-    index, config, device = work.photos.data.splits["train"], work.settings.refine, work.photos.device
+    index, config, device = (
+        work.photos.data.splits["train"],
+        work.settings.refine,
+        work.photos.device,
+    )
     label, uncertainty = (x.to(device) for x in said)
 
     def stream(start: int) -> Iterator[dict[str, Tensor]]:
-        for rows in epoch_order(len(index), config.batch_size, work.trainings.seed_of("refine"), start):
+        for rows in epoch_order(
+            len(index), config.batch_size, work.trainings.seed_of("refine"), start
+        ):
             at = rows.to(device)
-            yield {"pixels": work.photos.pixels(index[rows]), "label": label[at], "uncertainty": uncertainty[at]}
+            yield {
+                "pixels": work.photos.pixels(index[rows]),
+                "label": label[at],
+                "uncertainty": uncertainty[at],
+            }
 
     return work.fit(learner, stream, config, "refine")
 
@@ -203,7 +313,9 @@ STAGES = ("clustering", "embedding", "refined")
 
 @dataclass(frozen=True)
 class RunResult:
-    """What one run gives: metrics and timings by name, history rows, the trained learner, the second stage (None: there is none), hard answers by stage."""
+    """What one run gives: metrics and timings by name, history rows, the trained learner, the
+    second stage (None: there is none), hard answers by stage.
+    """
 
     metrics: dict[str, float | None]
     timings: dict[str, float]
@@ -213,25 +325,48 @@ class RunResult:
     predictions: dict[str, UInt8[Tensor, "n h w"]]
 
 
-def summarise(maps: Mapping[str, Float[Tensor, "n h w"]], photos: Photographs, settings: ShapeGuidedSettings) -> tuple[dict[str, float | None], dict[str, Tensor]]:
-    """`dice_STAGE` and `share_STAGE` (of the field that is called vessel) of every answer, `undefined` of the last; and the hard answers."""
+def summarise(
+    maps: Mapping[str, Float[Tensor, "n h w"]], photos: Photographs, settings: ShapeGuidedSettings
+) -> tuple[dict[str, float | None], dict[str, Tensor]]:
+    """`dice_STAGE` and `share_STAGE` (of the field that is called vessel) of every answer,
+    `undefined` of the last; and the hard answers.
+    """
     metrics: dict[str, float | None] = {}
     kept: dict[str, Tensor] = {}
     inside = photos.inside[photos.data.splits[settings.eval_split]]
     for stage in STAGES:
-        metrics[f"dice_{stage}"], metrics["undefined"], kept[stage] = score(maps[stage], photos, settings)
+        metrics[f"dice_{stage}"], metrics["undefined"], kept[stage] = score(
+            maps[stage], photos, settings
+        )
         metrics[f"share_{stage}"] = float(kept[stage].sum() / inside.sum().clamp(min=1))
     return metrics, kept
 
 # %% ../../nbs/tasks/04_shape_guided.ipynb #7052253c
-def run_shape_guided(target: str, args: Mapping[str, Any], data: PixelSet, settings: ShapeGuidedSettings, *, seed: int, device: torch.device,
-                     folder: Path | None = None, owner: str = "", on_step: Callable[[int, int], None] | None = None,
-                     progress: bool | None = None) -> RunResult:  # fmt: skip
-    """Build, train in both stages and evaluate the method `target`; the whole of what a benchmark notebook measures."""
+def run_shape_guided(
+    target: str,
+    args: Mapping[str, Any],
+    data: PixelSet,
+    settings: ShapeGuidedSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    folder: Path | None = None,
+    owner: str = "",
+    on_step: Callable[[int, int], None] | None = None,
+    progress: bool | None = None,
+) -> RunResult:
+    """Build, train in both stages and evaluate the method `target`; the whole of what a benchmark
+    notebook measures.
+    """
     photos = photographs_of(data, settings, seed=seed, device=device)
     learner = make_learner(target, args, settings, data, seed=seed)
-    counted = {"guided": settings.steps if isinstance(learner, ShapeGuided) else 0, "refine": settings.refine.steps}
-    work = TrainingContext(photos, settings, Trainings(seed, device, folder, owner, progress, on_step, counted))
+    counted = {
+        "guided": settings.steps if isinstance(learner, ShapeGuided) else 0,
+        "refine": settings.refine.steps,
+    }
+    work = TrainingContext(
+        photos, settings, Trainings(seed, device, folder, owner, progress, on_step, counted)
+    )
     began = time.perf_counter()
     if isinstance(learner, ShapeGuided):
         maps, history, second, more = _two_stages(learner, work)
@@ -240,7 +375,14 @@ def run_shape_guided(target: str, args: Mapping[str, Any], data: PixelSet, setti
     metrics, kept = summarise(maps, photos, settings)
     spent = {"steps": 0.0, "train_seconds": 0.0, **work.trainings.timings}
     trained = spent["train_seconds"] + spent.get("refine_train_seconds", 0.0)
-    return RunResult(metrics | more, spent | {"eval_seconds": time.perf_counter() - began - trained}, history, learner, second, kept)
+    return RunResult(
+        metrics | more,
+        spent | {"eval_seconds": time.perf_counter() - began - trained},
+        history,
+        learner,
+        second,
+        kept,
+    )
 
 # %% ../../nbs/tasks/04_shape_guided.ipynb #e0ab1cf4
 _Answer = tuple[dict[str, Tensor], list[dict[str, float]], Refiner | None, dict[str, float | None]]
@@ -249,11 +391,26 @@ _Answer = tuple[dict[str, Tensor], list[dict[str, float]], Refiner | None, dict[
 def _two_stages(learner: ShapeGuided, work: TrainingContext) -> _Answer:
     photos, settings = work.photos, work.settings
     index = photos.data.splits[settings.eval_split]
-    trained = work.fit(learner, lambda start: guided_batches(photos, learner, settings, seed=work.trainings.seed, start=start), settings, "guided")
-    said, labels, second = answers(learner, photos, index, settings.eval_batch), own_pseudo_labels(learner, work), make_refiner(work)
+    trained = work.fit(
+        learner,
+        lambda start: guided_batches(
+            photos, learner, settings, seed=work.trainings.seed, start=start
+        ),
+        settings,
+        "guided",
+    )
+    said, labels, second = (
+        answers(learner, photos, index, settings.eval_batch),
+        own_pseudo_labels(learner, work),
+        make_refiner(work),
+    )
     told = refine(second, labels, work)
-    more = {"dice_best_cluster_oracle": best_cluster(learner, photos, settings),
-            "share_labelled": float(labels.label.sum() / photos.inside[photos.data.splits["train"]].sum().clamp(min=1))}  # fmt: skip
+    more = {
+        "dice_best_cluster_oracle": best_cluster(learner, photos, settings),
+        "share_labelled": float(
+            labels.label.sum() / photos.inside[photos.data.splits["train"]].sum().clamp(min=1)
+        ),
+    }
     maps = {**said._asdict(), "refined": refined(second, photos, index, settings.eval_batch)}
     return maps, trained.history + _renamed(told), second, more
 
@@ -265,12 +422,29 @@ def _one_answer(learner: Learner, work: TrainingContext) -> _Answer:
     nothing: dict[str, float | None] = {"dice_best_cluster_oracle": None, "share_labelled": None}
     if isinstance(learner, Refiner):
         told = refine(learner, true_labels(photos), work)
-        return dict.fromkeys(STAGES, refined(learner, photos, index, settings.eval_batch)), _renamed(told), learner, nothing
+        return (
+            dict.fromkeys(STAGES, refined(learner, photos, index, settings.eval_batch)),
+            _renamed(told),
+            learner,
+            nothing,
+        )
     if not isinstance(learner, VesselFilter):
         raise TypeError(f"{type(learner).__name__} has neither stages nor filters")
     learner.fit_prior(photos.prior)
-    return dict.fromkeys(STAGES, learner.vessels(photos.data.images[index], photos.inside[index])), [], None, nothing
+    return (
+        dict.fromkeys(STAGES, learner.vessels(photos.data.images[index], photos.inside[index])),
+        [],
+        None,
+        nothing,
+    )
 
 
 def _renamed(told: TrainResult) -> list[dict[str, float]]:
-    return [{"step": row["step"], "lr": row["lr"], **{f"refine_{k}": v for k, v in row.items() if k not in ("step", "lr")}} for row in told.history]
+    return [
+        {
+            "step": row["step"],
+            "lr": row["lr"],
+            **{f"refine_{k}": v for k, v in row.items() if k not in ("step", "lr")},
+        }
+        for row in told.history
+    ]
