@@ -70,7 +70,8 @@ class Training:
         allowed = {"information", "points"} if learner.uses_labels else {"information"}
         if needs - allowed:
             raise ValueError(
-                f"the task landmarks cannot give {sorted(needs - allowed)} to {type(learner).__name__}; "
+                f"the task landmarks cannot give {sorted(needs - allowed)} to "
+                f"{type(learner).__name__}; "
                 "it has image, information, and points where uses_labels is True"
             )
         index = data.splits["train"]
@@ -78,15 +79,21 @@ class Training:
         self.extra: dict[str, Tensor] = {}
         if "information" in needs:
             self.extra["information"] = kept_maps(
-                lambda: information_maps(data, learner, self.images), learner, self.images,
-                name=data.name, data_fingerprint=data.fingerprint, cache=cache,
-            )  # fmt: skip
+                lambda: information_maps(data, learner, self.images),
+                learner,
+                self.images,
+                name=data.name,
+                data_fingerprint=data.fingerprint,
+                cache=cache,
+            )
         if "points" in needs:
             self.extra["points"] = data.points[index].to(device)
 
     def batch(self, index: Tensor) -> dict[str, Tensor]:
         chosen = index.to(self.images.device)
-        return {"image": as_float(self.images[chosen])[:, None]} | {k: v[chosen] for k, v in self.extra.items()}
+        return {"image": as_float(self.images[chosen])[:, None]} | {
+            k: v[chosen] for k, v in self.extra.items()
+        }
 
 
 def information_maps(
@@ -112,7 +119,12 @@ def batches(training: Training, settings: LandmarksSettings, *, seed: int, start
 
 # %% ../../nbs/tasks/02_landmarks.ipynb #c986b61f
 def make_learner(
-    target: str, args: Mapping[str, Any], settings: LandmarksSettings, *, num_landmarks: int, seed: int
+    target: str,
+    args: Mapping[str, Any],
+    settings: LandmarksSettings,
+    *,
+    num_landmarks: int,
+    seed: int,
 ) -> Localiser:
     """Build the network and the learner `target` with its `args`; both have seeds of their own.
 
@@ -122,26 +134,57 @@ def make_learner(
     offered: dict[str, Any] = {"num_landmarks": num_landmarks}
     if takes(target, "network"):  # others need none of the weights that settings may ask for
         runtime.seed_all(runtime.derive_seed(seed, "network"))
-        offered["network"] = build_dense(settings.network, width=settings.width,
-                                         levels=settings.levels, pretrained=settings.pretrained)  # fmt: skip
+        offered["network"] = build_dense(
+            settings.network,
+            width=settings.width,
+            levels=settings.levels,
+            pretrained=settings.pretrained,
+        )
     runtime.seed_all(runtime.derive_seed(seed, "heads"))
     learner = build_learner(target, args, **offered)
     if not isinstance(learner, Localiser):
-        raise TypeError(f"{target} builds a {type(learner).__name__}: the task landmarks needs a Localiser, with locate(images, supports)")
+        raise TypeError(
+            f"{target} builds a {type(learner).__name__}: the task landmarks needs a Localiser, "
+            "with locate(images, supports)"
+        )
     return learner
 
 # %% ../../nbs/tasks/02_landmarks.ipynb #cbd71842
-def prepare(learner: Localiser, training: Training, data: LandmarkSet, settings: LandmarksSettings, *, seed: int) -> None:
-    """Show the learner what it may see before training: the images, the first support, and the points where it uses labels."""
+def prepare(
+    learner: Localiser,
+    training: Training,
+    data: LandmarkSet,
+    settings: LandmarksSettings,
+    *,
+    seed: int,
+) -> None:
+    """Show the learner what it may see before training: the images, the first support, and the
+    points where it uses labels.
+    """
     device = training.images.device
     index = support_images(data, settings, seed=seed)[0]
     points = data.points[data.splits["train"]].to(device) if learner.uses_labels else None
     runtime.seed_all(runtime.derive_seed(seed, "prepare"))
-    learner.prepare(Preparation(training.images, training.extra.get("information"), support(data, index, device), points))
+    learner.prepare(
+        Preparation(
+            training.images, training.extra.get("information"), support(data, index, device), points
+        )
+    )
 
 # %% ../../nbs/tasks/02_landmarks.ipynb #8b984bf4
-def train(learner: Localiser, data: LandmarkSet, settings: LandmarksSettings, *, seed: int, device: torch.device, folder: Path | None = None, owner: str = "",
-          on_step: Callable[[int, int], None] | None = None, progress: bool | None = None, cache: Path | None = None) -> TrainResult:  # fmt: skip
+def train(
+    learner: Localiser,
+    data: LandmarkSet,
+    settings: LandmarksSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    folder: Path | None = None,
+    owner: str = "",
+    on_step: Callable[[int, int], None] | None = None,
+    progress: bool | None = None,
+    cache: Path | None = None,
+) -> TrainResult:
     """Prepare and train `learner` in place.
 
     One that does not train is prepared, where there is a training part, and left as it is. `cache`:
@@ -152,15 +195,27 @@ def train(learner: Localiser, data: LandmarkSet, settings: LandmarksSettings, *,
     if not len(data.splits["train"]):
         if not will_train(learner, settings):
             return untrained()
-        raise ValueError(f"{data.name} has no training part, only pairs of images: take a method that does not train, or another data set")
+        raise ValueError(
+            f"{data.name} has no training part, only pairs of images: take a method that does not "
+            "train, or another data set"
+        )
     training = Training(data, learner, device, cache)
     prepare(learner, training, data, settings, seed=seed)
 
     def feed(start: int) -> Iterator[dict[str, Tensor]]:
         return batches(training, settings, seed=seed, start=start)
 
-    return train_learner(learner, feed, settings, seed=seed, device=device, folder=folder,
-                         owner=owner, on_step=on_step, progress=progress)  # fmt: skip
+    return train_learner(
+        learner,
+        feed,
+        settings,
+        seed=seed,
+        device=device,
+        folder=folder,
+        owner=owner,
+        on_step=on_step,
+        progress=progress,
+    )
 
 # %% ../../nbs/tasks/02_landmarks.ipynb #748b029c
 @torch.no_grad()
@@ -176,10 +231,16 @@ def predict(learner: Localiser, data: LandmarkSet, split: str, supports: Sequenc
     return torch.cat(parts, 1)
 
 # %% ../../nbs/tasks/02_landmarks.ipynb #2f535613
-def reference_points(data: LandmarkSet, split: str, supports: Sequence[int], settings: LandmarksSettings) -> Float[Tensor, "s n l 2"]:
+def reference_points(
+    data: LandmarkSet, split: str, supports: Sequence[int], settings: LandmarksSettings
+) -> Float[Tensor, "s n l 2"]:
     """True points of a split for each support; NaN where the image or the support has none."""
     index = data.splits[split]
-    points = data.points if settings.truth == "float" or data.published_points is None else data.published_points
+    points = (
+        data.points
+        if settings.truth == "float" or data.published_points is None
+        else data.published_points
+    )
     if data.partners is not None:
         given = data.points[data.partners[index]][None]
     else:
@@ -187,34 +248,57 @@ def reference_points(data: LandmarkSet, split: str, supports: Sequence[int], set
     return torch.where(given.isfinite().all(-1, keepdim=True), points[index][None], torch.nan)
 
 
-def score(predicted: Tensor, truth: Tensor, data: LandmarkSet, split: str) -> dict[str, float | None]:
-    """All measures of predicted (s, n, l, 2) against true points (s, n, l, 2) of a split, in the set's unit."""
+def score(
+    predicted: Tensor, truth: Tensor, data: LandmarkSet, split: str
+) -> dict[str, float | None]:
+    """All measures of predicted (s, n, l, 2) against true points (s, n, l, 2) of a split, in the
+    set's unit.
+    """
     size = (data.images.shape[1], data.images.shape[2])
-    return metrics.score_points(predicted, truth, data.spacing[data.splits[split]], names=data.names, size=size)
+    return metrics.score_points(
+        predicted, truth, data.spacing[data.splits[split]], names=data.names, size=size
+    )
 
 # %% ../../nbs/tasks/02_landmarks.ipynb #3b768810
-def evaluate(learner: Localiser, data: LandmarkSet, settings: LandmarksSettings, *, seed: int, device: torch.device) -> tuple[dict[str, float | None], Tensor]:
+def evaluate(
+    learner: Localiser,
+    data: LandmarkSet,
+    settings: LandmarksSettings,
+    *,
+    seed: int,
+    device: torch.device,
+) -> tuple[dict[str, float | None], Tensor]:
     """All metrics on `settings.eval_split`, and the predictions (s, n, l, 2) they come from.
 
-    With `eval_split: test` the splits called test_... are measured too: `mre_unseen` is the mean error on `test_unseen`.
-    `mre_first`: the first support alone.
+    With `eval_split: test` the splits called test_... are measured too: `mre_unseen` is the mean
+    error on `test_unseen`. `mre_first`: the first support alone.
     """
     split = settings.eval_split
     if split not in data.splits or not len(data.splits[split]):
-        raise ValueError(f"eval_split: {data.name} has no split {split!r}; it has {[s for s in data.splits if len(data.splits[s])]}")
+        raise ValueError(
+            f"eval_split: {data.name} has no split {split!r}; it has "
+            f"{[s for s in data.splits if len(data.splits[s])]}"
+        )
     supports = [] if data.partners is not None else support_images(data, settings, seed=seed)
     scores: dict[str, float | None] = {}
     for other in [s for s in data.splits if s.startswith("test_")] if split == "test" else []:
         found = predict(learner, data, other, supports, settings, device)
-        scores[f"mre_{other.removeprefix('test_')}"] = score(found, reference_points(data, other, supports, settings), data, other)["mre"]
-    predicted, truth = predict(learner, data, split, supports, settings, device), reference_points(data, split, supports, settings)
+        scores[f"mre_{other.removeprefix('test_')}"] = score(
+            found, reference_points(data, other, supports, settings), data, other
+        )["mre"]
+    predicted, truth = (
+        predict(learner, data, split, supports, settings, device),
+        reference_points(data, split, supports, settings),
+    )
     scores["mre_first"] = score(predicted[:1], truth[:1], data, split)["mre"]
     return score(predicted, truth, data, split) | scores, predicted
 
 # %% ../../nbs/tasks/02_landmarks.ipynb #c09fac1b
 @dataclass(frozen=True)
 class RunResult:
-    """What one run gives: metrics and timings by name, history rows, the trained learner, the supports and the predictions (s, n, l, 2)."""
+    """What one run gives: metrics and timings by name, history rows, the trained learner, the
+    supports and the predictions (s, n, l, 2).
+    """
 
     metrics: dict[str, float | None]
     timings: dict[str, float]
@@ -224,15 +308,37 @@ class RunResult:
     predictions: Tensor
 
 
-def run_landmarks(target: str, args: Mapping[str, Any], data: LandmarkSet, settings: LandmarksSettings, *, seed: int, device: torch.device,
-                  folder: Path | None = None, owner: str = "", on_step: Callable[[int, int], None] | None = None,
-                  progress: bool | None = None, cache: Path | None = None) -> RunResult:  # fmt: skip
+def run_landmarks(
+    target: str,
+    args: Mapping[str, Any],
+    data: LandmarkSet,
+    settings: LandmarksSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    folder: Path | None = None,
+    owner: str = "",
+    on_step: Callable[[int, int], None] | None = None,
+    progress: bool | None = None,
+    cache: Path | None = None,
+) -> RunResult:
     """Build, train and evaluate the method `target`: all that a benchmark notebook measures.
 
     `cache`: folder in which information maps are kept for other runs; None: they are computed.
     """
     learner = make_learner(target, args, settings, num_landmarks=len(data.names), seed=seed)
-    trained = train(learner, data, settings, seed=seed, device=device, folder=folder, owner=owner, on_step=on_step, progress=progress, cache=cache)
+    trained = train(
+        learner,
+        data,
+        settings,
+        seed=seed,
+        device=device,
+        folder=folder,
+        owner=owner,
+        on_step=on_step,
+        progress=progress,
+        cache=cache,
+    )
     began = time.perf_counter()
     scores, predicted = evaluate(learner, data, settings, seed=seed, device=device)
     spent = timings(trained, settings) | {"eval_seconds": time.perf_counter() - began}
