@@ -119,7 +119,7 @@ def test_a_set_without_masks_is_refused(missing: str) -> None:
 
 
 def test_what_cannot_be_run_is_refused() -> None:
-    with pytest.raises(PixelError, match="no split 'tset'"):
+    with pytest.raises(ValueError, match="no split 'tset'"):
         run(eval_split="tset")
     with pytest.raises(PixelError, match=r"8 reference masks .* 9 are wanted"):
         run(prior_masks=9)

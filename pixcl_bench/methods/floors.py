@@ -82,7 +82,6 @@ def supervised(
     if num_classes < 2:
         raise ValueError(f"classification needs at least two classes, got {num_classes}")
     return SupervisedEncoder(
-        encoder=encoder,
-        classifier=nn.Linear(width(encoder), num_classes),
+        encoder=encoder, classifier=nn.Linear(width(encoder), num_classes),
         label_smoothing=label_smoothing,
-    )
+    )  # fmt: skip

@@ -168,30 +168,19 @@ class Matcher(Localiser):
 
 # %% ../../nbs/methods/30_localiser.ipynb #4a4de176
 class PyramidMatcher(Matcher):
-    """Cosine maps of the coarsest `levels` maps of `network` (None: all), through `heads`,
-    multiplied: the matching of CC2D and IGU-Aug.
+    """Cosine maps of the coarsest `levels` maps of `network` (None: all), through `heads`, multiplied: the matching of CC2D and IGU-Aug.
 
     `eps` is the constant of `level_similarity`.
     """
 
     eps: ClassVar[float] = 1e-3
 
-    def __init__(
-        self,
-        *,
-        network: DenseNet,
-        dim: int = 16,
-        context: bool = False,
-        levels: int | None = None,
-        upsample: Enlarge = "bilinear",
-    ) -> None:
+    def __init__(self, *, network: DenseNet, dim: int = 16, context: bool = False, levels: int | None = None, upsample: Enlarge = "bilinear") -> None:
         super().__init__()
         if upsample not in ("bilinear", "nearest"):
             raise ValueError(f"upsample is 'bilinear' or 'nearest', got {upsample!r}")
         if levels is not None and not 1 <= levels <= len(network.channels):
-            raise ValueError(
-                f"this network has {len(network.channels)} maps to match, got levels={levels}"
-            )
+            raise ValueError(f"this network has {len(network.channels)} maps to match, got levels={levels}")
         self.network, self.upsample = network, upsample
         self.levels = len(network.channels) if levels is None else levels
         self.scales = network.scales[: self.levels]
@@ -203,19 +192,13 @@ class PyramidMatcher(Matcher):
 
     def at(self, features: list[Tensor], points: Float[Tensor, "L 2"]) -> list[Tensor]:
         """Vectors (L, dim) of every level."""
-        return [
-            vectors_at_points(f, points, scale)
-            for f, scale in zip(features, self.scales, strict=True)
-        ]
+        pairs = zip(features, self.scales, strict=True)
+        return [vectors_at_points(f, points, scale) for f, scale in pairs]
 
     def similarity(self, features: list[Tensor], vectors: list[Tensor]) -> Float[Tensor, "b L h w"]:
         """The product of the levels' similarity maps, at the image's size."""
         size = [n * self.scales[-1] for n in features[-1].shape[2:]]
-        return product_similarity(
-            [level_similarity(f, t, self.eps) for f, t in zip(features, vectors, strict=True)],
-            size,
-            self.upsample,
-        )
+        return product_similarity([level_similarity(f, t, self.eps) for f, t in zip(features, vectors, strict=True)], size, self.upsample)
 
 # %% ../../nbs/methods/30_localiser.ipynb #7d486491
 def _check_losses(learner: Localiser, batch: Mapping[str, Tensor]) -> dict[str, float]:
@@ -238,11 +221,10 @@ def _check_points(found: Tensor, images: Tensor, supports: Sequence[Support]) ->
     last = torch.tensor([n - 0.5 for n in images.shape[2:]], device=found.device)
     assert ((inside >= -0.5) & (inside <= last)).all(), "a point is not finite or outside its image"
 
-
+# %% ../../nbs/methods/30_localiser.ipynb #cbb489e1
 def _check_locate(learner: Localiser, images: Tensor, supports: Sequence[Support]) -> None:
     before, shown = (
-        copied_state(learner.eval()),
-        [(s.image.clone(), s.points.clone()) for s in supports],
+        copied_state(learner.eval()), [(s.image.clone(), s.points.clone()) for s in supports]
     )
     found = learner.locate(images, supports)
     _check_points(found, images, supports)

@@ -22,14 +22,7 @@ from torch import Tensor
 # %% ../../nbs/methods/31_matchers.ipynb #d755a356
 from .local_discrimination import center_pool
 from pixcl_bench.methods.localiser import (
-    Enlarge,
-    Matcher,
-    Preparation,
-    PyramidMatcher,
-    Localiser,
-    Support,
-    pixels,
-    vectors_at_points,
+    Enlarge, Matcher, Preparation, PyramidMatcher, Localiser, Support, pixels, vectors_at_points
 )
 from ..nets.dense import DenseNet
 
@@ -215,48 +208,32 @@ def sift(*, cell: int = 4) -> DenseSIFT:
 
 # %% ../../nbs/methods/31_matchers.ipynb #6239009c
 class RandomMatcher(PyramidMatcher):
-    """The network as it was drawn: it does not train.
-
-    `matching`: "pyramid" (product of levels) or "center" (finest map, Gaussian window).
-    """
+    """The network as it was drawn: it does not train. `matching`: "pyramid" (product of levels) or "center" (finest map, Gaussian window)."""
 
     batch_keys: ClassVar[tuple[str, ...]] = ()
     trains: ClassVar[bool] = False
     eps: ClassVar[float] = 1e-12
 
     def __init__(
-        self,
-        *,
-        network: DenseNet,
-        dim: int = 16,
-        levels: int | None = None,
-        context: bool = False,
-        upsample: Enlarge = "bilinear",
-        matching: Literal["pyramid", "center"] = "pyramid",
-        center: int = 57,
-    ) -> None:
-        super().__init__(
-            network=network, dim=dim, levels=levels, context=context, upsample=upsample
-        )
+        self, *, network: DenseNet, dim: int = 16, levels: int | None = None, context: bool = False, upsample: Enlarge = "bilinear",
+        matching: Literal["pyramid", "center"] = "pyramid", center: int = 57,
+    ) -> None:  # fmt: skip
+        super().__init__(network=network, dim=dim, levels=levels, context=context, upsample=upsample)
         if matching not in ("pyramid", "center"):
             raise ValueError(f"matching is 'pyramid' or 'center', got {matching!r}")
         self.center = center if matching == "center" else None
 
     def describe(self, images: Float[Tensor, "b 1 h w"]) -> list[Tensor]:
-        """Head maps, coarse to fine; or the finest map alone, unit vectors averaged around each
-        pixel.
-        """
+        """Head maps, coarse to fine; or the finest map alone, unit vectors averaged around each pixel."""
         if self.center is None:
             return super().describe(images)
         return [center_pool(F.normalize(self.network(images)[-1], dim=1), self.center)]
 
     def at(self, features: list[Tensor], points: Float[Tensor, "L 2"]) -> list[Tensor]:
         """Vectors of each map."""
-        return (
-            super().at(features, points)
-            if self.center is None
-            else [vectors_at_points(features[0], points)]
-        )
+        if self.center is None:
+            return super().at(features, points)
+        return [vectors_at_points(features[0], points)]
 
     def similarity(self, features: list[Tensor], vectors: list[Tensor]) -> Float[Tensor, "b L h w"]:
         """Product of levels, or the inner product of averaged unit vectors."""
@@ -266,27 +243,17 @@ class RandomMatcher(PyramidMatcher):
 
 # %% ../../nbs/methods/31_matchers.ipynb #10ea26f8
 def random_init(
-    *,
-    network: DenseNet,
-    dim: int = 16,
-    levels: int | None = None,
-    context: bool = False,
-    upsample: Enlarge = "bilinear",
-    matching: Literal["pyramid", "center"] = "pyramid",
+    *, network: DenseNet, dim: int = 16, levels: int | None = None, context: bool = False,
+    upsample: Enlarge = "bilinear", matching: Literal["pyramid", "center"] = "pyramid",
     center: int = 57,
-) -> RandomMatcher:
+) -> RandomMatcher:  # fmt: skip
     """Builder of the floor `random_init`: the untrained network with untrained heads, matched as
     trained ones are.
     """
     return RandomMatcher(
-        network=network,
-        dim=dim,
-        levels=levels,
-        context=context,
-        upsample=upsample,
-        matching=matching,
-        center=center,
-    )
+        network=network, dim=dim, levels=levels, context=context, upsample=upsample,
+        matching=matching, center=center,
+    )  # fmt: skip
 
 # %% ../../nbs/methods/31_matchers.ipynb #825e3b1b
 class MeanPosition(Localiser):

@@ -20,11 +20,7 @@ from torch import Tensor, nn
 from ..dense_losses import IGNORE, ramp_up, supervised_loss
 from ..memory import EMA
 from pixcl_bench.methods.base import (
-    Learner,
-    check_gradients,
-    check_losses,
-    copied_state,
-    repeated_losses,
+    Learner, check_gradients, check_losses, copied_state, repeated_losses
 )
 from ..nets.segmentation import SegNet
 
@@ -68,16 +64,8 @@ class _WithTeacher(Learner):
     network: SegNet
     teacher: EMA | None
 
-    def __init__(
-        self,
-        *,
-        network: SegNet,
-        teacher: bool = False,
-        alpha: float = 0.99,
-        teacher_dropout: bool = True,
-        ce: float = 0.5,
-        dice: float = 0.5,
-    ) -> None:
+    def __init__(self, *, network: SegNet, teacher: bool = False, alpha: float = 0.99, teacher_dropout: bool = True,
+                 ce: float = 0.5, dice: float = 0.5) -> None:  # fmt: skip
         super().__init__()
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha, the teacher's momentum, is between 0 and 1, got {alpha}")
@@ -114,40 +102,25 @@ class _WithTeacher(Learner):
 class Segmenter(_WithTeacher):
     """Base of every method of the task `semi_seg`, in 2D and 3D.
 
-    `network` is what is evaluated; with `teacher=True` a slow copy of it (`.teacher`) follows,
-    `alpha` its momentum; it trains with dropout unless `teacher_dropout` is false. `ce` and `dice`
-    weigh the supervised loss, the same for all methods of a comparison.
+    `network` is what is evaluated; with `teacher=True` a slow copy of it (`.teacher`) follows, `alpha` its momentum; it
+    trains with dropout unless `teacher_dropout` is false.
+    `ce` and `dice` weigh the supervised loss, the same for all methods of a comparison.
     """
 
     batch_keys: ClassVar[tuple[str, ...]] = ("labelled", "label", "unlabelled")
-    sees: ClassVar[Literal["few", "all"]] = (
-        "few"  # "all": the task draws "labelled" from every training item
-    )
+    sees: ClassVar[Literal["few", "all"]] = "few"  # "all": the task draws "labelled" from every training item
 
-    def both(
-        self, batch: Mapping[str, Tensor], network: nn.Module | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Logits of the labelled and of the unlabelled images, one forward pass: they share the
-        batch statistics.
-        """
+    def both(self, batch: Mapping[str, Tensor], network: nn.Module | None = None) -> tuple[Tensor, Tensor]:
+        """Logits of the labelled and of the unlabelled images, one forward pass: they share the batch statistics."""
         logits = (network or self.network)(torch.cat([batch["labelled"], batch["unlabelled"]]))
         return logits[: len(batch["labelled"])], logits[len(batch["labelled"]) :]
 
-    def supervised(
-        self, logits: Float[Tensor, "b c *s"], label: Int[Tensor, "b *s"]
-    ) -> Float[Tensor, ""]:
-        """The supervised loss every method shares: 1/2 (cross-entropy + Dice) unless `ce`, `dice`
-        say otherwise.
-        """
+    def supervised(self, logits: Float[Tensor, "b c *s"], label: Int[Tensor, "b *s"]) -> Float[Tensor, ""]:
+        """The supervised loss every method shares: 1/2 (cross-entropy + Dice) unless `ce`, `dice` say otherwise."""
         return supervised_loss(logits, label, ce=self.ce, dice=self.dice)
 
-    def segment(
-        self, images: Float[Tensor, "b 1 *s"], *, teacher: bool = False
-    ) -> Float[Tensor, "b c *s"]:
-        """Logits as they are evaluated, of the network or of its teacher.
-
-        `ValueError` where there is no teacher.
-        """
+    def segment(self, images: Float[Tensor, "b 1 *s"], *, teacher: bool = False) -> Float[Tensor, "b c *s"]:
+        """Logits as they are evaluated, of the network or of its teacher. `ValueError` where there is no teacher."""
         if not teacher:
             return self.network(images)
         if self.teacher is None:

@@ -108,12 +108,7 @@ def position_prior(
         raise ValueError(f"position_prior: grid is at least 1, got {grid}")
     make = partial(PriorMap, network.num_classes, network.dims, grid)
     prior = SegNet(
-        dims=network.dims,
-        num_classes=network.num_classes,
-        encoder=IdentityEncoder(),
-        make_decoder=make,
-        up="linear",
-        channels=(1,),
-        divisor=1,
-    )
+        dims=network.dims, num_classes=network.num_classes, encoder=IdentityEncoder(),
+        make_decoder=make, up="linear", channels=(1,), divisor=1,
+    )  # fmt: skip
     return PositionPrior(network=prior, ce=ce, dice=dice)

@@ -99,17 +99,11 @@ def window_nce(full: Float[Tensor, "b e h w"], templates: Float[Tensor, "b a e"]
 
 # %% ../../nbs/methods/32a_windowed_nce.ipynb #5170b937
 def anchor_losses(
-    full: Sequence[Float[Tensor, "b e _ _"]],
-    crop: Sequence[Float[Tensor, "b e _ _"]],
-    anchors: Int[Tensor, "b a 2"],
-    chosen: Float[Tensor, "b a 2"] | Int[Tensor, "b a 2"],
-    *,
-    scales: Sequence[int],
-    window: int = 9,
-    temperature: float = 1.0,
-    clip: bool = True,
+    full: Sequence[Float[Tensor, "b e _ _"]], crop: Sequence[Float[Tensor, "b e _ _"]],
+    anchors: Int[Tensor, "b a 2"], chosen: Float[Tensor, "b a 2"] | Int[Tensor, "b a 2"], *,
+    scales: Sequence[int], window: int = 9, temperature: float = 1.0, clip: bool = True,
     levels: int = 5,
-) -> Float[Tensor, "n b a"]:
+) -> Float[Tensor, "n b a"]:  # fmt: skip
     """The loss of every anchor at each of the first `levels` maps, coarse to fine.
 
     `full`, `crop`: maps from coarse to fine of whole images and of one crop of each, `scales`
@@ -129,42 +123,25 @@ def anchor_losses(
         cells = cells_at(anchors, scale, (whole.shape[2], whole.shape[3]))
         found.append(
             window_nce(
-                whole,
-                templates,
-                cells,
-                window=window if i else None,
-                temperature=temperature,
+                whole, templates, cells, window=window if i else None, temperature=temperature,
                 clip=clip,
             )
         )
     return torch.stack(found)
 
-
+# %% ../../nbs/methods/32a_windowed_nce.ipynb #c002ea96
 def cross_patch_loss(
-    full: Sequence[Float[Tensor, "b e _ _"]],
-    crop: Sequence[Float[Tensor, "b e _ _"]],
-    anchors: Int[Tensor, "b a 2"],
-    chosen: Float[Tensor, "b a 2"] | Int[Tensor, "b a 2"],
-    *,
-    scales: Sequence[int],
-    window: int = 9,
-    temperature: float = 1.0,
-    clip: bool = True,
+    full: Sequence[Float[Tensor, "b e _ _"]], crop: Sequence[Float[Tensor, "b e _ _"]],
+    anchors: Int[Tensor, "b a 2"], chosen: Float[Tensor, "b a 2"] | Int[Tensor, "b a 2"], *,
+    scales: Sequence[int], window: int = 9, temperature: float = 1.0, clip: bool = True,
     levels: int = 5,
-) -> dict[str, Tensor]:
+) -> dict[str, Tensor]:  # fmt: skip
     """`level0`, `level1`, ...: the means of `anchor_losses` over batch and anchors; `loss`: their
     sum.
     """
     each = anchor_losses(
-        full,
-        crop,
-        anchors,
-        chosen,
-        scales=scales,
-        window=window,
-        temperature=temperature,
-        clip=clip,
-        levels=levels,
-    )
+        full, crop, anchors, chosen, scales=scales, window=window, temperature=temperature,
+        clip=clip, levels=levels,
+    )  # fmt: skip
     means = each.mean((1, 2))
     return {"loss": means.sum(), **{f"level{i}": value for i, value in enumerate(means)}}

@@ -82,17 +82,10 @@ def _entries(keys: tuple[str, ...], images: Tensor, index: Tensor, labels: Tenso
 
 # %% ../../nbs/tasks/00_image_ssl.ipynb #fbe72d66
 def pretrain(
-    learner: Learner,
-    data: ImageSet,
-    settings: ImageSSLSettings,
-    *,
-    seed: int,
-    device: torch.device,
-    folder: Path | None = None,
-    owner: str = "",
-    on_step: Callable[[int, int], None] | None = None,
-    progress: bool | None = None,
-) -> TrainResult:
+    learner: Learner, data: ImageSet, settings: ImageSSLSettings, *, seed: int,
+    device: torch.device, folder: Path | None = None, owner: str = "",
+    on_step: Callable[[int, int], None] | None = None, progress: bool | None = None,
+) -> TrainResult:  # fmt: skip
     """Train `learner` in place on its part of the data.
 
     One that does not train is moved to the device and left as it is.
@@ -102,16 +95,9 @@ def pretrain(
         return batches(data, learner, settings, seed=seed, device=device, start=start)
 
     return train_learner(
-        learner,
-        stream,
-        settings,
-        seed=seed,
-        device=device,
-        folder=folder,
-        owner=owner,
-        on_step=on_step,
-        progress=progress,
-    )
+        learner, stream, settings, seed=seed, device=device, folder=folder, owner=owner,
+        on_step=on_step, progress=progress,
+    )  # fmt: skip
 
 # %% ../../nbs/tasks/00_image_ssl.ipynb #381e17da
 @torch.no_grad()
@@ -187,33 +173,18 @@ class RunResult:
 
 
 def run_image_ssl(
-    target: str,
-    args: Mapping[str, Any],
-    data: ImageSet,
-    settings: ImageSSLSettings,
-    *,
-    seed: int,
-    device: torch.device,
-    folder: Path | None = None,
-    owner: str = "",
-    on_step: Callable[[int, int], None] | None = None,
-    progress: bool | None = None,
-) -> RunResult:
+    target: str, args: Mapping[str, Any], data: ImageSet, settings: ImageSSLSettings, *, seed: int,
+    device: torch.device, folder: Path | None = None, owner: str = "",
+    on_step: Callable[[int, int], None] | None = None, progress: bool | None = None,
+) -> RunResult:  # fmt: skip
     """Build, pre-train and evaluate the method `target`; the whole of what a benchmark notebook
     measures.
     """
     learner = make_learner(target, args, settings, num_classes=len(data.class_names), seed=seed)
     trained = pretrain(
-        learner,
-        data,
-        settings,
-        seed=seed,
-        device=device,
-        folder=folder,
-        owner=owner,
-        on_step=on_step,
-        progress=progress,
-    )
+        learner, data, settings, seed=seed, device=device, folder=folder, owner=owner,
+        on_step=on_step, progress=progress,
+    )  # fmt: skip
     began = time.perf_counter()
     scores = evaluate(learner, data, settings, seed=seed, device=device)
     spent = timings(trained, settings) | {"eval_seconds": time.perf_counter() - began}

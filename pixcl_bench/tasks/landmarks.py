@@ -28,7 +28,7 @@ from ..metrics import landmarks as metrics
 from ..nets.dense import build_dense
 from .information_cache import kept_maps
 from .settings import LandmarksSettings
-from .training import timings, will_train, train_learner, untrained
+from .training import check_eval_split, timings, train_learner, untrained, will_train
 from ..train import TrainResult, epoch_order
 
 # %% ../../nbs/tasks/02_landmarks.ipynb #8bc4c84e
@@ -79,13 +79,9 @@ class Training:
         self.extra: dict[str, Tensor] = {}
         if "information" in needs:
             self.extra["information"] = kept_maps(
-                lambda: information_maps(data, learner, self.images),
-                learner,
-                self.images,
-                name=data.name,
-                data_fingerprint=data.fingerprint,
-                cache=cache,
-            )
+                lambda: information_maps(data, learner, self.images), learner, self.images,
+                name=data.name, data_fingerprint=data.fingerprint, cache=cache,
+            )  # fmt: skip
         if "points" in needs:
             self.extra["points"] = data.points[index].to(device)
 
@@ -95,7 +91,7 @@ class Training:
             k: v[chosen] for k, v in self.extra.items()
         }
 
-
+# %% ../../nbs/tasks/02_landmarks.ipynb #5e71ccbe
 def information_maps(
     data: LandmarkSet, learner: Localiser, images: Tensor
 ) -> Float[Tensor, "n h w"]:
@@ -119,13 +115,9 @@ def batches(training: Training, settings: LandmarksSettings, *, seed: int, start
 
 # %% ../../nbs/tasks/02_landmarks.ipynb #c986b61f
 def make_learner(
-    target: str,
-    args: Mapping[str, Any],
-    settings: LandmarksSettings,
-    *,
-    num_landmarks: int,
+    target: str, args: Mapping[str, Any], settings: LandmarksSettings, *, num_landmarks: int,
     seed: int,
-) -> Localiser:
+) -> Localiser:  # fmt: skip
     """Build the network and the learner `target` with its `args`; both have seeds of their own.
 
     The network's weights depend on the run's seed alone, so all methods of a comparison start from
@@ -135,11 +127,9 @@ def make_learner(
     if takes(target, "network"):  # others need none of the weights that settings may ask for
         runtime.seed_all(runtime.derive_seed(seed, "network"))
         offered["network"] = build_dense(
-            settings.network,
-            width=settings.width,
-            levels=settings.levels,
+            settings.network, width=settings.width, levels=settings.levels,
             pretrained=settings.pretrained,
-        )
+        )  # fmt: skip
     runtime.seed_all(runtime.derive_seed(seed, "heads"))
     learner = build_learner(target, args, **offered)
     if not isinstance(learner, Localiser):
@@ -151,13 +141,9 @@ def make_learner(
 
 # %% ../../nbs/tasks/02_landmarks.ipynb #cbd71842
 def prepare(
-    learner: Localiser,
-    training: Training,
-    data: LandmarkSet,
-    settings: LandmarksSettings,
-    *,
+    learner: Localiser, training: Training, data: LandmarkSet, settings: LandmarksSettings, *,
     seed: int,
-) -> None:
+) -> None:  # fmt: skip
     """Show the learner what it may see before training: the images, the first support, and the
     points where it uses labels.
     """
@@ -173,18 +159,11 @@ def prepare(
 
 # %% ../../nbs/tasks/02_landmarks.ipynb #8b984bf4
 def train(
-    learner: Localiser,
-    data: LandmarkSet,
-    settings: LandmarksSettings,
-    *,
-    seed: int,
-    device: torch.device,
-    folder: Path | None = None,
-    owner: str = "",
-    on_step: Callable[[int, int], None] | None = None,
-    progress: bool | None = None,
+    learner: Localiser, data: LandmarkSet, settings: LandmarksSettings, *, seed: int,
+    device: torch.device, folder: Path | None = None, owner: str = "",
+    on_step: Callable[[int, int], None] | None = None, progress: bool | None = None,
     cache: Path | None = None,
-) -> TrainResult:
+) -> TrainResult:  # fmt: skip
     """Prepare and train `learner` in place.
 
     One that does not train is prepared, where there is a training part, and left as it is. `cache`:
@@ -206,16 +185,9 @@ def train(
         return batches(training, settings, seed=seed, start=start)
 
     return train_learner(
-        learner,
-        feed,
-        settings,
-        seed=seed,
-        device=device,
-        folder=folder,
-        owner=owner,
-        on_step=on_step,
-        progress=progress,
-    )
+        learner, feed, settings, seed=seed, device=device, folder=folder, owner=owner,
+        on_step=on_step, progress=progress,
+    )  # fmt: skip
 
 # %% ../../nbs/tasks/02_landmarks.ipynb #748b029c
 @torch.no_grad()
@@ -261,24 +233,16 @@ def score(
 
 # %% ../../nbs/tasks/02_landmarks.ipynb #3b768810
 def evaluate(
-    learner: Localiser,
-    data: LandmarkSet,
-    settings: LandmarksSettings,
-    *,
-    seed: int,
+    learner: Localiser, data: LandmarkSet, settings: LandmarksSettings, *, seed: int,
     device: torch.device,
-) -> tuple[dict[str, float | None], Tensor]:
+) -> tuple[dict[str, float | None], Tensor]:  # fmt: skip
     """All metrics on `settings.eval_split`, and the predictions (s, n, l, 2) they come from.
 
     With `eval_split: test` the splits called test_... are measured too: `mre_unseen` is the mean
     error on `test_unseen`. `mre_first`: the first support alone.
     """
     split = settings.eval_split
-    if split not in data.splits or not len(data.splits[split]):
-        raise ValueError(
-            f"eval_split: {data.name} has no split {split!r}; it has "
-            f"{[s for s in data.splits if len(data.splits[s])]}"
-        )
+    check_eval_split(data, split)
     supports = [] if data.partners is not None else support_images(data, settings, seed=seed)
     scores: dict[str, float | None] = {}
     for other in [s for s in data.splits if s.startswith("test_")] if split == "test" else []:
@@ -309,36 +273,20 @@ class RunResult:
 
 
 def run_landmarks(
-    target: str,
-    args: Mapping[str, Any],
-    data: LandmarkSet,
-    settings: LandmarksSettings,
-    *,
-    seed: int,
-    device: torch.device,
-    folder: Path | None = None,
-    owner: str = "",
-    on_step: Callable[[int, int], None] | None = None,
-    progress: bool | None = None,
+    target: str, args: Mapping[str, Any], data: LandmarkSet, settings: LandmarksSettings, *,
+    seed: int, device: torch.device, folder: Path | None = None, owner: str = "",
+    on_step: Callable[[int, int], None] | None = None, progress: bool | None = None,
     cache: Path | None = None,
-) -> RunResult:
+) -> RunResult:  # fmt: skip
     """Build, train and evaluate the method `target`: all that a benchmark notebook measures.
 
     `cache`: folder in which information maps are kept for other runs; None: they are computed.
     """
     learner = make_learner(target, args, settings, num_landmarks=len(data.names), seed=seed)
     trained = train(
-        learner,
-        data,
-        settings,
-        seed=seed,
-        device=device,
-        folder=folder,
-        owner=owner,
-        on_step=on_step,
-        progress=progress,
-        cache=cache,
-    )
+        learner, data, settings, seed=seed, device=device, folder=folder, owner=owner,
+        on_step=on_step, progress=progress, cache=cache,
+    )  # fmt: skip
     began = time.perf_counter()
     scores, predicted = evaluate(learner, data, settings, seed=seed, device=device)
     spent = timings(trained, settings) | {"eval_seconds": time.perf_counter() - began}

@@ -28,7 +28,7 @@ from ..metrics import segmentation as metrics
 from ..nets.segmentation import build_network
 from ..spatial import SpatialAugment, random_crop, resize_nearest
 from .settings import SemiSegSettings
-from .training import timings, train_learner
+from .training import check_eval_split, timings, train_learner
 from ..train import TrainResult
 
 # %% ../../nbs/tasks/01_semi_seg.ipynb #f73f388f
@@ -148,12 +148,9 @@ def make_learner(
     """
     runtime.seed_all(runtime.derive_seed(seed, "network"))
     network = build_network(
-        settings.network,
-        num_classes=num_classes,
-        width=settings.width,
-        levels=settings.levels,
+        settings.network, num_classes=num_classes, width=settings.width, levels=settings.levels,
         dropout=settings.dropout,
-    )
+    )  # fmt: skip
     runtime.seed_all(runtime.derive_seed(seed, "heads"))
     learner = build_learner(target, args, network=network, num_classes=num_classes)
     if not isinstance(learner, Segmenter):
@@ -165,17 +162,10 @@ def make_learner(
 
 # %% ../../nbs/tasks/01_semi_seg.ipynb #3c663a36
 def train(
-    learner: Segmenter,
-    data: VolumeSet,
-    settings: SemiSegSettings,
-    *,
-    seed: int,
-    device: torch.device,
-    folder: Path | None = None,
-    owner: str = "",
-    on_step: Callable[[int, int], None] | None = None,
-    progress: bool | None = None,
-) -> TrainResult:
+    learner: Segmenter, data: VolumeSet, settings: SemiSegSettings, *, seed: int,
+    device: torch.device, folder: Path | None = None, owner: str = "",
+    on_step: Callable[[int, int], None] | None = None, progress: bool | None = None,
+) -> TrainResult:  # fmt: skip
     """Train `learner` in place; one that does not train is moved to the device and left as it is.
     """
 
@@ -183,16 +173,9 @@ def train(
         return batches(data, learner, settings, seed=seed, device=device, start=start)
 
     return train_learner(
-        learner,
-        feed,
-        settings,
-        seed=seed,
-        device=device,
-        folder=folder,
-        owner=owner,
-        on_step=on_step,
-        progress=progress,
-    )
+        learner, feed, settings, seed=seed, device=device, folder=folder, owner=owner,
+        on_step=on_step, progress=progress,
+    )  # fmt: skip
 
 # %% ../../nbs/tasks/01_semi_seg.ipynb #69d7dbf5
 @torch.no_grad()
@@ -220,8 +203,7 @@ def scored_classes(data: VolumeSet, split: str) -> tuple[int, ...] | None:
 
 def evaluate(learner: Segmenter, data: VolumeSet, settings: SemiSegSettings, *, device: torch.device) -> tuple[dict[str, float | None], list[Tensor]]:
     """All metrics on `settings.eval_split`, and the predictions they come from. Distances are in mm, or in voxels without `spacing`."""
-    if settings.eval_split not in data.splits or not len(data.splits[settings.eval_split]):
-        raise ValueError(f"eval_split: {data.name} has no split {settings.eval_split!r}; it has {[s for s in data.splits if len(data.splits[s])]}")
+    check_eval_split(data, settings.eval_split)
     cases = data.of(settings.eval_split)
     predictions = [segment_case(learner, case, settings, device) for case in cases]
     scores = score(predictions, cases, data, settings)
@@ -275,33 +257,18 @@ class RunResult:
 
 
 def run_semi_seg(
-    target: str,
-    args: Mapping[str, Any],
-    data: VolumeSet,
-    settings: SemiSegSettings,
-    *,
-    seed: int,
-    device: torch.device,
-    folder: Path | None = None,
-    owner: str = "",
-    on_step: Callable[[int, int], None] | None = None,
-    progress: bool | None = None,
-) -> RunResult:
+    target: str, args: Mapping[str, Any], data: VolumeSet, settings: SemiSegSettings, *, seed: int,
+    device: torch.device, folder: Path | None = None, owner: str = "",
+    on_step: Callable[[int, int], None] | None = None, progress: bool | None = None,
+) -> RunResult:  # fmt: skip
     """Build, train and evaluate the method `target`; the whole of what a benchmark notebook
     measures.
     """
     learner = make_learner(target, args, settings, num_classes=data.num_classes, seed=seed)
     trained = train(
-        learner,
-        data,
-        settings,
-        seed=seed,
-        device=device,
-        folder=folder,
-        owner=owner,
-        on_step=on_step,
-        progress=progress,
-    )
+        learner, data, settings, seed=seed, device=device, folder=folder, owner=owner,
+        on_step=on_step, progress=progress,
+    )  # fmt: skip
     began = time.perf_counter()
     scores, predictions = evaluate(learner, data, settings, device=device)
     spent = timings(trained, settings, unit="items") | {"eval_seconds": time.perf_counter() - began}
@@ -314,7 +281,6 @@ def label_use(data: VolumeSet, settings: SemiSegSettings, *, seed: int) -> dict[
     items = training_items(data, settings, seed=seed)
     owners = sorted({data.cases[c].patient for c in items.where[items.labelled, 0].tolist()})
     return {
-        "labelled_items": len(items.labelled),
-        "unlabelled_items": len(items.unlabelled),
+        "labelled_items": len(items.labelled), "unlabelled_items": len(items.unlabelled),
         "labelled_patients": owners[:50],
-    }
+    }  # fmt: skip

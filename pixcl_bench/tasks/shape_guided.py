@@ -25,12 +25,7 @@ from ..data.pixels import PixelError, PixelSet
 from ..methods.base import Learner
 from ..methods.build import build_learner
 from pixcl_bench.methods.shape_guided import (
-    PseudoLabels,
-    Refiner,
-    ShapeGuided,
-    Stages,
-    pseudo_labels,
-    refiner,
+    PseudoLabels, Refiner, ShapeGuided, Stages, pseudo_labels, refiner
 )
 from ..methods.shape_prior import draw_shapes
 from ..methods.vessel_filters import VesselFilter
@@ -38,7 +33,7 @@ from ..metrics.semantic import image_dice
 from ..nets.dense import DenseNet, build_dense
 from ..nets.transfer import build_map_encoder, dense_network
 from .settings import ShapeGuidedSettings, TrainingSettings
-from .training import Stream, Trainings, untrained
+from .training import Stream, Trainings, check_eval_split, untrained
 from ..train import TrainResult, epoch_order
 
 # %% ../../nbs/tasks/04_shape_guided.ipynb #44a06e08
@@ -63,13 +58,14 @@ class Photographs:
     def field(self, index: Int64[Tensor, " b"]) -> Bool[Tensor, "b h w"]:
         return self.inside[index].to(self.device)
 
-
+# %% ../../nbs/tasks/04_shape_guided.ipynb #d27666f5
 def photographs_of(
     data: PixelSet, settings: ShapeGuidedSettings, *, seed: int, device: torch.device
 ) -> Photographs:
     """What a run sees of a set.
 
-    Raises `PixelError` where there is no vessel mask, no reference mask or no such split.
+    Raises `PixelError` where there is no vessel mask or no reference mask, `ValueError` where there
+    is no such split.
     """
     if missing := [name for name in ("vessel", "prior") if name not in data.extra]:
         raise PixelError(
@@ -81,31 +77,19 @@ def photographs_of(
             f"{data.name}: {tuple(data.extra['vessel'].shape)} vessel masks for images of "
             f"{tuple(data.masks.shape)}: one for each image is needed"
         )
-    if settings.eval_split not in data.splits or not len(data.splits[settings.eval_split]):
-        raise PixelError(
-            f"eval_split: {data.name} has no split {settings.eval_split!r}; it has "
-            f"{[s for s in data.splits if len(data.splits[s])]}"
-        )
+    check_eval_split(data, settings.eval_split)
     prior, wanted = data.extra["prior"], settings.prior_masks or len(data.extra["prior"])
     if wanted > len(prior) or not prior.any():
         raise PixelError(
             f"prior_masks: {data.name} has {len(prior)} reference masks "
             f"({int(prior.flatten(1).any(1).sum())} not empty), {wanted} are wanted"
         )
-    chosen = (
-        torch.randperm(
-            len(prior), generator=torch.Generator().manual_seed(runtime.derive_seed(seed, "prior"))
-        )[:wanted]
-        .sort()
-        .values
-    )
+    drawn = torch.Generator().manual_seed(runtime.derive_seed(seed, "prior"))
+    chosen = torch.randperm(len(prior), generator=drawn)[:wanted].sort().values
     everywhere = torch.ones_like(data.masks, dtype=torch.bool)
-    vessels, inside = (
-        data.extra["vessel"] > 0,
-        data.extra["field"] > 0 if "field" in data.extra else everywhere,
-    )
+    inside = data.extra["field"] > 0 if "field" in data.extra else everywhere
     shapes = (prior[chosen] > 0).to(torch.uint8).to(device)
-    return Photographs(data, vessels & inside, inside, shapes, device)
+    return Photographs(data, (data.extra["vessel"] > 0) & inside, inside, shapes, device)
 
 # %% ../../nbs/tasks/04_shape_guided.ipynb #2bc5c967
 def make_network(settings: ShapeGuidedSettings, data: PixelSet, *, seed: int) -> DenseNet:
@@ -120,13 +104,9 @@ def make_network(settings: ShapeGuidedSettings, data: PixelSet, *, seed: int) ->
 
 
 def make_learner(
-    target: str,
-    args: Mapping[str, Any],
-    settings: ShapeGuidedSettings,
-    data: PixelSet,
-    *,
+    target: str, args: Mapping[str, Any], settings: ShapeGuidedSettings, data: PixelSet, *,
     seed: int,
-) -> Learner:
+) -> Learner:  # fmt: skip
     """The learner `target` with its `args`, on a network where it names one.
 
     `TypeError` for one that this task cannot use.
@@ -157,32 +137,24 @@ def windows(shapes: Float[Tensor, "m 1 s s"], side: int) -> Float[Tensor, "m 1 t
     start = torch.randint(room + 1, (2, len(shapes), 1), device=shapes.device)
     y, x = start + torch.arange(side, device=shapes.device)
     return shapes[
-        torch.arange(len(shapes), device=shapes.device)[:, None, None],
-        :,
-        y[:, :, None],
+        torch.arange(len(shapes), device=shapes.device)[:, None, None], :, y[:, :, None],
         x[:, None, :],
-    ].movedim(-1, 1)
+    ].movedim(-1, 1)  # fmt: skip
 
 
 def guided_batches(
-    photos: Photographs,
-    learner: ShapeGuided,
-    settings: ShapeGuidedSettings,
-    *,
-    seed: int,
+    photos: Photographs, learner: ShapeGuided, settings: ShapeGuidedSettings, *, seed: int,
     start: int = 0,
-) -> Iterator[dict[str, Tensor]]:
+) -> Iterator[dict[str, Tensor]]:  # fmt: skip
     """Batches of the first stage from step `start` on, without end; the order depends on the seed
     alone.
     """
     index, side = photos.data.splits["unlabelled"], learner.views.side(*photos.data.size)
     for rows in epoch_order(len(index), settings.batch_size, seed, start):
         shapes = draw_shapes(
-            photos.prior,
-            settings.shapes_per_image * settings.batch_size,
-            settings.shapes_side or side,
-            settings.shape_threshold,
-        )
+            photos.prior, settings.shapes_per_image * settings.batch_size,
+            settings.shapes_side or side, settings.shape_threshold,
+        )  # fmt: skip
         yield {"pixels": photos.pixels(index[rows]), "shapes": windows(shapes, side)}
 
 # %% ../../nbs/tasks/04_shape_guided.ipynb #cc119ad0
@@ -281,9 +253,7 @@ def own_pseudo_labels(learner: ShapeGuided, work: TrainingContext) -> PseudoLabe
 def refine(learner: Refiner, said: PseudoLabels, work: TrainingContext) -> TrainResult:
     """Train the second stage in place on photographs of the training split with these labels."""
     index, config, device = (
-        work.photos.data.splits["train"],
-        work.settings.refine,
-        work.photos.device,
+        work.photos.data.splits["train"], work.settings.refine, work.photos.device
     )
     label, uncertainty = (x.to(device) for x in said)
 
@@ -293,10 +263,9 @@ def refine(learner: Refiner, said: PseudoLabels, work: TrainingContext) -> Train
         ):
             at = rows.to(device)
             yield {
-                "pixels": work.photos.pixels(index[rows]),
-                "label": label[at],
+                "pixels": work.photos.pixels(index[rows]), "label": label[at],
                 "uncertainty": uncertainty[at],
-            }
+            }  # fmt: skip
 
     return work.fit(learner, stream, config, "refine")
 
@@ -343,18 +312,10 @@ def summarise(
 
 # %% ../../nbs/tasks/04_shape_guided.ipynb #7052253c
 def run_shape_guided(
-    target: str,
-    args: Mapping[str, Any],
-    data: PixelSet,
-    settings: ShapeGuidedSettings,
-    *,
-    seed: int,
-    device: torch.device,
-    folder: Path | None = None,
-    owner: str = "",
-    on_step: Callable[[int, int], None] | None = None,
-    progress: bool | None = None,
-) -> RunResult:
+    target: str, args: Mapping[str, Any], data: PixelSet, settings: ShapeGuidedSettings, *,
+    seed: int, device: torch.device, folder: Path | None = None, owner: str = "",
+    on_step: Callable[[int, int], None] | None = None, progress: bool | None = None,
+) -> RunResult:  # fmt: skip
     """Build, train in both stages and evaluate the method `target`; the whole of what a benchmark
     notebook measures.
     """
@@ -376,13 +337,9 @@ def run_shape_guided(
     spent = {"steps": 0.0, "train_seconds": 0.0, **work.trainings.timings}
     trained = spent["train_seconds"] + spent.get("refine_train_seconds", 0.0)
     return RunResult(
-        metrics | more,
-        spent | {"eval_seconds": time.perf_counter() - began - trained},
-        history,
-        learner,
-        second,
-        kept,
-    )
+        metrics | more, spent | {"eval_seconds": time.perf_counter() - began - trained}, history,
+        learner, second, kept,
+    )  # fmt: skip
 
 # %% ../../nbs/tasks/04_shape_guided.ipynb #e0ab1cf4
 _Answer = tuple[dict[str, Tensor], list[dict[str, float]], Refiner | None, dict[str, float | None]]
@@ -400,10 +357,9 @@ def _two_stages(learner: ShapeGuided, work: TrainingContext) -> _Answer:
         "guided",
     )
     said, labels, second = (
-        answers(learner, photos, index, settings.eval_batch),
-        own_pseudo_labels(learner, work),
+        answers(learner, photos, index, settings.eval_batch), own_pseudo_labels(learner, work),
         make_refiner(work),
-    )
+    )  # fmt: skip
     told = refine(second, labels, work)
     more = {
         "dice_best_cluster_oracle": best_cluster(learner, photos, settings),
@@ -414,7 +370,7 @@ def _two_stages(learner: ShapeGuided, work: TrainingContext) -> _Answer:
     maps = {**said._asdict(), "refined": refined(second, photos, index, settings.eval_batch)}
     return maps, trained.history + _renamed(told), second, more
 
-
+# %% ../../nbs/tasks/04_shape_guided.ipynb #21b0b521
 def _one_answer(learner: Learner, work: TrainingContext) -> _Answer:
     """Of a floor or of the ceiling: one answer in the place of all stages."""
     photos, settings = work.photos, work.settings
@@ -424,26 +380,21 @@ def _one_answer(learner: Learner, work: TrainingContext) -> _Answer:
         told = refine(learner, true_labels(photos), work)
         return (
             dict.fromkeys(STAGES, refined(learner, photos, index, settings.eval_batch)),
-            _renamed(told),
-            learner,
-            nothing,
-        )
+            _renamed(told), learner, nothing,
+        )  # fmt: skip
     if not isinstance(learner, VesselFilter):
         raise TypeError(f"{type(learner).__name__} has neither stages nor filters")
     learner.fit_prior(photos.prior)
     return (
-        dict.fromkeys(STAGES, learner.vessels(photos.data.images[index], photos.inside[index])),
-        [],
-        None,
-        nothing,
-    )
+        dict.fromkeys(STAGES, learner.vessels(photos.data.images[index], photos.inside[index])), [],
+        None, nothing,
+    )  # fmt: skip
 
 
 def _renamed(told: TrainResult) -> list[dict[str, float]]:
     return [
         {
-            "step": row["step"],
-            "lr": row["lr"],
+            "step": row["step"], "lr": row["lr"],
             **{f"refine_{k}": v for k, v in row.items() if k not in ("step", "lr")},
         }
         for row in told.history

@@ -7,6 +7,7 @@ progress, what a training took, and the two views of an image.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -21,6 +22,25 @@ OnStep = Callable[[int, int], None]
 """Told of progress: steps done, steps in all."""
 Stream = Callable[[int], Iterator[Mapping[str, Tensor]]]
 """Training batches without end, from a step on."""
+
+
+class DividedSet(Protocol):
+    """A data set with a name and splits."""
+
+    @property
+    def name(self) -> str:
+        """The name of the data set."""
+
+    @property
+    def splits(self) -> Mapping[str, Tensor]:
+        """The indices of the images of each split."""
+
+
+def check_eval_split(data: DividedSet, split: str) -> None:
+    """Raise `ValueError` where `split`, the setting `eval_split`, has no images in `data`."""
+    there = [name for name in data.splits if len(data.splits[name])]
+    if split not in there:
+        raise ValueError(f"eval_split: {data.name} has no split {split!r}; it has {there}")
 
 
 def train_config(settings: CosineSettings, seed: int) -> TrainConfig:
