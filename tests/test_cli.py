@@ -41,7 +41,7 @@ def finish(config: Config, *seeds: int, methods: tuple[str, ...] = ("chance", "p
     """Records of runs as their notebooks would write them."""
     for method in methods:
         for seed in seeds:
-            run = open_run(
+            job = open_run(
                 "toy",
                 method=method,
                 dataset="digits",
@@ -50,7 +50,7 @@ def finish(config: Config, *seeds: int, methods: tuple[str, ...] = ("chance", "p
                 device="cpu",
                 config=config.path,
             )
-            run.finish(metrics={"score": 0.5 + 0.01 * seed + 0.1 * (method == "plain"), "error": None})
+            job.finish(metrics={"score": 0.5 + 0.01 * seed + 0.1 * (method == "plain"), "error": None})
 
 
 def test_help_imports_nothing_heavy() -> None:

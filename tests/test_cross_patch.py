@@ -20,7 +20,7 @@ from pixcl_bench.methods.windowed_nce import (
     cells_at,
     cross_patch_loss,
     in_window,
-    vectors_at,
+    vectors_at_cells,
     window_index,
     window_nce,
 )
@@ -135,7 +135,7 @@ def test_gradient_stays_in_the_windows() -> None:
     for i, s in enumerate((8, 4, 2)):
         size = (48 // s, 48 // s)
         cells, inside = cells_at(anchors, s, size), cells_at(chosen, s, (16 // s, 16 // s))
-        cosine = torch.einsum("bchw,bc->bhw", full[i], vectors_at(crop[i], inside)[:, 0])
+        cosine = torch.einsum("bchw,bc->bhw", full[i], vectors_at_cells(crop[i], inside)[:, 0])
         window = (
             in_window(cells, 3, size)[:, 0] if i else torch.ones(2, *size, dtype=torch.bool)
         )  # coarsest: all

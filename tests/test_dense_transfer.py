@@ -15,8 +15,14 @@ from pixcl_bench import runtime
 from pixcl_bench.data.pixels import IGNORE, PixelError, PixelSet, labelled_subset
 from pixcl_bench.methods.floors import random_init
 from pixcl_bench.tasks import dense_transfer, fine_tuning
-from pixcl_bench.tasks.settings import DenseTransferSettings, SampleSettings, TrainingSettings
+from pixcl_bench.tasks.settings import (
+    DenseTransferSettings,
+    ImageSSLSettings,
+    SampleSettings,
+    TrainingSettings,
+)
 from pixcl_bench.tasks.training import OnStep, Trainings, train_config
+from pixcl_bench.train import TrainConfig
 
 CPU = torch.device("cpu")
 RANDOM = "pixcl_bench.methods.floors:random_init"
@@ -463,6 +469,39 @@ def test_training_settings_reach_the_loop() -> None:
         True,
         3,
     )
+
+
+def test_what_settings_lack_keeps_the_loops_default() -> None:
+    config = train_config(ImageSSLSettings(steps=7, weight_decay_end=0.2), seed=3)
+    assert config == TrainConfig(steps=7, weight_decay_end=0.2, seed=3)
+
+
+def test_labelled_images_are_drawn_once_for_each_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, drawn = toy_set(), []
+
+    def counted(*words: Any, **named: Any) -> Tensor:
+        drawn.append(words[1])
+        return labelled_subset(*words, **named)
+
+    monkeypatch.setattr(dense_transfer, "labelled_subset", counted)
+    settings = toy_settings(labels=0.2, probe_labels=[0.2, 0.5, 1.0])
+    found = dense_transfer.run_dense_transfer(RANDOM, {}, data, settings, seed=0, device=CPU)
+    assert sorted(drawn) == [0.2, 0.5, 1.0]
+    assert found.labelled == labelled_subset(data, 0.2, seed=0).tolist()
+
+
+def test_information_maps_are_read_in_the_second_run(tmp_path: Path) -> None:
+    data = toy_set()
+    target = "pixcl_bench.methods.igu_aug:igu_aug"
+    args = {"dim": 4, "crop": 16, "window": 2, "radius": 3, "levels": 2}
+    built = dense_transfer.make_learner(target, args, toy_settings(), data, seed=0)
+    sources = [
+        dense_transfer.Unlabelled(data, built.learner, toy_settings(), CPU, cache)
+        for cache in (None, tmp_path, tmp_path)
+    ]
+    maps = [source.information for source in sources]
+    assert all(torch.equal(maps[0], other) for other in maps[1:])  # type: ignore[arg-type]
+    assert len([p for p in (tmp_path / "converted").iterdir() if p.is_dir()]) == 1
 
 
 def test_no_global_random_state_of_the_caller_decides() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pixcl_bench.information import classes, entropy_map
+from pixcl_bench.information import classes, entropy_map, quantile_thresholds
 from pixcl_bench.intensity import PRESETS
 from pixcl_bench.methods.cross_patch import ContrastOptions, CropOptions, MatcherOptions, cc2d
 from pixcl_bench.methods.igu_aug import Guidance, IGUAug, igu_aug, same_class, terciles
@@ -176,6 +176,10 @@ def test_terciles() -> None:
     torch.testing.assert_close(terciles(values, 0.1), torch.tensor([1 / 3, 2 / 3]), rtol=0, atol=0.03)
     assert torch.equal(terciles(values.masked_fill(torch.arange(50) < 5, 9.0)), terciles(values))
     torch.testing.assert_close(terciles(values, most=400), terciles(values), rtol=0, atol=0.07)
+    inside = values[:, 4:36, 5:45]
+    assert terciles(values, 0.1).tolist() == list(quantile_thresholds(inside, (1 / 3, 2 / 3)))
+    expected = torch.quantile(inside.flatten(), torch.tensor([1 / 3, 2 / 3]))
+    assert torch.equal(terciles(values, 0.1), expected)
 
 
 def test_unprepared(given: Preparation) -> None:

@@ -13,7 +13,6 @@ from pixcl_bench.tasks.image_ssl import (
     batches,
     evaluate,
     features,
-    find_builder,
     make_learner,
     pretrain,
     run_image_ssl,
@@ -124,18 +123,6 @@ def test_zero_steps_leave_the_weights(digits: ImageSet) -> None:
     settings = SETTINGS.model_copy(update={"steps": 0})
     assert pretrain(learner, digits, settings, seed=0, device=CPU).history == []
     assert torch.equal(learner.encoder.pos_embed, before)
-
-
-@pytest.mark.parametrize(
-    ("target", "message"),
-    [
-        ("pixcl_bench.methods.simclr:simcler", "has no builder 'simcler'"),
-        ("pixcl_bench.methods.nothing:x", "no module"),
-    ],
-)
-def test_unknown_builder(target: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        find_builder(target)
 
 
 @pytest.mark.gpu

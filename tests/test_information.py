@@ -194,6 +194,9 @@ def test_thresholds_by_shares() -> None:
     assert shares == pytest.approx([0.1, 0.6, 0.3], abs=0.02)
     with pytest.raises(ValueError, match="ascending order"):
         quantile_thresholds(h, (0.7, 0.1))
+    steps = torch.arange(1001.0).view(7, 11, 13)
+    assert quantile_thresholds(steps, (0.25, 0.5)) == pytest.approx((250.0, 500.0))
+    assert quantile_thresholds(steps, (0.0, 1.0), most=100) == (0.0, 990.0), "every 11th of 1001"
 
 
 def test_similarity_curve() -> None:

@@ -137,7 +137,7 @@ def test_only_learners_that_say_so_see_points(name: str) -> None:
     settings = toy_settings()
     target, args = EVERY_METHOD[name]
     learner = learner_of(target, settings, args)
-    batch = next(landmarks.batches(landmarks.Training(toy_set(), learner, settings, CPU), settings, seed=0))
+    batch = next(landmarks.batches(landmarks.Training(toy_set(), learner, CPU), settings, seed=0))
     assert set(batch) == {"image", *learner.batch_keys}
     assert ("points" in batch) <= learner.uses_labels
     assert batch["image"].shape == (4, 1, 64, 64)
@@ -151,7 +151,7 @@ def test_methods_share_order_and_initial_weights() -> None:
     seen = []
     for name in ("cc2d", "ld", "detector"):
         learner = learner_of(EVERY_METHOD[name][0], settings, EVERY_METHOD[name][1])
-        training = landmarks.Training(data, learner, settings, CPU)
+        training = landmarks.Training(data, learner, CPU)
         stream = landmarks.batches(training, settings, seed=4)
         encoder = learner.network.encoder.state_dict()  # type: ignore[union-attr, operator]
         seen.append(([next(stream)["image"] for _ in range(3)], list(encoder.values())))
@@ -167,7 +167,7 @@ def test_a_key_that_the_task_does_not_have_is_refused() -> None:
         batch_keys = ("image", "points")
 
     with pytest.raises(ValueError, match=r"cannot give \['points'\] to Greedy"):
-        landmarks.Training(toy_set(), Greedy(torch.zeros(3, 2)), toy_settings(), CPU)
+        landmarks.Training(toy_set(), Greedy(torch.zeros(3, 2)), CPU)
 
 
 def test_information_is_taken_at_the_films_own_resolution() -> None:
@@ -184,12 +184,25 @@ def test_information_is_taken_at_the_films_own_resolution() -> None:
     def native(i: int) -> np.ndarray:
         return np.full((100, 80), i, np.uint8)
 
-    training = landmarks.Training(
-        replace(data, native=native), Informed(torch.zeros(3, 2)), toy_settings(), CPU
-    )
+    training = landmarks.Training(replace(data, native=native), Informed(torch.zeros(3, 2)), CPU)
     assert set(sizes) == {(1, 100, 80)}
     assert training.extra["information"].shape == (10, 64, 64)
     assert torch.equal(training.extra["information"][:, 5, 5], torch.arange(10.0))
+
+
+def test_a_run_with_kept_maps_is_the_same_run(tmp_path: Path) -> None:
+    target, args = EVERY_METHOD["igu_aug"]
+    runs = [
+        landmarks.run_landmarks(
+            f"pixcl_bench.methods.{target}", args, toy_set(), toy_settings(), seed=0, device=CPU, cache=cache
+        )
+        for cache in (None, tmp_path, tmp_path)
+    ]
+    assert len([p for p in (tmp_path / "converted").iterdir() if p.is_dir()]) == 1
+    for other in runs[1:]:
+        assert other.metrics == runs[0].metrics
+        assert other.history == runs[0].history
+        assert torch.equal(other.predictions, runs[0].predictions)
 
 
 # Evaluation

@@ -135,21 +135,21 @@ def test_the_encoder_that_was_given_learns() -> None:
 
 def test_dice_loss() -> None:
     p, y = torch.tensor([[0.9, 0.2, 0.7, 0.1]]), torch.tensor([[1, 0, 1, 0]])
-    assert M.dice_loss(p, y).item() == pytest.approx(-0.653061, abs=1e-6)
-    assert M.dice_loss(p, 0 * y).item() == pytest.approx(
-        M.dice_loss(1 - p, torch.ones_like(y)).item(), abs=1e-6
+    assert M.negative_dice(p, y).item() == pytest.approx(-0.653061, abs=1e-6)
+    assert M.negative_dice(p, 0 * y).item() == pytest.approx(
+        M.negative_dice(1 - p, torch.ones_like(y)).item(), abs=1e-6
     )
     for label in (torch.zeros(2, 9, 9), torch.ones(2, 9, 9), torch.eye(9).expand(2, 9, 9)):
         n = max(label.sum().item(), (1 - label).sum().item() if label.sum() == 0 else 0)
-        assert M.dice_loss(label, label.bool()).item() == pytest.approx(-2 * n / (2 * n + 1))
-        assert M.dice_loss(1 - label, label).item() == 0
+        assert M.negative_dice(label, label.bool()).item() == pytest.approx(-2 * n / (2 * n + 1))
+        assert M.negative_dice(1 - label, label).item() == 0
         soft = torch.rand(2, 9, 9).requires_grad_()
-        loss = M.dice_loss(soft, label)
+        loss = M.negative_dice(soft, label)
         assert -1 <= loss.item() <= 0
         (gradient,) = torch.autograd.grad(loss, soft)
         assert torch.isfinite(gradient).all()
         assert gradient.abs().sum() > 0
-    assert M.dice_loss(p.bfloat16(), y).dtype == torch.float32
+    assert M.negative_dice(p.bfloat16(), y).dtype == torch.float32
 
 
 def test_head() -> None:

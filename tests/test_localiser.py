@@ -18,7 +18,7 @@ from pixcl_bench.methods.localiser import (
     level_similarity,
     pixels,
     product_similarity,
-    vectors_at,
+    vectors_at_points,
 )
 from pixcl_bench.nets.dense import ld_unet
 
@@ -35,7 +35,7 @@ class GreyValue(Matcher):
         return images
 
     def at(self, features: Tensor, points: Tensor) -> Tensor:
-        return vectors_at(features, points)
+        return vectors_at_points(features, points)
 
     def similarity(self, features: Any, vectors: Any) -> Tensor:
         return -(features - vectors[None, :, :, None]).abs()
@@ -50,7 +50,8 @@ def test_pixels_and_cells() -> None:
     points = torch.tensor([[0.49, 0.5], [NAN, 3.0], [-4.0, 99.0]])
     assert pixels(points, (6, 8)).tolist() == [[0, 1], [0, 3], [0, 7]]
     features = torch.arange(12.0).view(1, 1, 3, 4)
-    assert vectors_at(features, torch.tensor([[5.0, 7.0], [1.4, 2.0]]), scale=2)[:, 0].tolist() == [11, 1]
+    found = vectors_at_points(features, torch.tensor([[5.0, 7.0], [1.4, 2.0]]), scale=2)
+    assert found[:, 0].tolist() == [11, 1]
 
 
 def test_worked_number_4() -> None:

@@ -1,13 +1,21 @@
 """The learners of image_ssl: contract, worked numbers, naive references over grids of m and B."""
 
 import itertools
+from collections.abc import Callable, Mapping
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from pixcl_bench.losses import cosine_logits
-from pixcl_bench.methods.base import check_learner
+from pixcl_bench.methods.base import (
+    Learner,
+    LearnerWrapper,
+    check_gradients,
+    check_learner,
+    check_losses,
+    copied_state,
+)
 from pixcl_bench.methods.floors import mean_color, random_init, supervised
 from pixcl_bench.methods.moco_v3 import contrast, moco_v3
 from pixcl_bench.methods.patchmix import (
@@ -244,3 +252,72 @@ def test_momentum_once_an_epoch() -> None:
 def test_errors_say_what_is_wrong(call, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match=message):
         call()
+
+
+class Twice(LearnerWrapper):
+    def losses(self, batch: Mapping[str, torch.Tensor], progress: float) -> dict[str, torch.Tensor]:
+        return {name: 2 * value for name, value in super().losses(batch, progress).items()}
+
+
+def test_a_wrapped_learner_is_the_learner_but_for_what_the_wrapper_changes() -> None:
+    inner = moco_v3(encoder=build_encoder("conv_nano"), momentum=0.5, **SMALL)
+    outer = Twice(inner)
+    check_learner(outer, batch())
+    assert outer.batch_keys == inner.batch_keys
+    assert outer.encoder is inner.encoder
+    images = batch()["view1"]
+    assert torch.equal(outer.eval().embed(images), inner.embed(images))
+    before = copied_state(inner)
+    with torch.no_grad():
+        next(inner.encoder.parameters()).add_(1.0)
+    moved = copied_state(inner)
+    outer.after_step(0.5)
+    changed = {name for name, value in inner.state_dict().items() if not torch.equal(value, moved[name])}
+    assert changed, "the momentum encoder of the inner learner follows"
+    assert {f"inner.{name}" for name in before} == set(outer.state_dict())
+
+
+class LossOnly(Learner):
+    """A loss of one weight, by a rule to be tried."""
+
+    batch_keys = ("view1",)
+
+    def __init__(self, rule: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.rule, self.weight = rule, torch.nn.Parameter(torch.ones(()))
+        self.register_buffer("seen", torch.zeros(()))
+
+    def losses(self, batch: Mapping[str, torch.Tensor], progress: float) -> dict[str, torch.Tensor]:
+        self.seen += 1
+        return {"loss": self.rule(self.weight, batch["view1"]), "seen": self.seen.clone()}
+
+
+CALLS = itertools.count()
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (lambda w, x: w * x, "is a scalar"),
+        (lambda w, x: w * torch.inf, "is inf at progress"),
+        (lambda w, x: w * next(CALLS), "same state, same draws"),
+        (lambda w, x: w * x.zero_().sum(), "changed the batch in place"),
+    ],
+)
+def test_losses_that_break_the_contract(
+    rule: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], message: str
+) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_losses(LossOnly(rule), batch())
+
+
+def test_checks_of_losses_put_buffers_back_and_leave_gradients() -> None:
+    learner = LossOnly(lambda w, x: w * torch.rand(()))
+    logged = check_losses(learner, batch())
+    assert (float(logged["seen"]), float(learner.seen)) == (1.0, 0.0)  # type: ignore[arg-type]
+    check_gradients(learner, batch())
+    assert learner.weight.grad is not None
+    with pytest.raises(AssertionError, match="no parameter receives a gradient"):
+        check_gradients(LossOnly(lambda w, x: w * 0), batch())
+    with pytest.raises(AssertionError, match="a gradient is not finite"):
+        check_gradients(LossOnly(lambda w, x: (w - 1).abs().sqrt() * 1.0), batch())

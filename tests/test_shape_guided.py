@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pixcl_bench.methods import shape_guided as M
 from pixcl_bench.methods import shape_prior as S
-from pixcl_bench.methods.ld_transfer import dice_loss
+from pixcl_bench.methods.ld_transfer import negative_dice
 from pixcl_bench.methods.options import group_options
 from pixcl_bench.nets.dense import ld_unet
 from pixcl_bench.train import TrainConfig, fit
@@ -317,7 +317,7 @@ def test_refiner_adds_its_parts() -> None:
     logged = learner.losses(data, 0.0)
     z = learner.logits(data["pixels"])
     bce = M.weighted_bce(z, data["label"], data["uncertainty"])
-    dice = dice_loss(z.sigmoid(), data["label"])
+    dice = negative_dice(z.sigmoid(), data["label"])
     assert logged["loss"].item() == pytest.approx((bce + dice).item(), abs=1e-5)
     logged["loss"].backward()
     assert all(p.grad is not None for p in learner.parameters())
@@ -344,7 +344,7 @@ def test_image_label_and_uncertainty_turn_together(monkeypatch: pytest.MonkeyPat
     loss = learner.losses(data, 0.0)
     x = seen["pixels"][:, 0]
     assert (x - smooth[:, 0]).abs().mean() > 0.05
-    expected = M.weighted_bce(x, x > 0.5, x) + dice_loss(x.sigmoid(), x > 0.5)
+    expected = M.weighted_bce(x, x > 0.5, x) + negative_dice(x.sigmoid(), x > 0.5)
     assert loss["loss"].item() == pytest.approx(expected.item(), abs=0.02)
 
 

@@ -96,18 +96,18 @@ def run(target: str = GUIDED, args: dict[str, object] | None = None, **changes: 
 
 def test_only_some_reference_masks_are_seen_and_the_seed_says_which() -> None:
     data, settings = toy_set(), toy_settings(prior_masks=2)
-    chosen = [shape_guided.look_at(data, settings, seed=s, device=CPU).prior for s in range(6)]
+    chosen = [shape_guided.photographs_of(data, settings, seed=s, device=CPU).prior for s in range(6)]
     assert all(tuple(p.shape) == (2, 32, 32) for p in chosen)
-    assert torch.equal(chosen[0], shape_guided.look_at(data, settings, seed=0, device=CPU).prior)
+    assert torch.equal(chosen[0], shape_guided.photographs_of(data, settings, seed=0, device=CPU).prior)
     assert any(not torch.equal(chosen[0], p) for p in chosen[1:])
-    everything = shape_guided.look_at(data, toy_settings(prior_masks=None), seed=0, device=CPU)
+    everything = shape_guided.photographs_of(data, toy_settings(prior_masks=None), seed=0, device=CPU)
     assert torch.equal(everything.prior, data.extra["prior"])
 
 
 def test_a_set_without_a_field_is_seen_whole() -> None:
     data = toy_set()
     open_field = replace(data, extra={k: v for k, v in data.extra.items() if k != "field"})
-    assert bool(shape_guided.look_at(open_field, toy_settings(), seed=0, device=CPU).inside.all())
+    assert bool(shape_guided.photographs_of(open_field, toy_settings(), seed=0, device=CPU).inside.all())
 
 
 @pytest.mark.parametrize("missing", ["vessel", "prior"])
@@ -119,7 +119,7 @@ def test_a_set_without_masks_is_refused(missing: str) -> None:
 
 
 def test_what_cannot_be_run_is_refused() -> None:
-    with pytest.raises(PixelError, match="no split 'tset'"):
+    with pytest.raises(ValueError, match="no split 'tset'"):
         run(eval_split="tset")
     with pytest.raises(PixelError, match=r"8 reference masks .* 9 are wanted"):
         run(prior_masks=9)
@@ -153,16 +153,16 @@ def test_batches_are_unlabelled_photographs_and_shapes_as_large_as_the_views() -
         data,
         images=torch.arange(30, dtype=torch.uint8).view(-1, 1, 1, 1).expand(30, 1, 32, 32).contiguous(),
     )
-    eyes = shape_guided.look_at(marked, settings, seed=0, device=CPU)
+    photos = shape_guided.photographs_of(marked, settings, seed=0, device=CPU)
     learner = shape_guided.make_learner(GUIDED, ARGS | {"crop": 24}, settings, data, seed=0)
     assert isinstance(learner, shape_guided.ShapeGuided)
-    stream = shape_guided.guided_batches(eyes, learner, settings, seed=0)
+    stream = shape_guided.guided_batches(photos, learner, settings, seed=0)
     found = [next(stream) for _ in range(4)]
     seen = [round(255 * float(v)) for b in found for v in b["pixels"][:, 0, 0, 0]]
     assert sorted(seen) == list(range(16))
     assert tuple(found[0]["pixels"].shape) == (4, 3, 32, 32)
     assert tuple(found[0]["shapes"].shape) == (12, 1, 24, 24)
-    late = next(shape_guided.guided_batches(eyes, learner, settings, seed=0, start=2))
+    late = next(shape_guided.guided_batches(photos, learner, settings, seed=0, start=2))
     assert torch.equal(late["pixels"], found[2]["pixels"])
 
 
@@ -171,11 +171,11 @@ def test_a_higher_threshold_makes_thinner_shapes() -> None:
     shares = []
     for threshold in (0.1, 0.8):
         settings = toy_settings(shape_threshold=threshold)
-        eyes = shape_guided.look_at(data, settings, seed=0, device=CPU)
+        photos = shape_guided.photographs_of(data, settings, seed=0, device=CPU)
         learner = shape_guided.make_learner(GUIDED, ARGS, settings, data, seed=0)
         assert isinstance(learner, shape_guided.ShapeGuided)
         torch.manual_seed(0)
-        batch = next(shape_guided.guided_batches(eyes, learner, settings, seed=0))
+        batch = next(shape_guided.guided_batches(photos, learner, settings, seed=0))
         shares.append(float(batch["shapes"].mean()))
     assert shares[1] < 0.8 * shares[0]
 
@@ -196,10 +196,10 @@ def test_all_methods_start_from_the_same_network() -> None:
 
 def test_windows_of_masks_as_large_as_the_views() -> None:
     data, settings = toy_set(), toy_settings(shapes_side=32)
-    eyes = shape_guided.look_at(data, settings, seed=0, device=CPU)
+    photos = shape_guided.photographs_of(data, settings, seed=0, device=CPU)
     learner = shape_guided.make_learner(GUIDED, ARGS | {"crop": 24}, settings, data, seed=0)
     assert isinstance(learner, shape_guided.ShapeGuided)
-    batch = next(shape_guided.guided_batches(eyes, learner, settings, seed=0))
+    batch = next(shape_guided.guided_batches(photos, learner, settings, seed=0))
     assert tuple(batch["shapes"].shape) == (8, 1, 24, 24)
     with pytest.raises(ValueError, match="smaller than the views of 24"):
         run(args=ARGS | {"crop": 24}, shapes_side=20)
@@ -277,19 +277,19 @@ def test_dice_is_the_mean_over_photographs_and_empty_ones_are_counted() -> None:
     data = toy_set()
     vessel = data.extra["vessel"].clone()
     vessel[20] = 0
-    eyes = shape_guided.look_at(
+    photos = shape_guided.photographs_of(
         replace(data, extra={**data.extra, "vessel": vessel}), toy_settings(), seed=0, device=CPU
     )
-    truth = eyes.truth[20:].float()
+    truth = photos.vessels[20:].float()
     half = truth.clone()
     half[1] = 0
-    assert shape_guided.score(truth, eyes, toy_settings())[:2] == (1.0, 1.0)
-    dice, undefined, _ = shape_guided.score(half, eyes, toy_settings())
+    assert shape_guided.score(truth, photos, toy_settings())[:2] == (1.0, 1.0)
+    dice, undefined, _ = shape_guided.score(half, photos, toy_settings())
     assert dice == pytest.approx(8 / 9)
     assert undefined == 1.0
     half[0, 5, 5] = 1
-    assert shape_guided.score(half, eyes, toy_settings())[:2] == (pytest.approx(0.8), 0.0)
-    assert shape_guided.score(0.4 * truth, eyes, toy_settings(threshold=0.3))[0] == 1.0
+    assert shape_guided.score(half, photos, toy_settings())[:2] == (pytest.approx(0.8), 0.0)
+    assert shape_guided.score(0.4 * truth, photos, toy_settings(threshold=0.3))[0] == 1.0
 
 
 def test_floors_and_ceiling_have_one_answer_for_all_stages() -> None:

@@ -146,26 +146,26 @@ def test_history_and_curve(tmp_path: Path) -> None:
 
 
 def test_a_session_writes_the_record_last(config: Config) -> None:
-    run = opened(config)
-    assert run.folder == config.root / "results/quick/toy/digits/plain/seed-0"
-    assert (run.device, run.threads, run.in_suite, run.learner) == (
+    job = opened(config)
+    assert job.folder == config.root / "results/quick/toy/digits/plain/seed-0"
+    assert (job.run.device, job.run.threads, job.in_suite, job.run.learner) == (
         "cpu",
         1,
         False,
         "toybench.learners:plain",
     )
-    run.progress(1, 10)
-    run.progress(2, 10)
-    assert json.loads((run.folder / "progress.json").read_text()) == {"step": 1, "total": 10}
-    run.progress(10, 10)
-    assert json.loads((run.folder / "progress.json").read_text())["step"] == 10
-    done = run.finish(
+    job.progress(1, 10)
+    job.progress(2, 10)
+    assert json.loads((job.folder / "progress.json").read_text()) == {"step": 1, "total": 10}
+    job.progress(10, 10)
+    assert json.loads((job.folder / "progress.json").read_text())["step"] == 10
+    done = job.finish(
         metrics={"score": 0.5, "error": None}, history=[{"step": 0, "loss": 1.0}], notes={"uses_labels": True}
     )
     assert (done.status, done.uses_labels, done.dataset_kind, done.notes) == ("ok", True, "embedded", {})
-    assert done.key == run_key(plan(config, "quick", methods=["plain"])[0], config.root) == run.key
+    assert done.key == run_key(plan(config, "quick", methods=["plain"])[0], config.root) == job.key
     assert done.code["hash"]
-    assert done.data["fingerprint"] == run.run.data_fingerprint
+    assert done.data["fingerprint"] == job.run.data_fingerprint
 
 
 @pytest.mark.parametrize(
@@ -177,10 +177,10 @@ def test_a_session_writes_the_record_last(config: Config) -> None:
     ],
 )
 def test_a_session_refuses_wrong_results(config: Config, result: dict[str, Any], message: str) -> None:
-    run = opened(config)
+    job = opened(config)
     with pytest.raises(UsageError, match=message):
-        run.finish(metrics=result)
-    assert not (run.folder / "record.json").exists()
+        job.finish(metrics=result)
+    assert not (job.folder / "record.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_a_session_checks_its_parameters(config: Config, wish: dict[str, Any], m
 def test_overrides_in_either_form(config: Config) -> None:
     assert read_overrides('{"views.flip": 0.25}') == {"views.flip": 0.25}
     assert read_overrides("") == read_overrides(None) == {}
-    assert opened(config, overrides={"views.flip": 0.25}).settings["views"]["flip"] == 0.25
+    assert opened(config, overrides={"views.flip": 0.25}).run.settings["views"]["flip"] == 0.25
     assert (
         opened(config, overrides='{"views.flip": 0.25}').key
         == opened(config, overrides={"views.flip": 0.25}).key
@@ -224,15 +224,15 @@ def test_overrides_in_either_form(config: Config) -> None:
 
 
 def test_a_run_of_another_key_is_cleared_away(config: Config) -> None:
-    run = opened(config)
-    run.finish(metrics={"score": 0.5})
-    (run.folder / "checkpoint.safetensors").write_text("x")
-    (run.folder / "executed.ipynb").write_text("{}")
-    assert opened(config).folder == run.folder
-    assert (run.folder / "checkpoint.safetensors").exists(), "the same run may resume"
-    assert (run.folder / "record.json").exists(), "the same run keeps its result until it has a new one"
+    job = opened(config)
+    job.finish(metrics={"score": 0.5})
+    (job.folder / "checkpoint.safetensors").write_text("x")
+    (job.folder / "executed.ipynb").write_text("{}")
+    assert opened(config).folder == job.folder
+    assert (job.folder / "checkpoint.safetensors").exists(), "the same run may resume"
+    assert (job.folder / "record.json").exists(), "the same run keeps its result until it has a new one"
     opened(config, overrides={"lr": 0.5})
-    assert sorted(p.name for p in run.folder.iterdir()) == ["executed.ipynb", "run.json"]
+    assert sorted(p.name for p in job.folder.iterdir()) == ["executed.ipynb", "run.json"]
 
 
 def git(config: Config, *words: str) -> None:

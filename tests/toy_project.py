@@ -139,7 +139,7 @@ def score(seed: int, width: int) -> float:
     return 0.5 + 0.01 * seed + 0.001 * width
 
 
-def act(mode: str, run: object) -> None:
+def act(mode: str, job: object) -> None:
     """End as asked."""
     if mode == "raise":
         raise ValueError("the loss is not finite")
@@ -148,7 +148,7 @@ def act(mode: str, run: object) -> None:
     if mode == "kill":
         os.kill(os.getpid(), 9)
     if mode == "sleep":
-        run.progress(1, 100)
+        job.progress(1, 100)
         time.sleep(120)
 '''
 
@@ -156,13 +156,13 @@ CELLS = [
     'method = "plain"\ndataset = "digits"\nseed = 0\nprofile = "quick"\ndevice = "cpu"\n'
     'overrides = {}\nconfig = ""\nresults = ""',
     "from pixcl_bench.bench.session import open_run\nfrom toybench.task import act, score",
-    'run = open_run("toy", method=method, dataset=dataset, seed=seed, profile=profile,\n'
-    "               device=device, overrides=overrides, config=config, results=results)",
-    'mode = run.args.get("mode", "ok")\nact(mode, run)  # as asked',
+    'job = open_run("toy", method=method, dataset=dataset, seed=seed, profile=profile, device=device,\n'
+    "               overrides=overrides, config=config, results=results)",
+    'mode = job.run.args.get("mode", "ok")\nact(mode, job)  # as asked',
     'history = [{"step": i, "loss": 1 / (i + 1), "lr": 0.1} for i in range(120)]',
-    'value = score(run.seed, run.args.get("width", 0))\n'
+    'value = score(job.run.seed, job.run.args.get("width", 0))\n'
     'if mode != "silent":\n'
-    '    run.finish(metrics={"score": value, "error": None}, history=history,\n'
+    '    job.finish(metrics={"score": value, "error": None}, history=history,\n'
     '               timings={"train_seconds": 1.5},\n'
     '               environment={"python": "3", "secret": "x"},\n'
     '               notes={"uses_labels": False, "why": "test"})',

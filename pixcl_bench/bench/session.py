@@ -30,7 +30,10 @@ _EVERY = 1.0
 
 @dataclass
 class OpenRun:
-    """An open run. `folder` exists; write nowhere else. `finish` makes it a success."""
+    """A run that is open: what to do is `run`.
+
+    `folder` exists; write nowhere else. `finish` makes it a success.
+    """
 
     run: Run
     config: Config
@@ -39,51 +42,6 @@ class OpenRun:
     in_suite: bool
     started: str = field(default_factory=store.now)
     _told: float = field(default=-math.inf, repr=False)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The resolved settings."""
-        return self.run.settings
-
-    @property
-    def args(self) -> dict[str, Any]:
-        """The arguments of the learner's builder."""
-        return self.run.args
-
-    @property
-    def learner(self) -> str:
-        """The builder of the learner, `module:function`."""
-        return self.run.learner
-
-    @property
-    def task(self) -> str:
-        """The name of the task."""
-        return self.run.task
-
-    @property
-    def dataset(self) -> str:
-        """The name of the data set."""
-        return self.run.dataset
-
-    @property
-    def method(self) -> str:
-        """The name of the method."""
-        return self.run.method
-
-    @property
-    def seed(self) -> int:
-        """The seed of the run."""
-        return self.run.seed
-
-    @property
-    def threads(self) -> int:
-        """CPU threads of the run."""
-        return self.run.threads
-
-    @property
-    def device(self) -> str:
-        """`cpu` or `cuda`, never `auto`."""
-        return self.run.device
 
     def progress(self, step: int, total: int) -> None:
         """Tell how far the run is; at most one write a second, and always the last step."""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 # %% ../../nbs/methods/33_igu_aug.ipynb #c452a6de
 from ..anchors import Sampler, at_pixels, margin_box
-from ..information import entropy_map, sampling_weight
+from ..information import entropy_map, quantile_thresholds, sampling_weight
 from ..intensity import PRESETS, EstimateOptions, Intensity, Ranges, estimate_intensity
 from pixcl_bench.methods.cross_patch import (
     ContrastOptions,
@@ -30,12 +30,18 @@ from .localiser import Preparation
 from ..nets.dense import DenseNet
 
 # %% ../../nbs/methods/33_igu_aug.ipynb #f0c3b552
-def terciles(information: Float[Tensor, "n h w"], margin: float = 0.1, most: int = 2**20) -> Float[Tensor, "2"]:
-    """The 33rd and 67th percentile of the information of all pixels off the border; of more than `most` pixels every k-th counts."""
-    (top, bottom), (left, right) = margin_box((information.shape[1], information.shape[2]), margin)
-    values = information[:, top:bottom, left:right].flatten()
-    values = values[:: -(-len(values) // most)]
-    return torch.quantile(values, values.new_tensor([1 / 3, 2 / 3]))
+def terciles(
+    information: Float[Tensor, "n h w"], margin: float = 0.1, most: int = 2**20
+) -> Float[Tensor, "2"]:
+    """The 33rd and 67th percentile of the information of all pixels off the border.
+
+    `margin`: width of the border, as a share of the sides. Of more than `most` pixels every k-th
+    counts.
+    """
+    size = (information.shape[1], information.shape[2])
+    (top, bottom), (left, right) = margin_box(size, margin)
+    inside = information[:, top:bottom, left:right]
+    return information.new_tensor(quantile_thresholds(inside, (1 / 3, 2 / 3), most))
 
 # %% ../../nbs/methods/33_igu_aug.ipynb #6fd9ed87
 @dataclass(frozen=True, kw_only=True)

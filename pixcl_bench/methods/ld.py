@@ -22,7 +22,7 @@ from pixcl_bench.methods.local_discrimination import (
     Geometry, center_pool, cluster_entropy, mixup_target, patch_discrimination, patches, pool_cells, recolour, region_discrimination,
     region_vectors, similarity_maps, take, turn, twist,
 )  # fmt: skip
-from .localiser import Matcher, vectors_at
+from .localiser import Matcher, vectors_at_points
 from ..nets.dense import ClusterBranch, DenseNet, EmbeddingBranch
 
 # %% ../../nbs/methods/35_ld.ipynb #bccd33e8
@@ -191,7 +191,7 @@ class CentreMatcher(_PixelVectors):
             quarters = [(k, features.images.rot90(k, (2, 3))) for k in (1, 2, 3)]
             turned = (self.describe(images).maps.rot90(-k, (2, 3)) for k, images in quarters)
             maps = F.normalize(torch.stack([maps, *turned]).mean(0), dim=1)
-        return vectors_at(maps, points)
+        return vectors_at_points(maps, points)
 
     def similarity(
         self, features: Described, vectors: Float[Tensor, "L d"]

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FLAT', 'Patches', 'fast_length', 'NCC', 'ncc', 'Described', 'DescriptorMatcher', 'Daisy', 'daisy', 'direction_votes',
-           'DenseSIFT', 'sift', 'RandomInit', 'random_init', 'MeanPosition', 'mean_position']
+           'DenseSIFT', 'sift', 'RandomMatcher', 'random_init', 'MeanPosition', 'mean_position']
 
 # %% ../../nbs/methods/31_matchers.ipynb #25ee2360
 import math
@@ -21,7 +21,9 @@ from torch import Tensor
 
 # %% ../../nbs/methods/31_matchers.ipynb #d755a356
 from .local_discrimination import center_pool
-from .localiser import Enlarge, Matcher, Preparation, PyramidMatcher, Localiser, Support, pixels, vectors_at
+from pixcl_bench.methods.localiser import (
+    Enlarge, Matcher, Preparation, PyramidMatcher, Localiser, Support, pixels, vectors_at_points
+)
 from ..nets.dense import DenseNet
 
 # %% ../../nbs/methods/31_matchers.ipynb #362a9284
@@ -120,11 +122,15 @@ class DescriptorMatcher(Matcher):
         return Described(maps, maps.square().sum(1, keepdim=True))
 
     def at(self, features: Described, points: Float[Tensor, "L 2"]) -> Float[Tensor, "L d"]:
-        return vectors_at(features.maps, points)
+        return vectors_at_points(features.maps, points)
 
-    def similarity(self, features: Described, vectors: Float[Tensor, "L d"]) -> Float[Tensor, "b L h w"]:
+    def similarity(
+        self, features: Described, vectors: Float[Tensor, "L d"]
+    ) -> Float[Tensor, "b L h w"]:
         """Minus the squared distance, up to a constant of each landmark."""
-        return (2 * vectors @ features.maps.flatten(2)).unflatten(2, features.maps.shape[2:]) - features.squares
+        return (2 * vectors @ features.maps.flatten(2)).unflatten(
+            2, features.maps.shape[2:]
+        ) - features.squares
 
 # %% ../../nbs/methods/31_matchers.ipynb #8151d27b
 class Daisy(DescriptorMatcher):
@@ -201,7 +207,7 @@ def sift(*, cell: int = 4) -> DenseSIFT:
     return DenseSIFT(cell=cell)
 
 # %% ../../nbs/methods/31_matchers.ipynb #6239009c
-class RandomInit(PyramidMatcher):
+class RandomMatcher(PyramidMatcher):
     """The network as it was drawn: it does not train. `matching`: "pyramid" (product of levels) or "center" (finest map, Gaussian window)."""
 
     batch_keys: ClassVar[tuple[str, ...]] = ()
@@ -225,7 +231,9 @@ class RandomInit(PyramidMatcher):
 
     def at(self, features: list[Tensor], points: Float[Tensor, "L 2"]) -> list[Tensor]:
         """Vectors of each map."""
-        return super().at(features, points) if self.center is None else [vectors_at(features[0], points)]
+        if self.center is None:
+            return super().at(features, points)
+        return [vectors_at_points(features[0], points)]
 
     def similarity(self, features: list[Tensor], vectors: list[Tensor]) -> Float[Tensor, "b L h w"]:
         """Product of levels, or the inner product of averaged unit vectors."""
@@ -235,11 +243,17 @@ class RandomInit(PyramidMatcher):
 
 # %% ../../nbs/methods/31_matchers.ipynb #10ea26f8
 def random_init(
-    *, network: DenseNet, dim: int = 16, levels: int | None = None, context: bool = False, upsample: Enlarge = "bilinear",
-    matching: Literal["pyramid", "center"] = "pyramid", center: int = 57,
-) -> RandomInit:  # fmt: skip
-    """Builder of the floor `random_init`: the untrained network with untrained heads, matched as trained ones are."""
-    return RandomInit(network=network, dim=dim, levels=levels, context=context, upsample=upsample, matching=matching, center=center)
+    *, network: DenseNet, dim: int = 16, levels: int | None = None, context: bool = False,
+    upsample: Enlarge = "bilinear", matching: Literal["pyramid", "center"] = "pyramid",
+    center: int = 57,
+) -> RandomMatcher:  # fmt: skip
+    """Builder of the floor `random_init`: the untrained network with untrained heads, matched as
+    trained ones are.
+    """
+    return RandomMatcher(
+        network=network, dim=dim, levels=levels, context=context, upsample=upsample,
+        matching=matching, center=center,
+    )  # fmt: skip
 
 # %% ../../nbs/methods/31_matchers.ipynb #825e3b1b
 class MeanPosition(Localiser):

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 # %% ../../nbs/methods/44_pixel_forest.ipynb #a0319f27
 from ..data.pixels import IGNORE
 from .base import Learner
-from .floors import RandomInit
+from .floors import RandomEncoder
 
 # %% ../../nbs/methods/44_pixel_forest.ipynb #0bb6454a
 def pixel_features(images: Float[Tensor, "b c h w"], window: int) -> Float[Tensor, "b f h w"]:
@@ -107,7 +107,7 @@ def pixel_forest(
     return PixelFloor(num_classes=num_classes, window=window, pixels=pixels, labels=labels, **settings)
 
 # %% ../../nbs/methods/44_pixel_forest.ipynb #0474c8cb
-class FullLabels(RandomInit):
+class FullLabels(RandomEncoder):
     """A random encoder that is fine-tuned with all labels, whatever the budget."""
 
     labels: ClassVar[Literal["budget", "all"]] = "all"

@@ -19,7 +19,9 @@ from torch import Tensor, nn
 # %% ../../nbs/methods/20_segmenter.ipynb #2dee8f7f
 from ..dense_losses import IGNORE, ramp_up, supervised_loss
 from ..memory import EMA
-from .base import Learner
+from pixcl_bench.methods.base import (
+    Learner, check_gradients, check_losses, copied_state, repeated_losses
+)
 from ..nets.segmentation import SegNet
 
 # %% ../../nbs/methods/20_segmenter.ipynb #22be9273
@@ -56,7 +58,7 @@ def _forget(count: nn.Module, incompatible: Any) -> None:
 DROPOUT = (nn.Dropout, nn.Dropout2d, nn.Dropout3d)
 
 # %% ../../nbs/methods/20_segmenter.ipynb #2cc81865
-class _Followed(Learner):
+class _WithTeacher(Learner):
     """A network and, where asked for, the teacher that follows it from step to step."""
 
     network: SegNet
@@ -81,7 +83,7 @@ class _Followed(Learner):
         """The teacher's momentum at this step."""
         return teacher_momentum(int(self.count), self.alpha)
 
-    def train(self, mode: bool = True) -> "_Followed":
+    def train(self, mode: bool = True) -> "_WithTeacher":
         """Training mode, teacher included; its dropout only where `teacher_dropout`."""
         super().train(mode)
         if self.teacher is not None and not self.teacher_dropout:
@@ -97,7 +99,7 @@ class _Followed(Learner):
         self.count.advance()
 
 # %% ../../nbs/methods/20_segmenter.ipynb #8f28ec92
-class Segmenter(_Followed):
+class Segmenter(_WithTeacher):
     """Base of every method of the task `semi_seg`, in 2D and 3D.
 
     `network` is what is evaluated; with `teacher=True` a slow copy of it (`.teacher`) follows, `alpha` its momentum; it
@@ -171,75 +173,64 @@ def paste(values: Tensor, mask: Bool[Tensor, "b 1 *s"]) -> Tensor:
     """Inside the mask the next item of the batch, outside the item itself; `values` is (b, c, *s) or (b, *s)."""
     return torch.where(mask if values.ndim == mask.ndim else mask[:, 0], values.roll(-1, 0), values)
 
-# %% ../../nbs/methods/20_segmenter.ipynb #ed984616
-def _state(learner: nn.Module) -> dict[str, Tensor]:
-    return {k: v.clone() for k, v in learner.state_dict().items()}
-
-
-def _losses(learner: Segmenter, batch: Mapping[str, Tensor], progress: float, backward: bool = False) -> dict[str, Tensor]:
-    """The losses from the same state and the same draws each time; buffers that they moved are put back."""
-    before = _state(learner)
-    with torch.random.fork_rng(devices=[batch["labelled"].device] if batch["labelled"].is_cuda else []):
-        torch.manual_seed(0)
-        logged = learner.train().losses({k: batch[k] for k in learner.batch_keys}, progress)
-    if backward:
-        logged["loss"].backward()
-    learner.load_state_dict(before)
-    return {k: v.detach() for k, v in logged.items()}
-
 # %% ../../nbs/methods/20_segmenter.ipynb #e89c0ddc
 def _check_losses(learner: Segmenter, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    before = {k: v.clone() for k, v in batch.items()}
-    for progress in (0.0, 0.5, 0.999):
-        logged = _losses(learner, batch, progress)
-        assert "loss" in logged, f"losses() must return the key 'loss', got {sorted(logged)}"
-        for name, value in logged.items():
-            assert value.shape == (), f"{name!r} is a scalar, got shape {tuple(value.shape)}"
-            assert torch.isfinite(value), f"{name!r} is {value} at progress {progress}"
-        again = _losses(learner, batch, progress)["loss"]
-        assert torch.allclose(again, logged["loss"], rtol=1e-4), f"same state, same draws, another loss: {again} and {logged['loss']}"
-    assert all(torch.equal(batch[k], before[k]) for k in batch), "losses() changed the batch in place"
-    nothing = _losses(learner, {**batch, "label": torch.full_like(batch["label"], IGNORE)}, 0.5)["loss"]
+    check_losses(learner, batch)
+    unlabelled = {**batch, "label": torch.full_like(batch["label"], IGNORE)}
+    nothing = repeated_losses(learner, unlabelled, 0.5)["loss"]
     assert torch.isfinite(nothing), f"the loss is {nothing} where no labelled pixel counts"
-    return _losses(learner, batch, 0.5)
+    return repeated_losses(learner, batch, 0.5)
 
 # %% ../../nbs/methods/20_segmenter.ipynb #63d03a98
 def _check_gradients(learner: Segmenter, batch: Mapping[str, Tensor]) -> None:
-    learner.zero_grad(set_to_none=True)
-    _losses(learner, batch, 0.5, backward=True)
-    moved = [p for p in learner.parameters() if p.grad is not None and p.grad.abs().sum() > 0]
-    assert moved, "no parameter receives a gradient"
-    assert all(torch.isfinite(p.grad).all() for p in moved if p.grad is not None), "a gradient is not finite"
+    check_gradients(learner, batch)
     taught = [] if learner.teacher is None else list(learner.teacher.named_parameters())
-    assert not any(p.requires_grad for _, p in taught), "the teacher's parameters must not require a gradient"
+    trainable = any(p.requires_grad for _, p in taught)
+    assert not trainable, "the teacher's parameters must not require a gradient"
     reached = [name for name, p in taught if p.grad is not None]
     assert not reached, f"a gradient reaches the teacher: {reached[:3]}"
     learner.zero_grad(set_to_none=True)
 
 # %% ../../nbs/methods/20_segmenter.ipynb #f2578abf
 def _check_step(learner: Segmenter) -> None:
-    before, done = _state(learner), int(learner.steps)
+    before, done = copied_state(learner), int(learner.steps)
     learner.after_step(0.5)
-    assert int(learner.steps) == done + 1, f"after_step() must count: {done} steps before, {int(learner.steps)} after"
+    assert int(learner.steps) == done + 1, (
+        f"after_step() must count: {done} steps before, {int(learner.steps)} after"
+    )
     if learner.teacher is not None and done == 0:
         student = dict(learner.network.named_parameters())
-        off = [k for k, p in learner.teacher.module.named_parameters() if k in student and not torch.equal(p, student[k])]
-        assert not off, f"after step 0 the teacher is the student (momentum 0), but not in {off[:3]}"
+        off = [
+            k
+            for k, p in learner.teacher.module.named_parameters()
+            if k in student and not torch.equal(p, student[k])
+        ]
+        assert not off, (
+            f"after step 0 the teacher is the student (momentum 0), but not in {off[:3]}"
+        )
     learner.load_state_dict(before)
 
 # %% ../../nbs/methods/20_segmenter.ipynb #5d7941c8
 def _check_segments(learner: Segmenter, images: Tensor) -> None:
-    before = _state(learner)
+    before = copied_state(learner)
     learner.eval()
     with torch.no_grad():
-        found = [learner.segment(images, teacher=t) for t in ([False] if learner.teacher is None else [False, True])]
+        found = [
+            learner.segment(images, teacher=t)
+            for t in ([False] if learner.teacher is None else [False, True])
+        ]
         again, features = learner.segment(images), learner.embed(images)
     for logits in found:
-        shapes = f"segment() returns (b, C, *s), got {tuple(logits.shape)} for images of {tuple(images.shape)}"
+        got = f"got {tuple(logits.shape)} for images of {tuple(images.shape)}"
+        shapes = f"segment() returns (b, C, *s), {got}"
         assert (len(logits), *logits.shape[2:]) == (len(images), *images.shape[2:]), shapes
     assert torch.equal(found[0], again), "segment() in evaluation must not be random"
-    assert (features.ndim, len(features)) == (2, len(images)), f"features are {tuple(features.shape)}"
-    assert all(torch.equal(v, before[k]) for k, v in learner.state_dict().items()), "segment() or embed() changed the learner"
+    assert (features.ndim, len(features)) == (2, len(images)), (
+        f"features are {tuple(features.shape)}"
+    )
+    assert all(torch.equal(v, before[k]) for k, v in learner.state_dict().items()), (
+        "segment() or embed() changed the learner"
+    )
     learner.train()
 
 # %% ../../nbs/methods/20_segmenter.ipynb #d066bcf5

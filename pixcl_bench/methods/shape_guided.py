@@ -20,7 +20,12 @@ from torch import Tensor
 # %% ../../nbs/methods/39_shape_guided.ipynb #8e88560b
 from .base import Learner
 from .ld import LDOptions, ViewOptions
-from .ld_transfer import BinaryHead, ColourLD, dice_loss, whole_image_features
+from pixcl_bench.methods.ld_transfer import (
+    BinaryHead,
+    ColourLD,
+    negative_dice,
+    whole_image_features,
+)
 from pixcl_bench.methods.local_discrimination import (
     Geometry,
     region_assignment,
@@ -202,7 +207,7 @@ class Refiner(Learner):
             stacked = take(stacked, self.geometry.draw(n, (h, w), stacked.device), ViewOptions().side(h, w))
         pixels, label, uncertainty = stacked[:, :-2], (stacked[:, -2] > 0.5).float(), stacked[:, -1]
         logits = self.logits(pixels)
-        bce, dice = weighted_bce(logits, label, uncertainty), dice_loss(logits.sigmoid(), label)
+        bce, dice = weighted_bce(logits, label, uncertainty), negative_dice(logits.sigmoid(), label)
         return {"loss": bce + dice, "bce": bce.detach(), "dice": dice.detach()}
 
     def logits(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b h w"]:

@@ -18,8 +18,12 @@ from torch import Tensor, nn
 
 # %% ../../nbs/methods/36_simclr_features.ipynb #014a8706
 from ..losses import nt_xent
-from .local_discrimination import Geometry, center_pool, recolour, similarity_maps, take
-from .localiser import Matcher, level_similarity, product_similarity, vectors_at
+from pixcl_bench.methods.local_discrimination import (
+    Geometry, center_pool, recolour, similarity_maps, take
+)
+from pixcl_bench.methods.localiser import (
+    Matcher, level_similarity, product_similarity, vectors_at_points
+)
 from ..nets.dense import DenseNet
 from ..nets.heads import simclr_projector
 
@@ -54,7 +58,8 @@ class MapMatcher(Matcher):
 
     def at(self, features: list[Tensor], points: Float[Tensor, "L 2"]) -> list[Tensor]:
         """Vectors of each map at landmarks of one image."""
-        return [vectors_at(f, points, scale) for f, scale in zip(features, self.network.scales[-len(features) :], strict=True)]
+        pairs = zip(features, self.network.scales[-len(features) :], strict=True)
+        return [vectors_at_points(f, points, scale) for f, scale in pairs]
 
     def similarity(self, features: list[Tensor], vectors: list[Tensor]) -> Float[Tensor, "b L h w"]:
         """Inner products of the finest map, or the product of all levels' cosines at the image's size."""

@@ -1,21 +1,22 @@
-"""What tasks share around the training loop: its configuration from their settings, learners built by name, the
-trainings of a run with their progress, and what a training took."""
+"""What tasks share around the training loop.
 
-import inspect
+Its configuration from their settings, one training of a learner, the trainings of a run with their
+progress, what a training took, and the two views of an image.
+"""
+
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from pixcl_bench import runtime
 from pixcl_bench.methods.base import Learner
-from pixcl_bench.methods.options import group_options
-from pixcl_bench.tasks.image_ssl import find_builder
-from pixcl_bench.tasks.settings import TrainingSettings
+from pixcl_bench.tasks.settings import CosineSettings, TrainingSettings, ViewSettings
 from pixcl_bench.train import TrainConfig, TrainResult, fit
+from pixcl_bench.views import TwoViews
 
 OnStep = Callable[[int, int], None]
 """Told of progress: steps done, steps in all."""
@@ -23,14 +24,83 @@ Stream = Callable[[int], Iterator[Mapping[str, Tensor]]]
 """Training batches without end, from a step on."""
 
 
-def train_config(settings: TrainingSettings, seed: int) -> TrainConfig:
-    """The part of the settings that the training loop reads."""
+class DividedSet(Protocol):
+    """A data set with a name and splits."""
+
+    @property
+    def name(self) -> str:
+        """The name of the data set."""
+
+    @property
+    def splits(self) -> Mapping[str, Tensor]:
+        """The indices of the images of each split."""
+
+
+def check_eval_split(data: DividedSet, split: str) -> None:
+    """Raise `ValueError` where `split`, the setting `eval_split`, has no images in `data`."""
+    there = [name for name in data.splits if len(data.splits[name])]
+    if split not in there:
+        raise ValueError(f"eval_split: {data.name} has no split {split!r}; it has {there}")
+
+
+def train_config(settings: CosineSettings, seed: int) -> TrainConfig:
+    """The part of the settings that the training loop reads.
+
+    What the settings do not have keeps the training loop's default.
+    """
     known = settings.model_dump()
-    return TrainConfig(**{f.name: known[f.name] for f in fields(TrainConfig) if f.name in known}, seed=seed)
+    names = [f.name for f in fields(TrainConfig) if f.name in known]
+    return TrainConfig(**{name: known[name] for name in names}, seed=seed)
 
 
-def timings(trained: TrainResult, settings: TrainingSettings, prefix: str = "") -> dict[str, float]:
-    """Steps, seconds and images a second of one training, each name with the prefix."""
+def train_learner(
+    learner: Learner,
+    stream: Stream,
+    settings: CosineSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    folder: Path | None = None,
+    owner: str = "",
+    on_step: OnStep | None = None,
+    progress: bool | None = None,
+) -> TrainResult:
+    """Train `learner` in place on batches of `stream`; the arguments are those of `train.fit`.
+
+    One that does not train, or not with these settings, is moved to the device and left as it is.
+    """
+    if not will_train(learner, settings):
+        learner.to(device)
+        return untrained()
+    return fit(
+        learner,
+        stream,
+        train_config(settings, seed),
+        device=device,
+        folder=folder,
+        owner=owner,
+        on_step=on_step,
+        progress=progress,
+    )
+
+
+def will_train(learner: Learner, settings: CosineSettings) -> bool:
+    """Whether the learner trains, and the settings give it steps."""
+    return learner.trains and settings.steps > 0
+
+
+def untrained() -> TrainResult:
+    """The result of a training that did not take place."""
+    return TrainResult([], 0.0, 0)
+
+
+def timings(
+    trained: TrainResult, settings: CosineSettings, prefix: str = "", unit: str = "images"
+) -> dict[str, float]:
+    """Steps, seconds and images (or what else `unit` says) a second of one training.
+
+    Each name gets the prefix.
+    """
     steps = settings.steps - trained.started_at if trained.history else 0
     found = {
         "steps": float(settings.steps if trained.history else 0),
@@ -39,30 +109,29 @@ def timings(trained: TrainResult, settings: TrainingSettings, prefix: str = "") 
     }
     if steps:
         found["seconds_per_step"] = trained.seconds / steps
-        found["images_per_second"] = steps * settings.batch_size / trained.seconds
+        found[f"{unit}_per_second"] = steps * settings.batch_size / trained.seconds
     return {prefix + name: value for name, value in found.items()}
 
 
-def build_learner(
-    target: str, args: Mapping[str, Any], offered: Mapping[str, Callable[[], Any]], *, seed: int
-) -> Learner:
-    """The learner `target` with its `args` and what it names of `offered`.
+def augmentation(
+    views: ViewSettings, size: int, mean: tuple[float, ...], std: tuple[float, ...]
+) -> TwoViews:
+    """The augmentation of the settings, to views of `size` pixels, normalised by `mean` and `std`.
 
-    Only what is named is made. All of it, and what the builder draws itself, comes from a seed of its own.
-    Raises `ValueError` for an unknown target.
+    `blur_2` and `solarise_2` belong to the second view.
     """
-    builder = find_builder(target)
-    names = inspect.signature(builder).parameters
-    runtime.seed_all(runtime.derive_seed(seed, "heads"))
-    given = {name: make() for name, make in offered.items() if name in names}
-    return builder(**given, **group_options(builder, args))
+    own = {"blur": views.blur_2, "solarise": views.solarise_2}
+    second = {name: value for name, value in own.items() if value is not None}
+    first = views.model_dump(exclude={"blur_2", "solarise_2"})
+    return TwoViews(size=size, mean=mean, std=std, second=second, **first)
 
 
 @dataclass
 class Trainings:
-    """The trainings of one run: each has a name, and with it a seed, a checkpoint folder and an owner of its own.
+    """The trainings of one run: each has a name.
 
-    `counted`: those whose progress `on_step` hears, in their order, with their steps. `timings` fills up.
+    With the name it has a seed, a checkpoint folder and an owner of its own. `counted`: those whose
+    progress `on_step` hears, in their order, with their steps. `timings` fills up.
     """
 
     seed: int
@@ -79,7 +148,10 @@ class Trainings:
         return runtime.derive_seed(self.seed, name)
 
     def on_step_of(self, name: str) -> OnStep | None:
-        """Progress of one training as progress of the whole run; None where nobody listens or it is not counted."""
+        """Progress of one training as progress of the whole run.
+
+        None where nobody listens or the training is not counted.
+        """
         tell = self.on_step
         if tell is None or name not in self.counted:
             return None
