@@ -193,6 +193,18 @@ BAD_SHARING: list[Edit] = [
         ["file 'benchmarks/other.yaml' does not exist"],
     ),
     (
+        "an included file without a name",
+        "version: 1\n",
+        'version: 1\ninclude: [""]  #!\n',
+        ["'' is not the name of a file"],
+    ),
+    (
+        "an included file with a null in its name",
+        "version: 1\n",
+        'version: 1\ninclude: ["a\\0.yaml"]  #!\n',
+        ["is not the name of a file"],
+    ),
+    (
         "an included file outside",
         "version: 1\n",
         "version: 1\ninclude: [../other.yaml]  #!\n",

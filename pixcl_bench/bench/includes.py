@@ -48,6 +48,11 @@ def shown(path: Path) -> str:
         return str(path)
 
 
+def _is_name(name: object) -> bool:
+    """Whether this may be the name of a file; the schema tells of what may not."""
+    return isinstance(name, str) and name.isprintable() and name != ""
+
+
 def _not_text(error: UnicodeDecodeError) -> str:
     return f"not UTF-8 text: {error.reason} at byte {error.start}"
 
@@ -66,7 +71,7 @@ def _include_tasks(document: Document, folder: Path) -> None:
     first: dict[Path, int] = {}
     readable = True
     for i, name in enumerate(names if isinstance(tasks, dict) else ()):
-        if isinstance(name, str) and _is_new(document, i, folder / name, first):
+        if _is_name(name) and _is_new(document, i, folder / name, first):
             entry = _included(document, ("include", i), name, folder)
             if entry is not None:
                 tasks[Path(name).stem] = entry.data
@@ -124,7 +129,7 @@ def _add_reported(document: Document, task: str, folder: Path) -> None:
     """The numbers in the CSV file that a task names go to the list of all."""
     name = document.at(("tasks", task, "reported"))
     rows = document.data.setdefault("reported", [])
-    if not isinstance(name, str) or not isinstance(rows, list):
+    if not _is_name(name) or not isinstance(rows, list):
         return
     text = _text_beside(document, ("tasks", task, "reported"), name, folder, ".csv")
     if text is not None:

@@ -12,6 +12,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Seconds = Annotated[float, Field(gt=0.0)]
 Text = Annotated[str, Field(min_length=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
+FileName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$")]
 Settings = dict[str, Any]
 MOST_SEEDS = 1000
 
@@ -156,7 +157,7 @@ class Task(_Strict):
     literature: dict[Name, Text] = {}
     budgets: dict[str, Budget]
     claims: list[Settings] = []
-    reported: Text | None = None
+    reported: FileName | None = None
 
 
 _BY_KIND: dict[str, set[str]] = {
@@ -225,7 +226,7 @@ class Benchmarks(_Strict):
     one task, named as the file)."""
 
     version: Literal[1]
-    include: list[Text] = []
+    include: list[FileName] = []
     profiles: Annotated[dict[Name, Profile], Field(min_length=1)]
     tasks: Annotated[dict[Name, Task], Field(min_length=1)]
     claims: list[Claim] = []

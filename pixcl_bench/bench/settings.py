@@ -139,6 +139,8 @@ def explain(error: Mapping[str, Any], model: type[BaseModel]) -> tuple[str, str]
         ]
         return f"{last}: {value!r} is not one of {', '.join(choices)}", nearest(value, choices)
     if kind == "string_pattern_mismatch":
+        if str(loc[0]) == "include" or last == "reported":
+            return f"{value!r} is not the name of a file", ""
         return (
             f"{value!r} is not a safe folder name",
             "letters, digits and . _ - only, beginning with a letter or digit",
