@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from pixcl_bench.bench import settings as merging
+from pixcl_bench.bench.builtin import builtin_project
 from pixcl_bench.bench.checks import cross_checks
 from pixcl_bench.bench.errors import ConfigError, Problem, UsageError, nearest
 from pixcl_bench.bench.loaded import Config, Rows
@@ -16,12 +17,12 @@ from pixcl_bench.bench.yamlpos import Document, KeyPath, parse
 __all__ = ["Config", "check_config", "find_config", "load_config", "validated"]
 
 CONFIG_NAME = "benchmarks.yaml"
-_REPOSITORY = Path(__file__).resolve().parents[2]
+_REPOSITORY = builtin_project()
 _ROUNDS = 50
 
 
 def find_config(start: Path | None = None) -> Path:
-    """`benchmarks.yaml` of this folder or the nearest above it, else the one of the package's repository.
+    """`benchmarks.yaml` of this folder or the nearest above it, else the one that comes with the package.
     Raises UsageError."""
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents, _REPOSITORY):
