@@ -1,12 +1,12 @@
 """Contrastive learning for dense vision: methods, data sets, and a benchmark of them.
 
-    import pixcl_bench as pb
+import pixcl_bench as pb
 
-    pb.list_methods("dense_transfer")
-    learner = pb.build("grass")
-    data = pb.load("landcover")
-    record = pb.run("dense_transfer", "landcover", "grass", seed=0)
-    record.metrics
+pb.list_methods("dense_transfer")
+learner = pb.build("grass")
+data = pb.load("landcover")
+record = pb.run("dense_transfer", "landcover", "grass", seed=0)
+record.metrics
 """
 
 __version__ = "0.1.0"

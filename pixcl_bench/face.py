@@ -219,10 +219,14 @@ def _checked(config: "Config", learner: str, args: Mapping[str, Any]) -> dict[st
     try:
         plain: dict[str, Any] = json.loads(json.dumps(dict(args), allow_nan=False))
     except (TypeError, ValueError) as error:
-        raise UsageError(f"options of {learner} are plain data (numbers, texts, lists): {error}") from error
+        raise UsageError(
+            f"options of {learner} are plain data (numbers, texts, lists): {error}"
+        ) from error
     faults = check_learner(learner, plain, config.root)
     if faults:
-        texts = [f"{fault.message} ({fault.hint})" if fault.hint else fault.message for fault in faults]
+        texts = [
+            f"{fault.message} ({fault.hint})" if fault.hint else fault.message for fault in faults
+        ]
         raise UsageError("\n".join(texts))
     return plain
 
@@ -245,9 +249,13 @@ def _learner(
 
     make = getattr(import_module(code), "make_learner", None)
     if make is None:
-        raise UsageError(f"{code} has no function make_learner: its learners are built by its runs only")
+        raise UsageError(
+            f"{code} has no function make_learner: its learners are built by its runs only"
+        )
     wanted = inspect.signature(make).parameters
-    offered = {name: getattr(data, name) for name in ("num_classes", "num_landmarks") if name in wanted}
+    offered = {
+        name: getattr(data, name) for name in ("num_classes", "num_landmarks") if name in wanted
+    }
     if "data" in wanted:
         offered["data"] = data
     built = make(learner, args, settings, **offered, seed=seed)

@@ -18,7 +18,7 @@ _PATTERNS = (
     "nbs/benchmarks/*.ipynb",
     "published/*.jsonl",
 )
-_EVIDENCE = re.compile(r"^[ \t{,-]*evidence:[ \t]*[\"']?([^\s\"',}]+\.ipynb)", re.MULTILINE)
+_EVIDENCE = re.compile(r"(?<![\w.-])evidence:[ \t]*[\"']?([^\s\"',}]+\.ipynb)")
 
 
 def is_installed() -> bool:

@@ -12,9 +12,9 @@ from pixcl_bench.bench.keys import library_versions, run_code
 
 
 def provenance(run: Run, root: Path) -> dict[str, Any]:
-    """The field `code` of a record: the hash of the code reached, the library versions of its key, the version
-    of this package, the commit (None outside a repository) and whether a file that the run reaches differs
-    from it (`dirty`; None where that is not known)."""
+    """The field `code` of a record: the hash of the code reached, the library versions of its key, the
+    version of this package, the commit (None outside a repository) and whether a file that the run
+    reaches differs from it (`dirty`; None where that is not known)."""
     code = run_code(run, root)
     commit, dirty = state(root, code.files)
     return {

@@ -278,6 +278,6 @@ def _locks(jobs: Sequence[Job], console: Console) -> Iterator[None]:
                     f"another pixcl-bench is at work on {shown(folder)}: wait, or use other --results"
                 ) from error
             if not alone:
-                text = "there are no file locks here: start no second pixcl-bench on it while this one works"
+                text = "no file locks on this disk: start no second pixcl-bench there meanwhile"
                 console.print(f"warning: {shown(folder)}: {text}", highlight=False, soft_wrap=True)
         yield

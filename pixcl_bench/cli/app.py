@@ -15,12 +15,13 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         from pixcl_bench import __version__
 
         print(f"pixcl-bench {__version__}")
         raise typer.Exit(OK)
+    return wanted
 
 
 @app.callback()

@@ -29,7 +29,8 @@ def run(
     seed: Seeds = None,
     settings: Settings = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", help="Runs at once (default: what the cores hold).")
+        int | None,
+        typer.Option("--jobs", "-j", help="Runs at once (default: what the cores hold)."),
     ] = None,
     device: Device = "auto",
     results: Results = None,
