@@ -1,6 +1,7 @@
 """The command line: what it imports, what it prints, and its exit codes."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 from toy_project import CELLS, CONFIG, make_project, notebook
 
+import pixcl_bench
 from pixcl_bench import cli
+from pixcl_bench.bench.builtin import builtin_project, project_files
 from pixcl_bench.bench.config import Config, load_config
 from pixcl_bench.bench.session import open_run
 
@@ -62,7 +65,7 @@ def test_help_imports_nothing_heavy() -> None:
     root = str(Path(__file__).parents[1])
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert "HEAVY []" in done.stdout
-    words = ("run", "list", "status", "report", "claims", "check", "data", "publish")
+    words = ("run", "list", "status", "report", "claims", "check", "data", "publish", "init")
     assert all(f" {word} " in done.stdout for word in words)
 
 
@@ -71,8 +74,64 @@ def test_exactly_these_commands() -> None:
 
     command = typer.main.get_command(cli.app)
     assert sorted(command.commands) == sorted(  # type: ignore[attr-defined]
-        ["run", "list", "status", "report", "claims", "check", "data", "publish"]
+        ["run", "list", "status", "report", "claims", "check", "data", "publish", "init"]
     )
+
+
+@pytest.mark.parametrize("module", ["pixcl_bench", "pixcl_bench.cli"])
+def test_the_package_runs_as_a_module(module: str) -> None:
+    root = str(Path(__file__).parents[1])
+    command = [sys.executable, "-m", module, "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
+    assert done.stdout == f"pixcl-bench {pixcl_bench.__version__}\n"
+
+
+def test_without_a_configuration_the_package_s_own_is_used_and_told(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (tmp_path / "benchmarks.yaml").unlink()
+    monkeypatch.chdir(empty)
+    code, out, err = call("check")
+    assert code == 0
+    assert err.startswith("no benchmarks.yaml here or above: using the one of the package")
+    assert err.count("\n") == 1
+    assert "benchmarks.yaml: OK (" in out
+    code, out, _ = call("status", "--profile", "smoke", "--device", "cpu")
+    assert (code, out.splitlines()[0]) == (0, "results in results/")
+    code, out, _ = call("report", "--profile", "smoke")
+    assert code == 0
+    assert (empty / "results/smoke/report/index.html").is_file()
+
+
+def test_init_writes_a_project_that_passes_its_check(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, err = call("init", "own")
+    assert (code, err) == (0, "")
+    assert "pixcl-bench check" in out
+    own = tmp_path / "own"
+    wanted = {Path("README.md"), Path(".gitignore"), *project_files(builtin_project())}
+    assert {path.relative_to(own) for path in own.rglob("*") if path.is_file()} == wanted
+    (own / "results").mkdir()
+    monkeypatch.chdir(own)
+    code, out, err = call("check")
+    assert (code, err) == (0, "")
+    assert load_config().results == own / "results"
+    assert call("list")[0] == 0
+
+
+def test_init_overwrites_nothing_and_names_what_is_there(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/README.md").write_text("mine")
+    code, _, err = call("init", "own")
+    assert code == 2
+    assert "own has README.md already: nothing was written" in err
+    assert [path.name for path in (tmp_path / "own").iterdir()] == ["README.md"]
+    (tmp_path / "own/README.md").rename(tmp_path / "own/notes.md")
+    assert call("init", "own")[0] == 0, "other files are no hindrance"
+    assert re.search(r"image_ssl\.ipynb and \d+ more already", call("init", "own")[2]), "not all of many"
 
 
 def test_check(call: Call, config: Config) -> None:

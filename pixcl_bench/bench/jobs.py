@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import site
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pixcl_bench.bench import store
+from pixcl_bench.bench.builtin import working_folder
 from pixcl_bench.bench.errors import RecordError
 from pixcl_bench.bench.grid import Run
 from pixcl_bench.bench.machine import memory_kills
@@ -89,7 +91,7 @@ class Job:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                cwd=self.root,
+                cwd=working_folder(self.root, self.results),
                 env=self.environment(os.environ),
                 start_new_session=True,
             )
@@ -97,7 +99,6 @@ class Job:
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
         """The environment of the worker and its kernel: threads shared out, one GPU, the package
         importable."""
-        package = str(Path(__file__).resolve().parents[2])
         path = base.get("PYTHONPATH", "")
         env = {
             **base,
@@ -105,7 +106,7 @@ class Job:
             SUITE: "1",
             "PYTHONUNBUFFERED": "1",
         }
-        env["PYTHONPATH"] = os.pathsep.join([package, *([path] if path else [])])
+        env["PYTHONPATH"] = os.pathsep.join([*_package_place(), *([path] if path else [])])
         env["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
         if self.run.device == "cpu":
             env["CUDA_VISIBLE_DEVICES"] = ""
@@ -177,6 +178,14 @@ class Job:
         kill_tree(pid)
         for folder in Path(tempfile.gettempdir()).glob(f"{sockets_of(pid)}*"):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _package_place() -> list[str]:
+    """The folder to put on a worker's path for this package; none where its Python looks there anyway: what
+    is on PYTHONPATH comes before the standard library, which other packages must not hide."""
+    place = Path(__file__).resolve().parents[2]
+    usual = [*site.getsitepackages(), site.getusersitepackages()]
+    return [] if place in [Path(folder).resolve() for folder in usual] else [str(place)]
 
 
 def kill_tree(pid: int) -> None:

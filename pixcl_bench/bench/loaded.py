@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from pixcl_bench.bench import settings as merging
+from pixcl_bench.bench.builtin import own_folder
 from pixcl_bench.bench.errors import UsageError, unknown
 from pixcl_bench.bench.schema import Benchmarks, Claim, Method, Profile, Reported, Task
 from pixcl_bench.bench.source import method_entry_points
@@ -50,8 +51,9 @@ class Config:
 
     @cached_property
     def results(self) -> Path:
-        """The results folder where none is named: `results` beside the file."""
-        return self.path.parent / "results"
+        """The results folder where none is named: `results` beside the file, or in the working folder for
+        the file that comes with the package. Raises UsageError inside an installed package."""
+        return own_folder(self.path, "results")
 
     def profile(self, name: str) -> Profile:
         """The profile `name`. Raises UsageError with the nearest name."""

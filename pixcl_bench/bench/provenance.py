@@ -5,22 +5,32 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pixcl_bench import __version__
+from pixcl_bench.bench.builtin import builtin_project, is_installed
 from pixcl_bench.bench.grid import Run
 from pixcl_bench.bench.keys import run_code, run_versions
 
 
 def provenance(run: Run, root: Path) -> dict[str, Any]:
-    """The field `code` of a record: the hash of the code reached, the library versions of its key, the commit
-    (None outside a repository) and whether a file that the run reaches differs from it (`dirty`; None where
-    that is not known)."""
+    """The field `code` of a record: the hash of the code reached, the library versions of its key, the
+    version of this package, the commit (None outside a repository) and whether a file that the run
+    reaches differs from it (`dirty`; None where that is not known)."""
     code = run_code(run, root)
     commit, dirty = state(root, code.files)
-    return {"hash": code.hash, "commit": commit, "dirty": dirty, "versions": run_versions(run, root)}
+    return {
+        "hash": code.hash,
+        "commit": commit,
+        "dirty": dirty,
+        "package": __version__,
+        "versions": run_versions(run, root),
+    }
 
 
 def state(root: Path, files: Sequence[Path]) -> tuple[str | None, bool | None]:
     """The commit of the repository around `root`, and whether any of these files in it is changed or not
     committed."""
+    if is_installed() and root.resolve() == builtin_project():
+        return None, None  # a repository around an environment is not the one of this code
     commit = _git(root, "rev-parse", "--verify", "--quiet", "HEAD")
     if not commit:
         return None, None

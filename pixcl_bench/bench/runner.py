@@ -5,7 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ def run_grid(
     if not todo:
         return summary
     console = console or Console()
-    with _interruptible(), _locks(todo):
+    with _interruptible(), _locks(todo, console):
         todo, board, summary = survey(every, config, force)  # another suite may have finished some meanwhile
         if not todo:
             return summary
@@ -264,23 +264,20 @@ def _interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def _locks(jobs: Sequence[Job]) -> Iterator[None]:
-    """Hold the lock of each profile's results, so that no two suites do the same run at once."""
-    import fcntl
+def _locks(jobs: Sequence[Job], console: Console) -> Iterator[None]:
+    """Hold the lock of each profile's results, so that no two suites do the same run at once. A disk without
+    locks is only told."""
+    from pixcl_bench.data.fetch import LockHeldError, locked
 
-    files = []
-    try:
+    with ExitStack() as stack:
         for folder in sorted({job.results / job.run.profile for job in jobs}):
-            folder.mkdir(parents=True, exist_ok=True)
-            file = (folder / LOCK).open("a")
-            files.append(file)
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+                alone = stack.enter_context(locked(folder / LOCK, wait=False))
+            except LockHeldError as error:
                 raise UsageError(
                     f"another pixcl-bench is at work on {shown(folder)}: wait, or use other --results"
                 ) from error
+            if not alone:
+                text = "no file locks on this disk: start no second pixcl-bench there meanwhile"
+                console.print(f"warning: {shown(folder)}: {text}", highlight=False, soft_wrap=True)
         yield
-    finally:
-        for file in files:
-            file.close()

@@ -264,3 +264,14 @@ def published_state(records: Sequence[Record], config: Config) -> PublishedState
     current = [r for r in records if current_key(r, config) == r.key]
     adopted = [r for r in current if (r.published or {}).get("adopted")]
     return PublishedState(len(records), len(current), len(adopted))
+
+
+def published_line(state: PublishedState) -> str:
+    """The line of `pixcl-bench status` about published records."""
+    changed = state.total - state.current
+    line = f"published: {state.total} records, {state.current} with the key of today's code"
+    if state.adopted:
+        line += f" ({state.adopted} of them adopted after a bit-equal run)"
+    if changed:
+        line += f"; the code of {changed} has changed since: pixcl-bench verify"
+    return line

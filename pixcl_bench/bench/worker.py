@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from pixcl_bench.bench import store
+from pixcl_bench.bench.builtin import working_folder
 from pixcl_bench.bench.grid import Run
 from pixcl_bench.bench.machine import memory_kills
 from pixcl_bench.bench.notebook import NotebookError, check_parameters
@@ -53,7 +54,7 @@ def die_with_parent(parent: int | None = None) -> None:
 
 def parameters(job: dict[str, Any], run: Run) -> dict[str, Any]:
     """The parameters of the notebook; paths relative to its working folder where they lie inside it."""
-    root = Path(job["root"])
+    place = working_folder(Path(job["root"]), Path(job["results"]))
     return {
         "method": run.method,
         "dataset": run.dataset,
@@ -61,8 +62,8 @@ def parameters(job: dict[str, Any], run: Run) -> dict[str, Any]:
         "profile": run.profile,
         "device": run.device,
         "overrides": run.overrides,
-        "config": _relative(Path(job["config"]), root),
-        "results": _relative(Path(job["results"]), root),
+        "config": _relative(Path(job["config"]), place),
+        "results": _relative(Path(job["results"]), place),
     }
 
 
@@ -95,7 +96,7 @@ def execute(job: dict[str, Any], kernels: list[Any]) -> None:
                     str(folder / EXECUTED),
                     parameters=given,
                     kernel_name="python3",
-                    cwd=str(root),
+                    cwd=str(working_folder(root, Path(job["results"]))),
                     progress_bar=False,
                     log_output=True,
                     autosave_cell_every=10,

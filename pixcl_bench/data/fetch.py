@@ -81,24 +81,40 @@ def cache_dir() -> Path:
     return base / "pixcl_bench"
 
 
+class LockHeldError(RuntimeError):
+    """Another process holds the lock."""
+
+
 @contextmanager
-def locked(path: Path) -> Iterator[bool]:
-    """Hold an exclusive lock on the file `path` (made if absent).
+def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold an exclusive lock on the file `path` (made if absent); the system gives it back when the process
+    ends, however it ends.
 
-    Yields False where the system has no file locks.
-
-    Without locks two processes may do the same work twice; files are still put in place whole, by rename.
+    Yields False where the system or the disk has no file locks. Without them two processes may do the same
+    work twice; files are still put in place whole, by rename.
+    Raises LockHeldError where another process holds the lock and `wait` is False; OSError where the file
+    cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        try:
-            import fcntl
+    from filelock import FileLock, SoftFileLock, Timeout
 
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except (ImportError, OSError):
-            yield False
-            return
-        yield True  # closing the file gives the lock back
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.open("a").close()  # what is wrong with the file itself shows here, and not as a lock that fails
+    held = False
+    # A soft lock is a file that a killed process would leave behind: none is better.
+    lock = FileLock(path, timeout=-1 if wait else 0, fallback_to_soft=False)
+    if not isinstance(lock, SoftFileLock):
+        try:
+            lock.acquire()
+            held = True
+        except Timeout as error:
+            raise LockHeldError(f"{path}: another process holds this lock") from error
+        except (OSError, NotImplementedError):
+            pass
+    try:
+        yield held
+    finally:
+        if held:
+            lock.release()
 
 
 def fetch_member(

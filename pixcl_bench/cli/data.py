@@ -1,14 +1,14 @@
 """The command `pixcl-bench data`."""
 
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from pixcl_bench.bench.errors import UsageError
-from pixcl_bench.bench.words import use_data_root
+from pixcl_bench.cli.app import app
+from pixcl_bench.cli.options import ConfigFile, DataRoot, Names
+from pixcl_bench.cli.shared import load, stop
 
 
 class ListByDefault(TyperGroup):
@@ -20,18 +20,17 @@ class ListByDefault(TyperGroup):
         return super().parse_args(ctx, args if named else [*args, "list"])
 
 
-data_app = typer.Typer(help="Data sets: what they are, whether they are here, fetch them.", cls=ListByDefault)
-
-ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="benchmarks.yaml (default: of this folder or above).")
-]
-DataRoot = Annotated[Path | None, typer.Option("--data-root", help="Folder of the canonical data sets.")]
-Names = list[str] | None
+data_app = typer.Typer(
+    help="Data sets: what they are, whether they are here, fetch them.", cls=ListByDefault
+)
+app.add_typer(data_app, name="data")
 
 
 @data_app.callback()
 def data(data_root: DataRoot = None) -> None:
     """Data sets: what they are, whether they are here, fetch them. Without a command: the list."""
+    from pixcl_bench.bench.words import use_data_root
+
     use_data_root(data_root)
 
 
@@ -43,7 +42,8 @@ def data_list() -> None:
     from pixcl_bench.bench.listing import data_table
     from pixcl_bench.data.catalogue import catalogue
 
-    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(data_table(catalogue()))
+    width = None if sys.stdout.isatty() else 160
+    Console(highlight=False, width=width).print(data_table(catalogue()))
 
 
 @data_app.command("fetch")
@@ -55,16 +55,15 @@ def data_fetch(
     config: ConfigFile = None,
 ) -> None:
     """Fetch data sets into the cache; those that must be brought by hand are told, with exit code 1."""
-    from pixcl_bench.bench.config import load_config
     from pixcl_bench.bench.listing import fetch
 
     wanted = list(names or ())
     if profile is not None:
-        loaded = load_config(config)
+        loaded = load(config)
         loaded.profile(profile)
-        wanted += [dataset for task in loaded.tasks for dataset in loaded.dataset_names(task, profile)]
+        wanted += [data for task in loaded.tasks for data in loaded.dataset_names(task, profile)]
     if not wanted:
-        raise UsageError("name a data set, or --profile NAME")
+        stop("name a data set, or --profile NAME")
     absent = fetch(dict.fromkeys(wanted), print)
     for message in absent:
         print(message, file=sys.stderr)
@@ -76,9 +75,8 @@ def data_path() -> None:
     """Where fetched data are kept, and where canonical data are looked for."""
     from pixcl_bench.data.catalogue import cache_dir, data_root
 
-    print(
-        f"cache      {cache_dir()}\ncanonical  {data_root() or 'not set (--data-root or PIXCL_BENCH_DATA)'}"
-    )
+    canonical = data_root() or "not set (--data-root or PIXCL_BENCH_DATA)"
+    print(f"cache      {cache_dir()}\ncanonical  {canonical}")
 
 
 @data_app.command("info")

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pixcl_bench.cli.app import FAILED, app
+from pixcl_bench.cli.options import ConfigFile, Datasets, Methods, Profiles, Tasks
+from pixcl_bench.cli.shared import console, load
+
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from pixcl_bench.bench.verify import Check, PublishedState
+    from pixcl_bench.bench.verify import Check
 
-FAILED = 1
 _WORDS = {
     "equal": "bit-equal",
     "differs": "DIFFERS",
@@ -21,17 +24,12 @@ _WORDS = {
 }
 
 
+@app.command()
 def verify(
-    profile: Annotated[
-        list[str] | None, typer.Option("--profile", "-p", help="Only these profiles.")
-    ] = None,
-    task: Annotated[list[str] | None, typer.Option("--task", help="Only these tasks.")] = None,
-    dataset: Annotated[
-        list[str] | None, typer.Option("--dataset", help="Only these data sets.")
-    ] = None,
-    method: Annotated[
-        list[str] | None, typer.Option("--method", "-m", help="Only these methods.")
-    ] = None,
+    profile: Profiles = None,
+    task: Tasks = None,
+    dataset: Datasets = None,
+    method: Methods = None,
     seed: Annotated[
         int | None,
         typer.Option("--seed", help="The seed to run (default: the first of each cell)."),
@@ -52,19 +50,16 @@ def verify(
     results: Annotated[
         Path | None, typer.Option("--results", help="Where the runs go (default: results-verify).")
     ] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="benchmarks.yaml.")] = None,
+    config: ConfigFile = None,
 ) -> None:
     """Run one seed of each published cell on the present code and compare it bit for bit."""
-    from rich.console import Console
-
-    from pixcl_bench.bench.config import load_config
     from pixcl_bench.bench.published import read_all_published
     from pixcl_bench.bench.verify import adopt as adopt_records
     from pixcl_bench.bench.verify import cells, changed
     from pixcl_bench.bench.verify import verify as check
     from pixcl_bench.bench.words import split
 
-    loaded, console = load_config(config), Console(highlight=False)
+    loaded, out = load(config), console()
     folder = loaded.path.parent / "published"
     wanted = [split(words) for words in (profile, task, dataset, method)]
     found = {
@@ -74,16 +69,16 @@ def verify(
         and (every or changed(records, loaded))
     }
     if not found:
-        console.print("Every published record that was asked for has the key of today's code.")
+        out.print("Every published record that was asked for has the key of today's code.")
         return
     place = results or loaded.path.parent / "results-verify"
-    checks = check(found, loaded, place, seed=seed, against=against, jobs=jobs, console=console)
-    console.print(table(checks))
+    checks = check(found, loaded, place, seed=seed, against=against, jobs=jobs, console=out)
+    out.print(table(checks))
     for line in summary(checks):
-        console.print(line, markup=False)
+        out.print(line, markup=False)
     if adopt:
         count = adopt_records(checks, loaded, folder)
-        console.print(f"{count} records adopted: they have today's keys.")
+        out.print(f"{count} records adopted: they have today's keys.")
     if any(one.verdict != "equal" for one in checks):
         raise typer.Exit(FAILED)
 
@@ -112,14 +107,3 @@ def summary(checks: "list[Check]") -> list[str]:
         for verdict in _WORDS
         if cells[verdict]
     ]
-
-
-def published_line(state: "PublishedState") -> str:
-    """The line of `pixcl-bench status` about published records."""
-    changed = state.total - state.current
-    line = f"published: {state.total} records, {state.current} with the key of today's code"
-    if state.adopted:
-        line += f" ({state.adopted} of them adopted after a bit-equal run)"
-    if changed:
-        line += f"; the code of {changed} has changed since: pixcl-bench verify"
-    return line

@@ -1,0 +1,15 @@
+"""`pixcl-bench list`."""
+
+from pixcl_bench.cli.app import app
+from pixcl_bench.cli.options import ConfigFile
+from pixcl_bench.cli.shared import console, load
+
+
+@app.command("list")
+def list_(config: ConfigFile = None) -> None:
+    """Show profiles, tasks, methods and data sets."""
+    from pixcl_bench.bench.listing import config_tables
+
+    out = console()
+    for table in config_tables(load(config)):
+        out.print(table)

@@ -1,0 +1,43 @@
+"""Options that several commands share, as types of their arguments."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        help="benchmarks.yaml (default: of this folder or above, else the one of the package).",
+    ),
+]
+Results = Annotated[
+    Path | None,
+    typer.Option(
+        "--results",
+        help="Results folder (default: results beside the file; for that of the package, here).",
+    ),
+]
+Profile = Annotated[
+    str, typer.Option("--profile", "-p", help="smoke, quick, study, paper, or another of the file.")
+]
+Names = list[str] | None
+Profiles = Annotated[Names, typer.Option("--profile", "-p", help="Only these profiles.")]
+Tasks = Annotated[
+    Names, typer.Option("--task", help="Only these; repeat the option or separate by commas.")
+]
+Datasets = Annotated[
+    Names, typer.Option("--dataset", help="These data sets in place of the profile's.")
+]
+Methods = Annotated[
+    Names, typer.Option("--method", "-m", help="These methods in place of the profile's.")
+]
+Seeds = Annotated[Names, typer.Option("--seed", help="These seeds in place of the profile's.")]
+Settings = Annotated[
+    Names, typer.Option("--set", help="Change a setting: --set lr=1e-3 --set views.grey=0.")
+]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+DataRoot = Annotated[
+    Path | None, typer.Option("--data-root", help="Folder of the canonical data sets.")
+]

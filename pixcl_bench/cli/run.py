@@ -1,0 +1,92 @@
+"""`pixcl-bench run`."""
+
+from typing import Annotated
+
+import typer
+
+from pixcl_bench.cli.app import FAILED, INTERRUPTED, OK, app
+from pixcl_bench.cli.options import (
+    ConfigFile,
+    DataRoot,
+    Datasets,
+    Device,
+    Methods,
+    Profile,
+    Results,
+    Seeds,
+    Settings,
+    Tasks,
+)
+from pixcl_bench.cli.shared import console, load, show_results
+
+
+@app.command()
+def run(
+    profile: Profile = "quick",
+    task: Tasks = None,
+    dataset: Datasets = None,
+    method: Methods = None,
+    seed: Seeds = None,
+    settings: Settings = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", help="Runs at once (default: what the cores hold)."),
+    ] = None,
+    device: Device = "auto",
+    results: Results = None,
+    config: ConfigFile = None,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", help="Address of a Dask scheduler.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run again what is done.")] = False,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going/--stop-on-failure", help="Go on after a failed run.")
+    ] = True,
+    data_root: DataRoot = None,
+) -> None:
+    """Run a profile's grid; what is done already is not run again. Then the tables and the report."""
+    from pixcl_bench.bench.grid import plan
+    from pixcl_bench.bench.listing import fetch_for
+    from pixcl_bench.bench.machine import resolve_device
+    from pixcl_bench.bench.runner import make_jobs, run_grid, survey
+    from pixcl_bench.bench.words import overrides, seeds, split, use_data_root
+
+    use_data_root(data_root)
+    loaded, out = load(config), console()
+    place = results or loaded.results
+    runs = plan(
+        loaded,
+        profile,
+        split(task),
+        split(dataset),
+        split(method),
+        seeds(seed),
+        overrides(settings),
+        resolve_device(device),
+    )
+    fetch_for(survey(make_jobs(runs, loaded, place), loaded, force)[0])
+    summary = run_grid(
+        runs,
+        config=loaded,
+        results=place,
+        jobs=jobs,
+        scheduler=scheduler,
+        force=force,
+        keep_going=keep_going,
+        console=out,
+    )
+    if summary.interrupted:
+        finished = summary.before + summary.done
+        out.print(
+            f"\nStopped: {finished} of {summary.total} runs are done. "
+            "The same command goes on from here."
+        )
+        raise typer.Exit(INTERRUPTED)
+    if summary.before == summary.total:
+        out.print(f"All {summary.total} runs are done already: nothing to run.")
+    only = {(r.task, r.dataset, r.method) for r in runs}
+    show_results(loaded, profile, place, out, only)
+    for record in summary.failed:
+        text = f"FAILED {record.folder.as_posix()}: {record.reason}: {record.detail}"
+        out.print(text, style="red", markup=False)
+    raise typer.Exit(FAILED if summary.failed or summary.left else OK)

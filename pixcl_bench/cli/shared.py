@@ -1,0 +1,73 @@
+"""What several commands do: load the configuration, print, stop with a message."""
+
+import sys
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pixcl_bench.bench.config import Config
+
+
+def load(config: Path | None) -> "Config":
+    """The configuration named, or the one found from here upwards, or the one of the package, which is
+    then said on stderr. Raises ConfigError or UsageError."""
+    from pixcl_bench.bench.config import load_config
+
+    return load_config(place(config))
+
+
+def place(config: Path | None) -> Path:
+    """The configuration file that a command uses; the same words as `load` where it is that of the
+    package. Raises UsageError."""
+    from pixcl_bench.bench.config import find_config
+
+    if config is not None:
+        return config
+    found = find_config()
+    if not Path.cwd().resolve().is_relative_to(found.parent):
+        print(
+            "no benchmarks.yaml here or above: using the one of the package "
+            "(pixcl-bench init DIR writes a copy to edit)",
+            file=sys.stderr,
+        )
+    return found
+
+
+def console() -> "Console":
+    """The console for tables, 120 characters wide where it is not a terminal."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 120
+    return Console(highlight=False, width=width)
+
+
+def show_results(
+    config: "Config",
+    profile: str,
+    results: Path,
+    out: "Console",
+    only: AbstractSet[tuple[str, str, str]] | None = None,
+) -> None:
+    """Build the report of a profile; print its tables, and where everything lies. only: the cells
+    (task, data set, method) that are shown; all where None."""
+    from pixcl_bench.bench.store import scan
+    from pixcl_bench.report.render.build import build_report, summary_lines
+    from pixcl_bench.report.render.tables import console_table
+    from pixcl_bench.report.rows import tables
+
+    config.profile(profile)
+    paths = build_report(config, profile, results)
+    for table in tables(config, scan(results, profile), only=only):
+        out.print(console_table(table))
+    for line in summary_lines(config, profile, results, paths):
+        out.print(line, markup=False, soft_wrap=True)
+
+
+def stop(message: str) -> NoReturn:
+    """End the command with a message and exit code 2."""
+    from pixcl_bench.bench.errors import UsageError
+
+    raise UsageError(message)
