@@ -7,7 +7,7 @@ progress, what a training took, and the two views of an image.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ Stream = Callable[[int], Iterator[Mapping[str, Tensor]]]
 """Training batches without end, from a step on."""
 
 
+@runtime_checkable
 class DividedSet(Protocol):
     """A data set with a name and splits."""
 
