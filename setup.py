@@ -21,8 +21,9 @@ def words(key: str) -> list[str]:
 
 
 class BuildWithProject(build_py):
-    """Puts the benchmark project (configuration, notebooks, published records) inside the package that
-    is built, never into the source tree. An editable install uses the project of the checkout."""
+    """Puts the benchmark project (configuration, notebooks, published records) inside the package
+    that is built, never into the source tree. An editable install uses the project of the
+    checkout."""
 
     def run(self) -> None:
         package = Path(self.build_lib) / "pixcl_bench"

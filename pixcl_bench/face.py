@@ -7,7 +7,7 @@ working folder or above is taken, else the one that comes with the package, as o
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,8 @@ class RunFailedError(RuntimeError):
 
 
 def list_tasks(*, config: Path | str | None = None) -> "pd.DataFrame":
-    """The tasks: `task`, `title`, its primary `metric`, and how many `methods` and `datasets` it has."""
+    """The tasks: `task`, `title`, its primary `metric`, and how many `methods` and `datasets` it
+    has."""
     loaded = _config(config)
     return _frame(
         {
@@ -49,8 +50,8 @@ def list_tasks(*, config: Path | str | None = None) -> "pd.DataFrame":
 
 
 def list_methods(task: str | None = None, *, config: Path | str | None = None) -> "pd.DataFrame":
-    """The methods of a task, or of all: `task`, `method`, `title`, and `role` (method, baseline, floor,
-    ceiling, ...). Raises UsageError for an unknown task."""
+    """The methods of a task, or of all: `task`, `method`, `title`, and `role` (method, baseline,
+    floor, ceiling, ...). Raises UsageError for an unknown task."""
     loaded = _config(config)
     return _frame(
         {"task": name, "method": method, "title": entry.title, "role": entry.role}
@@ -60,8 +61,9 @@ def list_methods(task: str | None = None, *, config: Path | str | None = None) -
 
 
 def list_datasets(task: str | None = None, *, config: Path | str | None = None) -> "pd.DataFrame":
-    """The data sets of a task, or all that there are: `dataset`, `title`, `kind` (embedded, synthetic,
-    canonical), `state` (is it here?), `size` and `licence`. Raises UsageError for an unknown task."""
+    """The data sets of a task, or all that there are: `dataset`, `title`, `kind` (embedded,
+    synthetic, canonical), `state` (is it here?), `size` and `licence`. Raises UsageError for an
+    unknown task."""
     from pixcl_bench.bench.listing import data_state
     from pixcl_bench.data.catalogue import catalogue, get_info
 
@@ -88,9 +90,9 @@ def load(
 ) -> "DataSet":
     """Load a data set by name, fetched first where that is possible.
 
-    split_seed: of splits that are drawn. image_size: side in pixels, for sets that can be had at several.
-    root: folder of the canonical data sets. Raises CatalogueError (unknown, or not here: the message
-    says how to get it) or FetchError (no network, wrong hash)."""
+    split_seed: of splits that are drawn. image_size: side in pixels, for sets that can be had at
+    several. root: folder of the canonical data sets. Raises CatalogueError (unknown, or not here:
+    the message says how to get it) or FetchError (no network, wrong hash)."""
     from pixcl_bench.data import catalogue
 
     return catalogue.load(name, root, split_seed=split_seed, image_size=image_size)
@@ -106,15 +108,17 @@ def build(
     config: Path | str | None = None,
     **overrides: Any,
 ) -> "Learner":
-    """The untrained learner of a method with its network, exactly as a run of the task starts with it.
+    """The untrained learner of a method with its network, exactly as a run of the task starts with
+    it.
 
-    task: may be left out where one task alone has the method. profile: whose settings and options are
-    taken. dataset: what the network is made for (its classes, its mean and deviation); by default the
-    first that the profile runs the method on. seed: of all weights; the global random state is set.
-    overrides: settings of the task (`image_size=32`), or options of the method (`temperature=0.1`).
+    task: may be left out where one task alone has the method. profile: whose settings and options
+    are taken. dataset: what the network is made for (its classes, its mean and deviation); by
+    default the first that the profile runs the method on. seed: of all weights; the global random
+    state is set. overrides: settings of the task (`image_size=32`), or options of the method
+    (`temperature=0.1`).
 
-    Raises UsageError for a name or a value that does not fit, with the nearest right one, and the errors
-    of `load`."""
+    Raises UsageError for a name or a value that does not fit, with the nearest right one, and the
+    errors of `load`."""
     from pixcl_bench.bench.source import resolve_learner
     from pixcl_bench.data import catalogue
 
@@ -148,16 +152,16 @@ def run(
     quiet: bool = False,
     **settings: Any,
 ) -> "Record":
-    """Run a method on a data set in a process of its own, as `pixcl-bench run` does, and return its record
-    (`record.metrics`, `record.timings`, ...). A run that is done already is not repeated.
+    """Run a method on a data set in a process of its own, as `pixcl-bench run` does, and return its
+    record (`record.metrics`, `record.timings`, ...). A run that is done already is not repeated.
 
-    device: auto, cpu or cuda. results: the results folder, by default that of the command line. force: run
-    again what is done. quiet: print nothing. settings: what to change of the task's settings
-    (`steps=100, views={"grey": 0.0}`).
+    device: auto, cpu or cuda. results: the results folder, by default that of the command line.
+    force: run again what is done. quiet: print nothing. settings: what to change of the task's
+    settings (`steps=100, views={"grey": 0.0}`).
 
     Raises UsageError for a name or a setting that does not fit, with the nearest right one;
-    RunFailedError where the run ends without a result; KeyboardInterrupt where it is interrupted, and
-    everything that it has started is stopped."""
+    RunFailedError where the run ends without a result; KeyboardInterrupt where it is interrupted,
+    and everything that it has started is stopped."""
     from rich.console import Console
 
     from pixcl_bench.bench.grid import plan
@@ -259,5 +263,4 @@ def _learner(
     if "data" in wanted:
         offered["data"] = data
     built = make(learner, args, settings, **offered, seed=seed)
-    found: Learner = built if isinstance(built, nn.Module) else built.learner
-    return found
+    return cast("Learner", built if isinstance(built, nn.Module) else built.learner)

@@ -1,5 +1,5 @@
-"""The project that comes with the package: which files it has, where results go, and that a wheel carries
-it."""
+"""The project that comes with the package: which files it has, where results go, and that a wheel
+carries it."""
 
 import os
 import shutil
@@ -109,10 +109,9 @@ def test_a_kernel_works_outside_an_installed_package(installed: Path, tmp_path: 
 def test_a_repository_around_the_environment_is_not_the_code_s(
     installed: Path, tmp_path: Path
 ) -> None:
-    quiet = {"cwd": tmp_path, "check": True, "capture_output": True}
     identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
-    subprocess.run(["git", "init"], **quiet)  # type: ignore[call-overload]
-    subprocess.run(["git", *identity, "commit", "--allow-empty", "-m", "x"], **quiet)  # type: ignore[call-overload]
+    for words in (["init"], [*identity, "commit", "--allow-empty", "-m", "x"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True, capture_output=True)
     assert state(builtin_project(), []) == (None, None)
     assert state(tmp_path, [])[0] is not None
 

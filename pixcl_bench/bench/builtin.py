@@ -27,15 +27,15 @@ def is_installed() -> bool:
 
 
 def builtin_project() -> Path:
-    """The folder with `benchmarks.yaml`, `nbs/benchmarks` and `published`: the checkout, or the copy in
-    an installed package. What lies in that copy is not for writing."""
+    """The folder with `benchmarks.yaml`, `nbs/benchmarks` and `published`: the checkout, or the
+    copy in an installed package. What lies in that copy is not for writing."""
     return _PACKAGE / COPY if is_installed() else _PACKAGE.parent
 
 
 def project_files(root: Path) -> list[Path]:
     """The files that the runs and claims of the project `root` need, relative to it, sorted: the
-    configuration, the benchmark notebooks, the notebooks that claims name as their evidence, and the
-    published records. Packages with methods are not among them."""
+    configuration, the benchmark notebooks, the notebooks that claims name as their evidence, and
+    the published records. Packages with methods are not among them."""
     found = [path for pattern in _PATTERNS for path in root.glob(pattern)]
     texts = [path.read_text(encoding="utf-8") for path in found if path.suffix == ".yaml"]
     named = [root / name for text in texts for name in _EVIDENCE.findall(text)]
@@ -43,8 +43,8 @@ def project_files(root: Path) -> list[Path]:
 
 
 def own_folder(config: Path, name: str) -> Path:
-    """The folder `name` (`results`, `published`) that belongs to a configuration file: beside it, but in
-    the working folder where the file is that of the package and is used from elsewhere.
+    """The folder `name` (`results`, `published`) that belongs to a configuration file: beside it,
+    but in the working folder where the file is that of the package and is used from elsewhere.
 
     Raises UsageError where that would be inside an installed package."""
     here, builtin = Path.cwd().resolve(), builtin_project()
@@ -63,6 +63,6 @@ def own_folder(config: Path, name: str) -> Path:
 
 
 def working_folder(root: Path, results: Path) -> Path:
-    """Where the kernel of a run works: the project, or the results folder where the project is the copy
-    inside an installed package."""
+    """Where the kernel of a run works: the project, or the results folder where the project is the
+    copy inside an installed package."""
     return results if is_installed() and root.resolve() == builtin_project() else root

@@ -25,8 +25,8 @@ _ROUNDS = 50
 
 
 def find_config(start: Path | None = None) -> Path:
-    """`benchmarks.yaml` of this folder or the nearest above it, else the one that comes with the package.
-    Raises UsageError."""
+    """`benchmarks.yaml` of this folder or the nearest above it, else the one that comes with the
+    package. Raises UsageError."""
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents, _REPOSITORY):
         if (folder / CONFIG_NAME).is_file():

@@ -181,8 +181,8 @@ class Job:
 
 
 def _package_place() -> list[str]:
-    """The folder to put on a worker's path for this package; none where its Python looks there anyway: what
-    is on PYTHONPATH comes before the standard library, which other packages must not hide."""
+    """The folder to put on a worker's path for this package; none where its Python looks there anyway:
+    what is on PYTHONPATH comes before the standard library, which other packages must not hide."""
     place = Path(__file__).resolve().parents[2]
     usual = [*site.getsitepackages(), site.getusersitepackages()]
     return [] if place in [Path(folder).resolve() for folder in usual] else [str(place)]

@@ -265,8 +265,8 @@ def _interruptible() -> Iterator[None]:
 
 @contextmanager
 def _locks(jobs: Sequence[Job], console: Console) -> Iterator[None]:
-    """Hold the lock of each profile's results, so that no two suites do the same run at once. A disk without
-    locks is only told."""
+    """Hold the lock of each profile's results, so that no two suites do the same run at once. That a disk
+    has no locks is told, and no more."""
     from pixcl_bench.data.fetch import LockHeldError, locked
 
     with ExitStack() as stack:

@@ -8,7 +8,7 @@ import typer
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 app = typer.Typer(
-    help="Benchmarks of contrastive learning: run a grid, compare, decide the claims of the papers.",
+    help="Benchmarks of contrastive learning: run a grid, compare, decide the papers' claims.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -54,7 +54,8 @@ def data_fetch(
     ] = None,
     config: ConfigFile = None,
 ) -> None:
-    """Fetch data sets into the cache; those that must be brought by hand are told, with exit code 1."""
+    """Fetch data sets into the cache; those that must be brought by hand are told, with exit code
+    1."""
     from pixcl_bench.bench.listing import fetch
 
     wanted = list(names or ())

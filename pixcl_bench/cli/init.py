@@ -13,7 +13,7 @@ README = """\
 
 A copy of the project of pixcl_bench {version}, to edit. Everything is run from this folder:
 
-    pixcl-bench check                  # is benchmarks.yaml right? problems are shown with their line
+    pixcl-bench check                  # is benchmarks.yaml right? problems come with their line
     pixcl-bench list                   # profiles, tasks, methods, data sets
     pixcl-bench run --profile smoke    # the grid in a few minutes: does everything work?
     pixcl-bench run                    # profile quick
@@ -35,7 +35,8 @@ GITIGNORE = "/results/\n__pycache__/\n*.py[cod]\n.ipynb_checkpoints/\n"
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; made if absent.")],
 ) -> None:
-    """Write a project to edit: benchmarks.yaml, its notebooks and published records. Overwrites nothing."""
+    """Write a project to edit: benchmarks.yaml, its notebooks and published records. Overwrites
+    nothing."""
     from pixcl_bench.bench.runner import shown
     from pixcl_bench.bench.store import write_atomic
 

@@ -44,7 +44,8 @@ def run(
     ] = True,
     data_root: DataRoot = None,
 ) -> None:
-    """Run a profile's grid; what is done already is not run again. Then the tables and the report."""
+    """Run a profile's grid; what is done already is not run again. Then the tables and the
+    report."""
     from pixcl_bench.bench.grid import plan
     from pixcl_bench.bench.listing import fetch_for
     from pixcl_bench.bench.machine import resolve_device

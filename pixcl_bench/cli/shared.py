@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def load(config: Path | None) -> "Config":
-    """The configuration named, or the one found from here upwards, or the one of the package, which is
-    then said on stderr. Raises ConfigError or UsageError."""
+    """The configuration named, or the one found from here upwards, or the one of the package, which
+    is then said on stderr. Raises ConfigError or UsageError."""
     from pixcl_bench.bench.config import load_config
 
     return load_config(place(config))

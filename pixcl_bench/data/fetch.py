@@ -87,18 +87,18 @@ class LockHeldError(RuntimeError):
 
 @contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
-    """Hold an exclusive lock on the file `path` (made if absent); the system gives it back when the process
-    ends, however it ends.
+    """Hold an exclusive lock on the file `path` (made if absent); the system gives it back when the
+    process ends, however it ends.
 
-    Yields False where the system or the disk has no file locks. Without them two processes may do the same
-    work twice; files are still put in place whole, by rename.
-    Raises LockHeldError where another process holds the lock and `wait` is False; OSError where the file
-    cannot be written.
+    Yields False where the system or the disk has no file locks. Without them two processes may do the
+    same work twice; files are still put in place whole, by rename.
+    Raises LockHeldError where another process holds the lock and `wait` is False; OSError where the
+    file cannot be written.
     """
     from filelock import FileLock, SoftFileLock, Timeout
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.open("a").close()  # what is wrong with the file itself shows here, and not as a lock that fails
+    path.open("a").close()  # what is wrong with the file itself shows here, not as a failing lock
     held = False
     # A soft lock is a file that a killed process would leave behind: none is better.
     lock = FileLock(path, timeout=-1 if wait else 0, fallback_to_soft=False)
