@@ -218,7 +218,7 @@ def _first_dataset(config: "Config", task: str, profile: str, method: str) -> st
 def _checked(config: "Config", learner: str, args: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a builder as plain data, as the configuration would hold them."""
     from pixcl_bench.bench.errors import UsageError
-    from pixcl_bench.bench.signature import check_learner
+    from pixcl_bench.bench.signature import check_arguments
 
     try:
         plain: dict[str, Any] = json.loads(json.dumps(dict(args), allow_nan=False))
@@ -226,7 +226,7 @@ def _checked(config: "Config", learner: str, args: Mapping[str, Any]) -> dict[st
         raise UsageError(
             f"options of {learner} are plain data (numbers, texts, lists): {error}"
         ) from error
-    faults = check_learner(learner, plain, config.root)
+    faults = check_arguments(learner, plain, config.root)
     if faults:
         texts = [
             f"{fault.message} ({fault.hint})" if fault.hint else fault.message for fault in faults
@@ -263,4 +263,6 @@ def _learner(
     if "data" in wanted:
         offered["data"] = data
     built = make(learner, args, settings, **offered, seed=seed)
-    return cast("Learner", built if isinstance(built, nn.Module) else built.learner)
+    if isinstance(built, nn.Module):
+        return cast("Learner", built)
+    return cast("Learner", built.learner)
