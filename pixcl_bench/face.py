@@ -247,8 +247,6 @@ def _learner(
     import inspect
     from importlib import import_module
 
-    from torch import nn
-
     from pixcl_bench.bench.errors import UsageError
 
     make = getattr(import_module(code), "make_learner", None)
@@ -263,6 +261,4 @@ def _learner(
     if "data" in wanted:
         offered["data"] = data
     built = make(learner, args, settings, **offered, seed=seed)
-    if isinstance(built, nn.Module):
-        return cast("Learner", built)
-    return cast("Learner", built.learner)
+    return cast("Learner", getattr(built, "learner", built))
