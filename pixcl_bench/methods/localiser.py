@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['Enlarge', 'Support', 'Preparation', 'Localiser', 'pixels', 'vectors_at_points', 'level_similarity',
-           'product_similarity', 'argmax_points', 'Matcher', 'PyramidMatcher', 'check_localiser']
+           'product_similarity', 'argmax_points', 'Matcher', 'PyramidMatcher', 'localiser_requirements',
+           'check_localiser']
 
 # %% ../../nbs/methods/30_localiser.ipynb #605a4cf9
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,9 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 # %% ../../nbs/methods/30_localiser.ipynb #2731203e
-from .base import Learner, check_gradients, check_losses, copied_state
+from pixcl_bench.methods.base import (
+    Learner, Requirement, check_gradients, check_losses, copied_state
+)
 from ..nets.dense import DenseNet, PyramidHeads
 
 # %% ../../nbs/methods/30_localiser.ipynb #b7400ac2
@@ -253,20 +256,44 @@ def _check_locate(learner: Localiser, images: Tensor, supports: Sequence[Support
     )
     learner.train()
 
-# %% ../../nbs/methods/30_localiser.ipynb #7edf6a33
-def check_localiser(learner: Localiser, batch: Mapping[str, Tensor], supports: Sequence[Support]) -> dict[str, float]:
-    """Raise `AssertionError` where `learner` (prepared) breaks the contract on `batch`; return what it logs. The learner is left as it was.
-
-    `batch` has all keys the learner asks for, and "image". Checked: only known keys are asked for, landmarks only with `uses_labels`; losses of a learner that
-    trains are finite scalars at any progress, repeatable from the same state and draws, leave the batch alone and give some parameter a gradient; `locate`
-    gives a point inside the image for every landmark a support has and NaN for the others, the same ones again, for images alone and for supports alone;
-    evaluation changes nothing.
-    """
+# %% ../../nbs/methods/30_localiser.ipynb #d7dcac2a
+def _check_names(learner: Localiser) -> None:
     known = ("image", "information", "points")
     unknown = set(learner.batch_keys) - set(known)
     assert not unknown, f"batch_keys asks for {sorted(unknown)}; a batch has {known}"
-    assert learner.uses_labels or "points" not in learner.batch_keys, "batch_keys asks for points, but the learner does not say uses_labels"
-    logged = _check_losses(learner, batch) if learner.trains else {}
-    with torch.no_grad():
-        _check_locate(learner, batch["image"], supports)
-    return logged
+    peeks = "points" in learner.batch_keys and not learner.uses_labels
+    assert not peeks, "batch_keys asks for points, but the learner does not say uses_labels"
+
+# %% ../../nbs/methods/30_localiser.ipynb #d5479278
+def localiser_requirements(
+    learner: Localiser, batch: Mapping[str, Tensor], supports: Sequence[Support]
+) -> list[Requirement]:
+    """What holds for every localiser (prepared), in the order of checking."""
+    named = (
+        "batch_keys: of image, information, points, the last with uses_labels alone",
+        lambda: _check_names(learner),
+    )
+    trained = (
+        "losses(): finite scalars, 'loss' among them, the same from the same draws; the batch stays "
+        "as it was, and a finite gradient reaches a parameter",
+        lambda: _check_losses(learner, batch),
+    )
+    locates = (
+        "locate(images, supports): a point (y, x) in the image for every landmark of a support, "
+        "NaN for others, each image and support for itself; evaluation changes nothing",
+        lambda: torch.no_grad()(_check_locate)(learner, batch["image"], supports),
+    )
+    return [named, trained, locates] if learner.trains else [named, locates]
+
+# %% ../../nbs/methods/30_localiser.ipynb #7edf6a33
+def check_localiser(
+    learner: Localiser, batch: Mapping[str, Tensor], supports: Sequence[Support]
+) -> dict[str, float]:
+    """Raise `AssertionError` where `learner` (prepared) breaks the contract on `batch`; return what
+    it logs.
+
+    `batch` has all keys the learner asks for, and "image". What is checked is in
+    `localiser_requirements`. The learner is left as it was.
+    """
+    found = [check() for _, check in localiser_requirements(learner, batch, supports)]
+    return found[1] if learner.trains else {}

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['DROPOUT', 'teacher_momentum', 'StepCount', 'Segmenter', 'Ramp', 'add_noise', 'cutmix_mask', 'paste',
-           'check_segmenter']
+           'segmenter_requirements', 'check_segmenter']
 
 # %% ../../nbs/methods/20_segmenter.ipynb #f22ac085
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ..dense_losses import IGNORE, ramp_up, supervised_loss
 from ..memory import EMA
 from pixcl_bench.methods.base import (
-    Learner, check_gradients, check_losses, copied_state, repeated_losses
+    Learner, Requirement, check_gradients, check_losses, copied_state, repeated_losses
 )
 from ..nets.segmentation import SegNet
 
@@ -233,20 +233,47 @@ def _check_segments(learner: Segmenter, images: Tensor) -> None:
     )
     learner.train()
 
+# %% ../../nbs/methods/20_segmenter.ipynb #a5934eee
+def _check_names(learner: Segmenter) -> None:
+    unknown = set(learner.batch_keys) - set(Segmenter.batch_keys)
+    known = Segmenter.batch_keys
+    assert not unknown, f"batch_keys asks for {sorted(unknown)}; a batch has {known}"
+    assert learner.sees in ("few", "all"), f"sees is 'few' or 'all', got {learner.sees!r}"
+
+
+def segmenter_requirements(learner: Segmenter, batch: Mapping[str, Tensor]) -> list[Requirement]:
+    """What holds for every segmenter, in the order of checking."""
+    return [
+        (
+            "batch_keys: of labelled, label, unlabelled; sees: few or all",
+            lambda: _check_names(learner),
+        ),
+        (
+            "losses(): finite scalars, 'loss' among them, also with no label at all, the same from "
+            "the same draws; the batch stays as it was",
+            lambda: _check_losses(learner, batch),
+        ),
+        (
+            "the gradient of the loss is finite and reaches a parameter, none of the teacher's",
+            lambda: _check_gradients(learner, batch),
+        ),
+        (
+            "after_step() counts the step; after the first the teacher is the student",
+            lambda: _check_step(learner),
+        ),
+        (
+            "segment(images): logits (b, c, *s) of the images' size; evaluation is not random and "
+            "changes nothing",
+            lambda: _check_segments(learner, batch["labelled"]),
+        ),
+    ]
+
 # %% ../../nbs/methods/20_segmenter.ipynb #d066bcf5
 def check_segmenter(learner: Segmenter, batch: Mapping[str, Tensor]) -> dict[str, float]:
-    """Raise `AssertionError` where `learner` breaks the contract on `batch`; return what it logs. The learner is left as it was.
+    """Raise `AssertionError` where `learner` breaks the contract on `batch`; return what it logs.
 
-    `batch` has all three keys of the contract. Checked: only known keys are asked for; losses are finite scalars at any
-    progress and with no label at all, repeatable from the same state and draws, and leave the batch alone; some
-    parameter receives a gradient and none of the teacher's; steps are counted; after step 0 the teacher is the student;
-    `segment` keeps the shape; evaluation is not random and changes nothing.
+    `batch` has all three keys of the contract. What is checked is in `segmenter_requirements`. The
+    learner is left as it was.
     """
-    unknown = set(learner.batch_keys) - set(Segmenter.batch_keys)
-    assert not unknown, f"batch_keys asks for {sorted(unknown)}; a batch has {Segmenter.batch_keys}"
-    assert learner.sees in ("few", "all"), f"sees is 'few' or 'all', got {learner.sees!r}"
-    logged = _check_losses(learner, batch)
-    _check_gradients(learner, batch)
-    _check_step(learner)
-    _check_segments(learner, batch["labelled"])
-    return {k: float(v) for k, v in logged.items()}
+    found = [check() for _, check in segmenter_requirements(learner, batch)]
+    return {k: float(v) for k, v in found[1].items()}
