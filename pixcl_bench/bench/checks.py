@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from pixcl_bench.bench import settings as merging
+from pixcl_bench.bench.contracts import Contracts
 from pixcl_bench.bench.errors import Problem, nearest
 from pixcl_bench.bench.loaded import Config, Rows
 from pixcl_bench.bench.names import among, claim_problems, duplicates, reported_problems, task_names
@@ -33,10 +34,12 @@ def cross_checks(config: Config, rows: Rows) -> list[Problem]:
     found: list[Problem] = []
     for name, profile in config.profiles.items():
         found += duplicates(config, ("profiles", name, "seeds"), profile.seeds, "seed")
+    contracts = Contracts(config.root, config.tasks)
     for name, task in config.tasks.items():
         found += task_names(config, name, task)
         found += _task_files(config, name, task)
-        found += _methods(config, name, task)
+        found += _contract(config, name, contracts)
+        found += _methods(config, name, task, contracts)
         found += _settings(config, name, task)
     found += claim_problems(config, rows.get("claims", []))
     found += reported_problems(config, rows.get("reported", []))
@@ -67,7 +70,15 @@ def _notebook(config: Config, at: KeyPath, notebook: str) -> Iterator[Problem]:
             )
 
 
-def _methods(config: Config, name: str, task: Task) -> Iterator[Problem]:
+def _contract(config: Config, name: str, contracts: Contracts) -> Iterator[Problem]:
+    for i, message, hint in contracts.faults(name):
+        at: KeyPath = ("tasks", name, "contract")
+        yield config.document.problem((*at, i), message, hint)
+
+
+def _methods(
+    config: Config, name: str, task: Task, contracts: Contracts
+) -> Iterator[Problem]:
     for method, entry in task.methods.items():
         at: KeyPath = ("tasks", name, "methods", method)
         if ":" not in entry.learner and entry.learner not in method_entry_points():
@@ -79,6 +90,10 @@ def _methods(config: Config, name: str, task: Task) -> Iterator[Problem]:
                 (*at, "learner"), message, nearest(entry.learner, method_entry_points())
             )
             continue
+        wrong_kind = contracts.fault(name, resolve_learner(entry.learner))
+        if wrong_kind:
+            place = (*at, "learner")
+            yield config.document.problem(place, wrong_kind.message, wrong_kind.hint)
         seen: set[KeyPath] = set()
         for profile, dataset in _argument_places(task, method):
             args = entry.args if profile is None else config.args(name, method, profile, dataset)

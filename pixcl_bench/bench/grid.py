@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pixcl_bench.bench.config import Config
+from pixcl_bench.bench.contracts import Contracts
 from pixcl_bench.bench.errors import UsageError, unknown
 from pixcl_bench.bench.source import method_entry_points, resolve_learner
 
@@ -64,6 +65,8 @@ def make_run(
     with the nearest right name."""
     entry, budget = config.task(task), config.profile(profile)
     chosen = config.method(task, method)
+    if method not in entry.methods:
+        refuse_wrong_kind(config, task, method)
     if dataset not in entry.datasets:
         raise UsageError(unknown("data set", dataset, entry.datasets) + f" of task {task!r}")
     if settings is None:
@@ -85,6 +88,15 @@ def make_run(
         data_fingerprint=data_fingerprint or fingerprint(dataset),
         overrides=dict(overrides or {}),
     )
+
+
+def refuse_wrong_kind(config: Config, task: str, method: str) -> None:
+    """Raise UsageError where the method, one of the file or of another package, is not the kind of
+    learner that the task takes."""
+    learner = resolve_learner(config.method(task, method).learner)
+    fault = Contracts(config.root, config.tasks).fault(task, learner)
+    if fault:
+        raise UsageError(f"{fault.message} ({fault.hint})")
 
 
 def fingerprint(dataset: str) -> str:

@@ -34,6 +34,11 @@ def _by_name(value: object) -> object:
     return value
 
 
+def _listed(value: object) -> object:
+    """One name as the list that it stands for."""
+    return [value] if isinstance(value, str) else value
+
+
 def _counted(value: object) -> object:
     """A number of seeds as the list that it stands for: `9` is 0 to 8."""
     if isinstance(value, bool) or not isinstance(value, int):
@@ -49,6 +54,8 @@ def _counted(value: object) -> object:
 Methods = Annotated[list[str], Field(min_length=1), BeforeValidator(_all)]
 Seeds = Annotated[list[Seed], Field(min_length=1), BeforeValidator(_counted)]
 Names = Annotated[list[Text], Field(min_length=1)]
+ClassName = Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
+Contract = Annotated[list[ClassName], Field(min_length=1), BeforeValidator(_listed)]
 
 
 class _Strict(BaseModel):
@@ -135,7 +142,8 @@ class Groups(_Strict):
 
 class Task(_Strict):
     """One evaluation protocol: its notebook and code, metrics, data sets, methods, groups of both,
-    and a budget for each profile. `literature`: titles of methods that only stand in the reported
+    and a budget for each profile. `contract`: the class `module:Class`, or several, that a learner
+    of the task has to be; without it learners are not checked before a run. `literature`: titles of methods that only stand in the reported
     numbers. `reported`: the CSV file of these, relative to `benchmarks.yaml`. `claims` of the task
     stand here without `task`; when the files are read they move to the list of all claims, so that
     the model has none."""
@@ -144,6 +152,7 @@ class Task(_Strict):
     notebook: Text
     code: Text
     settings_model: Text
+    contract: Contract = []
     primary: str
     metrics: Annotated[dict[Name, Metric], Field(min_length=1)]
     baseline: str

@@ -15,6 +15,8 @@ _COMMANDS = (
     "report",
     "claims",
     "check",
+    "check_method",
+    "new_method",
     "publish",
     "verify",
     "data",

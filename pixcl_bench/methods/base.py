@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Requirement', 'Learner', 'moved_parameters', 'check_learner', 'copied_state', 'repeated_losses', 'check_losses',
-           'check_gradients', 'training_requirements', 'learner_requirements', 'LearnerWrapper']
+           'gradients', 'check_gradients', 'training_requirements', 'learner_requirements', 'LearnerWrapper']
 
 # %% ../../nbs/methods/00_learner.ipynb #d275695a
 from collections.abc import Callable, Mapping
@@ -122,16 +122,34 @@ def check_losses(learner: Learner, batch: Mapping[str, Tensor]) -> dict[str, Ten
     return logged
 
 # %% ../../nbs/methods/00_learner.ipynb #e7a4c813
+def gradients(
+    learner: Learner, batch: Mapping[str, Tensor]
+) -> list[tuple[nn.Parameter, Tensor]]:
+    """The parameters that the gradient of the loss reaches, each with its gradient.
+
+    They are seen on their way, so that a learner may take the step itself during the backward pass
+    and leave nothing. Those that stay are left in the parameters' `.grad`.
+    """
+    found: list[tuple[nn.Parameter, Tensor]] = []
+    trained = [p for p in learner.parameters() if p.requires_grad]
+    hooks = [p.register_hook(lambda g, p=p: found.append((p, g.detach()))) for p in trained]
+    learner.zero_grad(set_to_none=True)
+    try:
+        repeated_losses(learner, batch, 0.5, backward=True)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
+
+
 def check_gradients(learner: Learner, batch: Mapping[str, Tensor]) -> None:
     """Raise `AssertionError` unless some parameter receives a gradient and all are finite.
 
     The gradients are left in the parameters' `.grad`.
     """
-    learner.zero_grad(set_to_none=True)
-    repeated_losses(learner, batch, 0.5, backward=True)
-    given = [p.grad for p in learner.parameters() if p.grad is not None]
+    given = [gradient for _, gradient in gradients(learner, batch)]
     assert all(torch.isfinite(g).all() for g in given), "a gradient is not finite"
-    assert moved_parameters(learner), "no parameter receives a gradient"
+    assert any(g.any() for g in given), "no parameter receives a gradient"
 
 # %% ../../nbs/methods/00_learner.ipynb #a9346332
 Requirement: TypeAlias = tuple[str, Callable[[], Any]]
