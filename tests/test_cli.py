@@ -74,7 +74,10 @@ def test_exactly_these_commands() -> None:
 
     command = typer.main.get_command(cli.app)
     assert sorted(command.commands) == sorted(  # type: ignore[attr-defined]
-        ["run", "list", "status", "report", "claims", "check", "data", "publish", "init"]
+        [
+            *("run", "list", "status", "report", "claims", "check", "check-method"),
+            *("new-method", "data", "publish", "verify", "init"),
+        ]
     )
 
 

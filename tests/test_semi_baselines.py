@@ -62,12 +62,12 @@ def batch(dims: int = 2, *, classes: int = 3, seed: int = 0) -> dict[str, Tensor
     }
 
 
-@pytest.mark.parametrize("dims", [2, 3])
 @pytest.mark.parametrize("name", BUILDERS)
-def test_the_contract_holds(name: str, dims: int) -> None:
-    learner = BUILDERS[name](network=network(dims))
+def test_the_contract_holds_in_three_dimensions(name: str) -> None:
+    """In two, as the suite runs them, test_contracts holds them to it."""
+    learner = BUILDERS[name](network=network(3))
     before = copy.deepcopy(learner.state_dict())
-    logged = check_segmenter(learner, batch(dims))
+    logged = check_segmenter(learner, batch(3))
     assert math.isfinite(logged["loss"])
     assert all(torch.equal(v, before[k]) for k, v in learner.state_dict().items()), "the check left traces"
 

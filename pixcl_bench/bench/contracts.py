@@ -8,7 +8,7 @@ it."""
 
 import ast
 import builtins
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -43,9 +43,9 @@ class Contracts:
         name, kind = built[0]
         need = " or ".join(map(_class_name, wanted))
         what = f"a {kind}" if kind else "no learner that a task takes"
-        message = f"learner: {learner} builds a {name}, {what}; the task {task} needs a {need}"
+        message = f"learner: {learner} builds {name}, {what}; the task {task} needs a {need}"
         if kind == name:
-            message = f"learner: {learner} builds a {name}; the task {task} needs a {need}"
+            message = f"learner: {learner} builds {name}; the task {task} needs a {need}"
         others = [other for other in self.tasks if kind and self._takes(other, kind)]
         taken = f"a {kind} is taken by: {', '.join(others)}" if others else ""
         return Fault(None, message, taken or f"derive {name} from {need}")
@@ -221,8 +221,3 @@ def _is_plain(meaning: object) -> bool:
     if kind == "library":
         return rest.partition(".")[0] in _PLAIN_LIBRARIES
     return kind == "standard" or (kind == "name" and hasattr(builtins, rest))
-
-
-def contract_names(contract: Iterable[str]) -> str:
-    """The classes of a contract as tables show them."""
-    return " or ".join(map(_class_name, contract))

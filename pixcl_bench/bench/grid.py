@@ -127,7 +127,8 @@ def plan(
 ) -> list[Run]:
     """The runs of a profile, task by task. Of a task, all data sets and methods of the first
     seed come before those of the next, so that its tables grow evenly. The filters choose among
-    what the configuration knows, also outside the profile's budget. Raises UsageError."""
+    what the configuration knows, also outside the profile's budget: a method that the profile does
+    not run on any data set runs where it runs the task's baseline. Raises UsageError."""
     config.profile(profile)
     _check_names("task", tasks, config.tasks)
     chosen = list(dict.fromkeys(tasks or config.tasks))
@@ -167,6 +168,7 @@ def plan(
                 [*config.task(task).methods, *foreign],
                 config.method_names(task, profile, dataset),
             )
+            if datasets or not methods or dataset in _usual(config, task, profile, method)
         ]
         wanted = [
             list(seeds or config.seeds(task, profile, run.dataset, run.method)) for run in first
@@ -182,6 +184,19 @@ def plan(
     if not runs:
         raise UsageError(f"profile {profile!r} runs nothing of {', '.join(chosen)}")
     return runs
+
+
+def _usual(config: Config, task: str, profile: str, method: str) -> list[str]:
+    """The data sets of a profile on which a method runs that is asked for by name: those on which
+    the profile runs it; where there is none, those of the task's baseline, which it is compared
+    with; else all. So a new method, which no profile lists, is not tried on a data set for others,
+    such as one without a training part."""
+    grid = config.grid(task, profile)
+    for name in (method, config.task(task).baseline):
+        found = [dataset for dataset, other in grid if other == name]
+        if found:
+            return found
+    return config.dataset_names(task, profile)
 
 
 def _pick(wanted: Sequence[str] | None, known: Iterable[str], budget: list[str]) -> list[str]:

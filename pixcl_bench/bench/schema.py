@@ -3,6 +3,7 @@
 They describe what stands in the files. `extends`, groups and included files are resolved before
 (`bench/includes.py`, `bench/inherit.py`): the models see every entry whole."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -34,9 +35,13 @@ def _by_name(value: object) -> object:
     return value
 
 
-def _listed(value: object) -> object:
-    """One name as the list that it stands for."""
-    return [value] if isinstance(value, str) else value
+def _classes(value: object) -> object:
+    """One class as the list that it stands for; each is written `module:Class`."""
+    names = [value] if isinstance(value, str) else value
+    for name in names if isinstance(names, list) else ():
+        if not isinstance(name, str) or not re.fullmatch(r"[\w.]+:\w+", name):
+            raise ValueError(f"contract: {name!r} is no class: write package.module:Class")
+    return names
 
 
 def _counted(value: object) -> object:
@@ -54,8 +59,7 @@ def _counted(value: object) -> object:
 Methods = Annotated[list[str], Field(min_length=1), BeforeValidator(_all)]
 Seeds = Annotated[list[Seed], Field(min_length=1), BeforeValidator(_counted)]
 Names = Annotated[list[Text], Field(min_length=1)]
-ClassName = Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
-Contract = Annotated[list[ClassName], Field(min_length=1), BeforeValidator(_listed)]
+Contract = Annotated[list[str], Field(min_length=1), BeforeValidator(_classes)]
 
 
 class _Strict(BaseModel):
@@ -143,10 +147,10 @@ class Groups(_Strict):
 class Task(_Strict):
     """One evaluation protocol: its notebook and code, metrics, data sets, methods, groups of both,
     and a budget for each profile. `contract`: the class `module:Class`, or several, that a learner
-    of the task has to be; without it learners are not checked before a run. `literature`: titles of methods that only stand in the reported
-    numbers. `reported`: the CSV file of these, relative to `benchmarks.yaml`. `claims` of the task
-    stand here without `task`; when the files are read they move to the list of all claims, so that
-    the model has none."""
+    of the task has to be; without it learners are not checked before a run. `literature`: titles
+    of methods that only stand in the reported numbers. `reported`: the CSV file of these, relative
+    to `benchmarks.yaml`. `claims` of the task stand here without `task`; when the files are read
+    they move to the list of all claims, so that the model has none."""
 
     title: Text
     notebook: Text

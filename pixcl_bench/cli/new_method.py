@@ -116,7 +116,7 @@ def _plan(root: Path, name: str, task: str, template: str, package: str | None) 
     module = f"{package}.{name}" if package else name
     _check_module(root, module)
     code = [cell for cell in cells if cell.exported or cell.markdown]
-    files = {path: "" for path in _package_files(root, package)}
+    files = dict.fromkeys(_package_files(root, package), "")
     files[f"{module.replace('.', '/')}.py"] = module_text(code)
     files[f"nbs/methods/{name}.ipynb"] = notebook_text(importing_cells(cells, module))
     return _Plan(files, module, exported=False)

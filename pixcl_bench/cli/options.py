@@ -31,7 +31,13 @@ Datasets = Annotated[
     Names, typer.Option("--dataset", help="These data sets in place of the profile's.")
 ]
 Methods = Annotated[
-    Names, typer.Option("--method", "-m", help="These methods in place of the profile's.")
+    Names,
+    typer.Option(
+        "--method",
+        "-m",
+        help="These methods in place of the profile's; one that it does not list runs where its "
+        "baseline does.",
+    ),
 ]
 Seeds = Annotated[Names, typer.Option("--seed", help="These seeds in place of the profile's.")]
 Settings = Annotated[
