@@ -29,7 +29,6 @@ from pixcl_bench.methods.patchmix import (
     segment_map,
     target_matrix,
 )
-from pixcl_bench.methods.simclr import simclr
 from pixcl_bench.nets.encoders import build_encoder
 
 Q = torch.tensor([[1.0, 0], [0, 1], [-1, 0], [1, 1]])

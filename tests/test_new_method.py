@@ -137,7 +137,7 @@ def test_a_new_method_works_from_notebook_to_plan(
     for profile in ("smoke", "quick", "study"):
         runs = plan(config, profile, [task], None, [name])
         assert {run.method for run in runs} == {name}
-        assert [run.seed for run in runs][0] == 0
+        assert next(run.seed for run in runs) == 0
     script = project / "nbs/methods/script.py"
     script.write_text(code_of(project / f"nbs/methods/{name}.ipynb"), encoding="utf-8")
     monkeypatch.chdir(script.parent)
@@ -154,7 +154,8 @@ def test_templates_keep_to_the_form_of_a_notebook(template: str) -> None:
         lines = cell.source.splitlines()
         assert all(len(line) <= 100 for line in lines)
         assert len(lines) <= 40
-        assert not any(word in cell.source for word in ("my_method", "MyMethod", "My method", "TASK"))
+        for word in ("my_method", "MyMethod", "My method", "TASK"):
+            assert word not in cell.source
     assert len([line for line in module_text(cells).splitlines() if line.startswith("class ")]) == 1
 
 

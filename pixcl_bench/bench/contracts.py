@@ -170,7 +170,9 @@ class _Names:
     def _bases(self, reference: Reference) -> Iterator[Reference | None]:
         """The base classes that belong to the project; None for one that may be anything."""
         module, definition = self._definition(reference)
-        for base in definition.bases if isinstance(definition, ast.ClassDef) and module else ():
+        if module is None or not isinstance(definition, ast.ClassDef):
+            return
+        for base in definition.bases:
             node = base.value if isinstance(base, ast.Subscript) else base
             if not _is_plain(self._meaning(module, node)):
                 yield self._class(module, node, _DEEPEST)

@@ -64,14 +64,13 @@ def _indent(line: str) -> int:
 
 
 def _step(document: Document, at: KeyPath, entries: Mapping[str, object], indent: int) -> int:
+    """How much further in the keys of the first entry are that is written over several lines."""
     for name, entry in entries.items():
-        inner = entry if isinstance(entry, dict) else {}
-        marks = [
-            document.keys[(*at, name, key)] for key in inner if (*at, name, key) in document.keys
-        ]
         own = document.keys[(*at, name)].line
-        if marks and marks[0].line > own and marks[0].column - 1 > indent:
-            return marks[0].column - 1 - indent
+        for key in entry if isinstance(entry, dict) else ():
+            mark = document.keys.get((*at, name, key))
+            if mark and mark.line > own and mark.column - 1 > indent:
+                return mark.column - 1 - indent
     return 2
 
 

@@ -32,7 +32,7 @@ def check_method(
     ] = None,
     config: ConfigFile = None,
 ) -> None:
-    """Check every requirement of a method's contract, in seconds; exit code 1 where one is not met."""
+    """Check every requirement of a method's contract, in seconds; exit code 1 where one fails."""
     loaded = load(config)
     loaded.profile(profile)
     wrong = [_check(loaded, each, name, profile, dataset) for each in _tasks(loaded, name, task)]
@@ -73,14 +73,15 @@ def _check(config: "Config", task: str, name: str, profile: str, dataset: str | 
 
 
 def _dataset(config: "Config", task: str, name: str, profile: str) -> str:
-    """The first data set that the profile runs the method on, else the first of the profile, else of
-    the task."""
+    """The first data set that the profile runs the method on, else the first of the profile, else
+    of the task."""
     ran = [data for data, method in config.grid(task, profile) if method == name]
     return [*ran, *config.dataset_names(task, profile), *config.task(task).datasets][0]
 
 
 def _findings(config: "Config", task: str, name: str, profile: str, data: str) -> list[Any]:
-    """What `pixcl_bench.tasks.contracts.check_contract` finds. Stops where it does not know the task."""
+    """What `check_contract` of `pixcl_bench.tasks.contracts` finds. Raises UsageError for a task
+    that is not known there."""
     from pixcl_bench.bench.errors import UsageError
     from pixcl_bench.bench.grid import refuse_wrong_kind
     from pixcl_bench.bench.source import resolve_learner

@@ -25,8 +25,8 @@ A copy of the project of pixcl_bench {version}, to edit. Everything is run from 
 - `published/` holds records that were published with pixcl_bench.
 - `results/` is made by runs and is not committed.
 
-A method of your own is a module beside `benchmarks.yaml` and an entry in the file of its task. These
-commands write one that works, to be replaced piece by piece, and hold it to its contract:
+A method of your own is a module beside `benchmarks.yaml` and an entry in the file of its task.
+These commands write one that works, to be replaced piece by piece, and hold it to its contract:
 
     pixcl-bench new-method NAME --task image_ssl
     pixcl-bench check-method NAME

@@ -1,5 +1,5 @@
-"""A new method as files: a template, divided into cells, becomes a notebook that nbdev exports, or a
-module with a notebook that imports from it."""
+"""A new method as files: a template, divided into cells, becomes a notebook that nbdev exports, or
+a module with a notebook that imports from it."""
 
 import ast
 import hashlib
