@@ -66,9 +66,10 @@ def _indent(line: str) -> int:
 def _step(document: Document, at: KeyPath, entries: Mapping[str, object], indent: int) -> int:
     """How much further in the keys of the first entry are that is written over several lines."""
     for name, entry in entries.items():
-        own = document.keys[(*at, name)].line
+        place = (*at, name)
+        own = document.keys[place].line
         for key in entry if isinstance(entry, dict) else ():
-            mark = document.keys.get((*at, name, key))
+            mark = document.keys.get((*place, key))
             if mark and mark.line > own and mark.column - 1 > indent:
                 return mark.column - 1 - indent
     return 2
