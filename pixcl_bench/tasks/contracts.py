@@ -41,7 +41,7 @@ from pixcl_bench.tasks.settings import (
     ShapeGuidedSettings,
 )
 
-_CPU = torch.device("cpu")
+_CPU, _FEW = torch.device("cpu"), 4
 _BUILT = "the builder takes these arguments and makes a learner of the task's kind"
 _FED = "the task makes a batch with the learner's batch_keys"
 
@@ -185,6 +185,8 @@ def _segmenter_batches(
 
 @requirements_of.register
 def _landmarks(settings: LandmarksSettings, method: Method) -> Iterator[Requirement]:
+    # Nothing of the contract depends on how many images there are, and these are large.
+    settings = settings.model_copy(update={"batch_size": min(settings.batch_size, _FEW)})
     data = _example(settings, LandmarkSet)
 
     def build() -> Localiser:
