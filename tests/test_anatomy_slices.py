@@ -14,7 +14,6 @@ from pixcl_bench.data.anatomy_slices import (
     torso_slices,
 )
 from pixcl_bench.data.catalogue import get_info, load
-from pixcl_bench.data.pixel_entries import TORSO_SLICES
 from pixcl_bench.data.pixels import PixelError, PixelSet, class_pixels, labelled_subset
 from pixcl_bench.data.volumes import VolumeSet
 
@@ -72,7 +71,7 @@ def test_larger_slices_are_smooth_and_their_masks_are_not(torso: VolumeSet) -> N
         image[:, 1:-1, 1:-1].mean(),
         atol=1e-3,
     )
-    grown = slices_of(TORSO_SLICES, torso, palette=TORSO_PALETTE, image_size=160)
+    grown = slices_of(get_info("torso-slices"), torso, palette=TORSO_PALETTE, image_size=160)
     assert grown.size == (160, 160)
 
 
@@ -87,8 +86,8 @@ def test_slices_of_several_sizes_need_a_size(torso: VolumeSet) -> None:
         PixelError,
         match=r"torso-slices: slices of several sizes, \(100, 128\) and \(128, 128\): give an image_size",
     ):
-        slices_of(TORSO_SLICES, mixed, palette=TORSO_PALETTE)
-    assert slices_of(TORSO_SLICES, mixed, palette=TORSO_PALETTE, image_size=64).size == (64, 64)
+        slices_of(get_info("torso-slices"), mixed, palette=TORSO_PALETTE)
+    assert slices_of(get_info("torso-slices"), mixed, palette=TORSO_PALETTE, image_size=64).size == (64, 64)
 
 
 @pytest.mark.parametrize("size", [0, -4])

@@ -18,8 +18,8 @@ from torch import Tensor
 
 # %% ../../nbs/data/28_anatomy_slices.ipynb #4eed5b81
 from .anatomy import brain, torso
+from .catalogue import get_info
 from .info import DatasetInfo
-from .pixel_entries import BRAIN_SLICES, TORSO_SLICES
 from .pixels import Colours, PixelError, PixelSet, make_pixel_set
 from .volumes import VolumeSet
 
@@ -91,7 +91,7 @@ def brain_slices(*, image_size: int = 160, cache: Path | None = None) -> PixelSe
 
     Raises `FetchError` where the sources cannot be had.
     """
-    return slices_of(BRAIN_SLICES, brain(cache=cache), palette=BRAIN_PALETTE, image_size=image_size)
+    return slices_of(get_info("brain-slices"), brain(cache=cache), palette=BRAIN_PALETTE, image_size=image_size)
 
 # %% ../../nbs/data/28_anatomy_slices.ipynb #88a4952c
 TORSO_PALETTE = (
@@ -117,4 +117,4 @@ def torso_slices(*, image_size: int = 128, cache: Path | None = None) -> PixelSe
 
     Raises `FetchError` where the sources cannot be had.
     """
-    return slices_of(TORSO_SLICES, torso(cache=cache), palette=TORSO_PALETTE, image_size=image_size)
+    return slices_of(get_info("torso-slices"), torso(cache=cache), palette=TORSO_PALETTE, image_size=image_size)

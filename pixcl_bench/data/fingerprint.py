@@ -1,10 +1,9 @@
-"""Digests of source code, of files and of folder listings, without importing what they describe."""
+"""Digests of source code and of files, without importing what they describe."""
 
 import ast
 import hashlib
 import importlib.util
 import json
-import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -77,19 +76,4 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
     with path.open("rb") as file:
         while piece := file.read(1 << 20):
             digest.update(piece)
-    return digest.hexdigest()
-
-
-def listing_digest(root: Path) -> str:
-    """sha256 (hex) over the relative paths and sizes of all files under `root`.
-
-    Cheap, and it sees a missing image; it does not see changed pixels in a file of the same size.
-    """
-    digest = hashlib.sha256()
-    for folder, subfolders, names in os.walk(root, followlinks=True):
-        subfolders.sort()
-        for name in sorted(names):
-            path = os.path.join(folder, name)
-            shown = os.path.relpath(path, root).replace(os.sep, "/")
-            digest.update(f"{shown}\0{os.stat(path).st_size}\n".encode())
     return digest.hexdigest()

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 # %% ../../nbs/data/27_landcover_pixels.ipynb #af803069
 from .arrays import converted
+from .catalogue import get_info
 from .landcover import BLOCK, LAND, WATER, fetch_maps, read_maps, split_blocks
-from .pixel_entries import LANDCOVER
 from .pixels import IGNORE, PixelSet, make_pixel_set
 
 # %% ../../nbs/data/27_landcover_pixels.ipynb #7b4b642e
@@ -74,7 +74,7 @@ def landcover(*, split_seed: int = 0, cache: Path | None = None) -> PixelSet:
 
     `cache`: default `cache_dir()`. Raises `FetchError` where the sources cannot be had.
     """
-    info = LANDCOVER
+    info = get_info("landcover")
     arrays = converted(info.name, info.fingerprint(), lambda: _convert(cache), cache)
     splits = split_blocks(arrays["blocks"], np.where(arrays["coarse"], 0, -1), split_seed)
     return make_pixel_set(
