@@ -1,6 +1,7 @@
 """Potsdam and LoveDA on miniature trees in their published forms, tiling, lists, the neutral layout."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -304,11 +305,12 @@ def test_a_failed_conversion_leaves_nothing(tmp_path: Path) -> None:
     image, mask = sheet(0, 16, 3)
     good = Sheet(save(tmp_path / "a.png", image), save(tmp_path / "a_.png", mask), "train", ("a",))
     odd = Sheet(good.image, save(tmp_path / "b_.png", mask + 3), "val", ("b",))
-    values = Coding(values={0: 0, 1: 1, 2: 2})
+    values, cache = Coding(values={0: 0, 1: 1, 2: 2}), tmp_path / "cache"
+    convert = partial(convert_sheets, "x", tile=16, size=16, coding=values, fingerprint="x", cache=cache)
     with pytest.raises(PixelError, match=r"b_\.png: value"):
-        convert_sheets("x", [good, odd], tile=16, size=16, coding=values, fingerprint="x", cache=tmp_path / "cache")
+        convert([good, odd])
     assert not [path for path in (tmp_path / "cache/converted").iterdir() if path.is_dir()]
-    made = convert_sheets("x", [good], tile=16, size=16, coding=values, fingerprint="x", cache=tmp_path / "cache")
+    made = convert([good])
     assert (made["images"][0].transpose(1, 2, 0) == image).all()
     assert isinstance(made["images"], np.memmap)
 

@@ -72,7 +72,9 @@ class DatasetInfo:
                 if member.name == name:
                     return source, member
         known = ", ".join(member.name for source in self.sources for member in source.members)
-        raise KeyError(f"data set {self.name} has no source file {name!r}; it has {known or 'none'}")
+        raise KeyError(
+            f"data set {self.name} has no source file {name!r}; it has {known or 'none'}"
+        )
 
     def fingerprint(self, root: Path | None = None) -> str:
         """sha256 (hex) of all that decides the data: hashes of sources, conversion and split code,
@@ -86,7 +88,9 @@ class DatasetInfo:
             "name": self.name,
             "loader": self.loader,
             "classes": self.classes,
-            "members": sorted((m.path, m.sha256) for source in self.sources for m in source.members),
+            "members": sorted(
+                (m.path, m.sha256) for source in self.sources for m in source.members
+            ),
             "published": sorted(self.published.md5) if self.published else [],
             "rules": self.rules,
             "listing": self._listing(root),

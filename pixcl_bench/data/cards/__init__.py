@@ -1,7 +1,7 @@
 """The cards of the built-in data sets: the facts of each, in TOML files beside this module.
 
-A card `NAME.toml` holds one set of that name, or several that share facts: what stands at the top is
-true of all of them, a table `[sets.OTHER]` adds to it or replaces it. Its keys are those of
+A card `NAME.toml` holds one set of that name, or several that share facts: what stands at the top
+is true of all of them, a table `[sets.OTHER]` adds to it or replaces it. Its keys are those of
 `DatasetInfo`, with these forms:
 
 - `sources` names files of `sources.toml`, where version, path, sha256 and size are: by package, the
@@ -128,7 +128,8 @@ class Cards(Mapping[str, DatasetInfo]):
         sets = shared.pop("sets", None) or {card: {}}
         listed = [name for name, file in self.files.items() if file == card]
         if sorted(sets) != sorted(listed):
-            raise CardError(f"{path}: holds {', '.join(sets)}, but index.toml says {', '.join(listed)}")
+            there, said = ", ".join(sets), ", ".join(listed)
+            raise CardError(f"{path}: holds {there}, but index.toml says {said}")
         found = {}
         for name, own in sets.items():
             where = f"{path}, set {name}" if len(sets) > 1 else str(path)
@@ -137,7 +138,8 @@ class Cards(Mapping[str, DatasetInfo]):
 
     def _set(self, name: str, table: Table, where: str) -> DatasetInfo:
         own = {"name": name, "function": name.replace("-", "_")} | table.pop("fill", {})
-        card = _checked(_Card, _filled(table, own, self._shared["texts"], where), where, {1: _Published})
+        filled = _filled(table, own, self._shared["texts"], where)
+        card = _checked(_Card, filled, where, {1: _Published})
         _check_whole(card, where)
         published = card.published
         return DatasetInfo(
@@ -156,8 +158,10 @@ class Cards(Mapping[str, DatasetInfo]):
     @cached_property
     def _sources(self) -> dict[str, _Source]:
         path = self.folder / "sources.toml"
-        read = _read(path).items()
-        return {name: _checked(_Source, t, f"{path}, package {name}", {2: _Member}) for name, t in read}
+        return {
+            package: _checked(_Source, table, f"{path}, package {package}", {2: _Member})
+            for package, table in _read(path).items()
+        }
 
     def _source(self, package: str, names: Sequence[str], where: str) -> Source:
         source = _named(self._sources, package, f"{where}: sources", "package of sources.toml")
@@ -192,8 +196,8 @@ def _read(path: Path) -> Table:
 
 def _merged(shared: Table, own: Table) -> Table:
     """`own` over `shared`; tables in both are joined."""
-    both = {key: shared[key] | own[key] for key in shared.keys() & own.keys() if isinstance(own[key], dict)}
-    return shared | own | both
+    tables = [key for key in own if key in shared and isinstance(own[key], dict)]
+    return shared | own | {key: shared[key] | own[key] for key in tables}
 
 
 def _filled(table: Table, own: Mapping[str, str], texts: Mapping[str, str], where: str) -> Table:
@@ -202,19 +206,21 @@ def _filled(table: Table, own: Mapping[str, str], texts: Mapping[str, str], wher
 
     def fill(value: Any, key: str) -> Any:
         if isinstance(value, dict):
-            return {name: fill(inner, f"{key}.{name}" if key else name) for name, inner in value.items()}
+            return {name: fill(inner, f"{key}.{name}".strip(".")) for name, inner in value.items()}
         if isinstance(value, list):
             return [fill(inner, key) for inner in value]
         if not isinstance(value, str):
             return value
         found = {a or b for a, b in _WORD.findall(value)}
         used.update(found)
-        filled = {word: _named(words, word, f"{where}: {key}", "word to fill in") for word in found}
-        return _WORD.sub(lambda match: filled[match[1] or match[2]], value)
+        said = {word: _named(words, word, f"{where}: {key}", "word to fill in") for word in found}
+        return _WORD.sub(lambda match: said[match[1] or match[2]], value)
 
     done: Table = fill(table, "")
     if idle := [word for word in own if word not in used]:
-        raise CardError(f"{where}: fill.{idle[0]} is {own[idle[0]]!r}, but no string says ${idle[0]}")
+        raise CardError(
+            f"{where}: fill.{idle[0]} is {own[idle[0]]!r}, but no string says ${idle[0]}"
+        )
     return done
 
 
@@ -234,12 +240,14 @@ def _checked(model: type[Any], table: Table, where: str, inner: Mapping[int, typ
     try:
         return model.model_validate(table)
     except ValidationError as error:
-        first = error.errors()[0]
+        faults = error.errors()  # a misspelt key explains the one that is missing
+        first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
     *above, last = first["loc"]
     key = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
         keys = [*inner.get(len(above), model).model_fields, *(() if above else _BESIDE)]
-        raise CardError(f"{where}: key {key!r} is unknown (it is {first['input']!r}){_nearest(str(last), keys)}")
+        found, near = first["input"], _nearest(str(last), keys)
+        raise CardError(f"{where}: key {key!r} is unknown (it is {found!r}){near}")
     if first["type"] == "missing":
         raise CardError(f"{where}: key {key!r} is missing")
     raise CardError(f"{where}: {key} is {first['input']!r}: {first['msg']}")
@@ -253,7 +261,7 @@ def _check_whole(card: _Card, where: str) -> None:
         if bool(getattr(card, key)) != (card.kind == kind):
             raise CardError(f"{where}: kind is {card.kind!r}, and only {kind!r} sets have {key!r}")
     if card.published is not None and not (card.published.paths or card.published.md5):
-        raise CardError(f"{where}: published.paths is missing: what must be there, below the data root?")
+        raise CardError(f"{where}: published.paths is missing: what must lie below the data root?")
 
 
 def _published(table: _Published) -> Published:
