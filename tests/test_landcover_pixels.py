@@ -6,7 +6,7 @@ import torch
 
 from pixcl_bench.data.catalogue import get_info, load
 from pixcl_bench.data.landcover import WATER
-from pixcl_bench.data.landcover_pixels import PALETTE, cut_patches, land_in_patches, landcover
+from pixcl_bench.data.landcover_pixels import cut_patches, land_in_patches, landcover
 from pixcl_bench.data.pixels import (
     IGNORE,
     PixelSet,
@@ -14,6 +14,7 @@ from pixcl_bench.data.pixels import (
     decode_colours,
     encode_colours,
     labelled_subset,
+    palette_of,
 )
 
 
@@ -87,7 +88,8 @@ def test_what_the_set_says_of_itself(data: PixelSet) -> None:
 
 
 def test_the_colours_say_the_class(data: PixelSet) -> None:
-    codes = {colour: k for k, colour in enumerate(PALETTE)} | {(0, 0, 0): IGNORE}
+    palette = palette_of(get_info("landcover"))
+    codes = {colour: k for k, colour in enumerate(palette)} | {(0, 0, 0): IGNORE}
     assert len(codes) == 12
     mask = data.masks[data.splits["test"][0]].numpy()
-    np.testing.assert_array_equal(decode_colours(encode_colours(mask, PALETTE), codes, where="x"), mask)
+    np.testing.assert_array_equal(decode_colours(encode_colours(mask, palette), codes, where="x"), mask)
