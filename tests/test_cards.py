@@ -302,6 +302,27 @@ def test_index_and_cards_must_agree(folder: Path) -> None:
         Cards(folder)["unknown"]
 
 
+def test_what_is_no_table_is_named(folder: Path) -> None:
+    spoil(folder, "digits", "title", "fill = 3\ntitle")
+    with pytest.raises(CardError, match=r"digits\.toml: fill is 3: "):
+        Cards(folder)["digits"]
+    spoil(folder, "digits", "fill = 3", "fill = { x = 3 }")
+    with pytest.raises(CardError, match=r"digits\.toml: fill\.x is 3: "):
+        Cards(folder)["digits"]
+    spoil(folder, "digits", "fill = { x = 3 }", "sets = 3")
+    with pytest.raises(CardError, match=r"digits\.toml: sets is 3: "):
+        Cards(folder)["digits"]
+    spoil(folder, "brain", "[sets.brain]\n", "[sets.brain]\nsources = 'x'\n")
+    with pytest.raises(CardError, match=r"set brain: sources is 'x': "):
+        Cards(folder)["brain"]
+    spoil(folder, "shared", "[texts]", "[text]")
+    with pytest.raises(CardError, match=r"shared\.toml: key 'text' is unknown .* mean 'texts'"):
+        Cards(folder)["cifar10"]
+    (folder / "index.toml").write_text("order = [1]\n")
+    with pytest.raises(CardError, match=r"index\.toml: order\.0 is 1: "):
+        len(Cards(folder))
+
+
 def test_shared_facts_are_replaced_by_those_of_a_set(folder: Path) -> None:
     one, other = (Cards(folder)[name] for name in ("brain", "brain-slices"))
     assert one.citation == other.citation

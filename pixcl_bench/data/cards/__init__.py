@@ -35,7 +35,6 @@ else:
 
 Text = Annotated[str, Field(min_length=1)]
 _WORD = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
-_BESIDE = ("fill", "sets")
 Table = dict[str, Any]
 
 
@@ -85,6 +84,22 @@ class _Card(_Strict):
     rules: dict[str, Any] = {}
 
 
+class _Beside(_Strict):
+    """What a card holds beside the facts."""
+
+    fill: dict[str, str] = {}
+    sets: dict[str, dict[str, Any]] = {}
+
+
+class _Shared(_Strict):
+    texts: dict[str, str]
+    code: dict[str, list[Text]]
+
+
+class _Index(_Strict):
+    order: list[Text]
+
+
 class Cards(Mapping[str, DatasetInfo]):
     """The data sets of the cards in a folder by name, in the order of its `index.toml`.
 
@@ -99,7 +114,7 @@ class Cards(Mapping[str, DatasetInfo]):
     def files(self) -> dict[str, str]:
         """The card of each set."""
         path = self.folder / "index.toml"
-        order = _read(path).get("order", [])
+        order = _checked(_Index, _read(path), str(path), {}).order
         files = {entry.rpartition("/")[2]: entry.partition("/")[0] for entry in order}
         if len(files) != len(order):
             names = [entry.rpartition("/")[2] for entry in order]
@@ -125,7 +140,8 @@ class Cards(Mapping[str, DatasetInfo]):
         """All sets of a card."""
         path = self.folder / f"{card}.toml"
         shared = _read(path)
-        sets = shared.pop("sets", None) or {card: {}}
+        beside = _checked(_Beside, {"sets": shared.pop("sets", {})}, str(path), {})
+        sets = beside.sets or {card: {}}
         listed = [name for name, file in self.files.items() if file == card]
         if sorted(sets) != sorted(listed):
             there, said = ", ".join(sets), ", ".join(listed)
@@ -137,14 +153,15 @@ class Cards(Mapping[str, DatasetInfo]):
         return found
 
     def _set(self, name: str, table: Table, where: str) -> DatasetInfo:
-        own = {"name": name, "function": name.replace("-", "_")} | table.pop("fill", {})
-        filled = _filled(table, own, self._shared["texts"], where)
+        beside = _checked(_Beside, {"fill": table.pop("fill", {})}, where, {})
+        own = {"name": name, "function": name.replace("-", "_")} | beside.fill
+        filled = _filled(table, own, self._shared.texts, where)
         card = _checked(_Card, filled, where, {1: _Published})
         _check_whole(card, where)
         published = card.published
         return DatasetInfo(
             name=name,
-            sources=tuple(self._source(*named, where) for named in card.sources.items()),
+            sources=tuple(self._source(p, names, where) for p, names in card.sources.items()),
             published=None if published is None else _published(published),
             code=tuple(dict.fromkeys(self._modules(card.code, where))),
             classes=tuple(card.classes),
@@ -152,8 +169,10 @@ class Cards(Mapping[str, DatasetInfo]):
         )
 
     @cached_property
-    def _shared(self) -> Table:
-        return _read(self.folder / "shared.toml")
+    def _shared(self) -> _Shared:
+        path = self.folder / "shared.toml"
+        shared: _Shared = _checked(_Shared, _read(path), str(path), {})
+        return shared
 
     @cached_property
     def _sources(self) -> dict[str, _Source]:
@@ -177,7 +196,7 @@ class Cards(Mapping[str, DatasetInfo]):
             if "." in name:
                 yield name
             else:
-                group = _named(self._shared["code"], name, f"{where}: code", "group of shared.toml")
+                group = _named(self._shared.code, name, f"{where}: code", "group of shared.toml")
                 yield from self._modules(group, where)
 
 
@@ -196,7 +215,9 @@ def _read(path: Path) -> Table:
 
 def _merged(shared: Table, own: Table) -> Table:
     """`own` over `shared`; tables in both are joined."""
-    tables = [key for key in own if key in shared and isinstance(own[key], dict)]
+    tables = [
+        key for key in own if isinstance(own[key], dict) and isinstance(shared.get(key), dict)
+    ]
     return shared | own | {key: shared[key] | own[key] for key in tables}
 
 
@@ -245,7 +266,10 @@ def _checked(model: type[Any], table: Table, where: str, inner: Mapping[int, typ
     *above, last = first["loc"]
     key = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
-        keys = [*inner.get(len(above), model).model_fields, *(() if above else _BESIDE)]
+        keys = [
+            *inner.get(len(above), model).model_fields,
+            *(_Beside.model_fields if model is _Card and not above else ()),
+        ]
         found, near = first["input"], _nearest(str(last), keys)
         raise CardError(f"{where}: key {key!r} is unknown (it is {found!r}){near}")
     if first["type"] == "missing":
