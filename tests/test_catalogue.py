@@ -158,7 +158,7 @@ def test_the_meaning_of_a_loader_imports_nothing(package: Path) -> None:
     assert "toy_package" not in sys.modules
     with pytest.raises(ModuleNotFoundError, match=r"toy_package\.absent"):
         data_meaning("toy_package.absent:load")
-    with pytest.raises(ModuleNotFoundError, match="no source of module 'not_installed_here.x'"):
+    with pytest.raises(ModuleNotFoundError, match=r"no source of module 'not_installed_here\.x'"):
         data_meaning("not_installed_here.x:load")
 
 

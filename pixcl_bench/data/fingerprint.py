@@ -10,7 +10,8 @@ from pixcl_bench.meaning.source import find_module
 
 BOUNDARY = Boundary(
     modules=tuple(
-        f"{HOME}.data.{name}" for name in ("catalogue", "fetch", "info", "fingerprint", "cards")
+        f"{HOME}.data.{name}"
+        for name in ("catalogue", "fetch", "info", "fingerprint", "listing", "cards")
     )
 )
 """Machinery that finds files and does not decide what the arrays hold."""
