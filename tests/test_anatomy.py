@@ -11,7 +11,7 @@ import torch
 
 from pixcl_bench.data import anatomy
 from pixcl_bench.data.anatomy import Slabs
-from pixcl_bench.data.anatomy_entries import ANATOMY, BRAIN, TORSO
+from pixcl_bench.data.catalogue import get_info
 from pixcl_bench.data.fetch import pip_command
 from pixcl_bench.data.volumes import VolumeSet
 
@@ -55,18 +55,20 @@ def test_nrrd_and_nifti_of_one_volume_agree(tmp_path: Path) -> None:
         "space origin": to_lps[:3, 3],
     }
     nrrd.write(str(tmp_path / "a.nrrd"), np.ascontiguousarray(voxels), header)
-    (one, at), (other, there) = (
-        anatomy.read_nifti(tmp_path / "a.nii.gz"),
-        anatomy.read_nrrd(tmp_path / "a.nrrd"),
-    )
+    (one, at), (other, there) = (anatomy.read_ras(tmp_path / name) for name in ("a.nii.gz", "a.nrrd"))
     np.testing.assert_array_equal(one, other)
     np.testing.assert_allclose(at, there)
 
 
 def test_an_nrrd_in_another_space_is_named(tmp_path: Path) -> None:
-    nrrd.write(str(tmp_path / "b.nrrd"), np.zeros((2, 2, 2), np.uint8), {"space": "right-anterior-superior"})
-    with pytest.raises(ValueError, match=r"b\.nrrd: space 'right-anterior-superior'"):
-        anatomy.read_nrrd(tmp_path / "b.nrrd")
+    header = {"space": "right-anterior-superior", "space directions": np.eye(3), "space origin": [0, 0, 0]}
+    nrrd.write(str(tmp_path / "b.nrrd"), np.zeros((2, 2, 2), np.uint8), header)
+    with pytest.raises(ValueError, match=r"b\.nrrd: does not say how it lies in the patient"):
+        anatomy.read_ras(tmp_path / "b.nrrd")
+    del header["space origin"]
+    nrrd.write(str(tmp_path / "c.nrrd"), np.zeros((2, 2, 2)), header | {"space": "left-posterior-superior"})
+    with pytest.raises(ValueError, match=r"c\.nrrd: does not say how it lies in the patient"):
+        anatomy.read_ras(tmp_path / "c.nrrd")
 
 
 def test_views_hang_as_radiologists_do() -> None:
@@ -113,8 +115,8 @@ def test_every_region_is_listed_once() -> None:
             c for ranges in (*groups.values(), rest) for low, high in ranges for c in range(low, high + 1)
         ]
         assert len(codes) == len(set(codes))
-    assert tuple(anatomy.REGIONS) == BRAIN.classes[1:]
-    assert tuple(anatomy.ORGANS) == TORSO.classes[1:]
+    assert tuple(anatomy.REGIONS) == get_info("brain").classes[1:]
+    assert tuple(anatomy.ORGANS) == get_info("torso").classes[1:]
 
 
 @pytest.mark.parametrize("at", [(0, 0), (3, 11), (17, 2), (20, 20)])
@@ -165,14 +167,14 @@ def test_few_slices_are_spread() -> None:
 
 
 def test_entries_are_complete_and_the_leaking_file_is_not_used() -> None:
-    for info in ANATOMY:
+    for info in map(get_info, ("brain", "torso")):
         assert info.licence
         assert info.citation
         assert info.classes[0] == "background"
         assert len(info.fingerprint()) == 64
         members = [member for source in info.sources for member in source.members]
         assert all(len(member.sha256) == 64 and "ct_sm" not in member.path for member in members)
-    assert "--no-binary" in pip_command(TORSO.source("TotalSegmentator"), Path("x"))
+    assert "--no-binary" in pip_command(get_info("torso").source("TotalSegmentator"), Path("x"))
 
 
 @pytest.mark.parametrize("name", ["brain", "torso"])

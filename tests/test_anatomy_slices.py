@@ -6,17 +6,16 @@ import pytest
 import torch
 
 from pixcl_bench.data.anatomy_slices import (
-    BRAIN_PALETTE,
-    TORSO_PALETTE,
     brain_slices,
     resize_slices,
     slices_of,
     torso_slices,
 )
 from pixcl_bench.data.catalogue import get_info, load
-from pixcl_bench.data.pixel_entries import TORSO_SLICES
-from pixcl_bench.data.pixels import PixelError, PixelSet, class_pixels, labelled_subset
+from pixcl_bench.data.pixels import PixelError, PixelSet, class_pixels, labelled_subset, palette_of
 from pixcl_bench.data.volumes import VolumeSet
+
+TORSO_SLICES = get_info("torso-slices")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +49,8 @@ def test_what_the_sets_say_of_themselves(slices: dict[str, PixelSet]) -> None:
         assert data.class_names == get_info(name).classes
         assert (class_pixels(data, "train") > 0).all()
         assert len(labelled_subset(data, 0.1, seed=0)) == sizes[name][1] // 10
-    assert len(set(BRAIN_PALETTE)) == len(set(TORSO_PALETTE)) == 14
+    for name in ("brain-slices", "torso-slices"):
+        assert len(set(palette_of(get_info(name)))) == 14
 
 
 def test_the_catalogue_passes_the_size_on(slices: dict[str, PixelSet]) -> None:
@@ -72,7 +72,7 @@ def test_larger_slices_are_smooth_and_their_masks_are_not(torso: VolumeSet) -> N
         image[:, 1:-1, 1:-1].mean(),
         atol=1e-3,
     )
-    grown = slices_of(TORSO_SLICES, torso, palette=TORSO_PALETTE, image_size=160)
+    grown = slices_of(TORSO_SLICES, torso, palette=palette_of(TORSO_SLICES), image_size=160)
     assert grown.size == (160, 160)
 
 
@@ -87,8 +87,8 @@ def test_slices_of_several_sizes_need_a_size(torso: VolumeSet) -> None:
         PixelError,
         match=r"torso-slices: slices of several sizes, \(100, 128\) and \(128, 128\): give an image_size",
     ):
-        slices_of(TORSO_SLICES, mixed, palette=TORSO_PALETTE)
-    assert slices_of(TORSO_SLICES, mixed, palette=TORSO_PALETTE, image_size=64).size == (64, 64)
+        slices_of(TORSO_SLICES, mixed, palette=palette_of(TORSO_SLICES))
+    assert slices_of(TORSO_SLICES, mixed, palette=palette_of(TORSO_SLICES), image_size=64).size == (64, 64)
 
 
 @pytest.mark.parametrize("size", [0, -4])

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from pixcl_bench.data import catalogue as module
+from pixcl_bench.data.cards import BUILT_IN
 from pixcl_bench.data.catalogue import CatalogueError, DatasetInfo, catalogue, get_info, load, missing
-from pixcl_bench.data.entries import BUILT_IN
-from pixcl_bench.data.fingerprint import canonical_ast, code_digest, listing_digest, module_path
+from pixcl_bench.data.fingerprint import data_meaning
+from pixcl_bench.meaning.source import find_module
 
 NAMES = (
     "landcover-tiles", "digits", "cifar10", "cifar100", "stl10", "imagefolder",
@@ -45,14 +46,14 @@ def announce(monkeypatch: pytest.MonkeyPatch, *points: tuple[str, str]) -> None:
 
 
 def test_the_built_in_entries_are_complete() -> None:
-    assert tuple(info.name for info in BUILT_IN) == NAMES
-    for info in BUILT_IN:
+    assert tuple(info.name for info in BUILT_IN.values()) == NAMES == tuple(BUILT_IN)
+    for info in BUILT_IN.values():
         assert info.kind in ("embedded", "synthetic", "canonical")
         assert all((info.title, info.licence, info.citation, info.size, info.split_rule))
         assert bool(info.sources) == (info.kind == "embedded")
         assert (info.published is None) == (info.kind != "canonical")
         assert len(set(info.classes)) == len(info.classes)
-        assert module_path(info.loader.partition(":")[0]).is_file()
+        assert find_module(info.loader.partition(":")[0])
     assert [len(get_info(name).classes) for name in NAMES] == [
         11,
         10,
@@ -129,9 +130,9 @@ def test_missing_says_what_where_from_and_the_tree(tmp_path: Path, monkeypatch: 
 
 
 def test_fingerprints_differ_and_stay() -> None:
-    prints = {info.name: info.fingerprint() for info in BUILT_IN}
+    prints = {info.name: info.fingerprint() for info in BUILT_IN.values()}
     assert len(set(prints.values())) == len(BUILT_IN)
-    assert prints == {info.name: info.fingerprint() for info in BUILT_IN}
+    assert prints == {info.name: info.fingerprint() for info in BUILT_IN.values()}
     assert all(len(value) == 64 for value in prints.values())
 
 
@@ -152,36 +153,13 @@ def test_a_fingerprint_covers_members_classes_and_code(package: Path) -> None:
     assert info.fingerprint() != before
 
 
-def test_the_code_digest_imports_nothing(package: Path) -> None:
-    assert len(code_digest("toy_package.loader")) == 64
+def test_the_meaning_of_a_loader_imports_nothing(package: Path) -> None:
+    assert len(data_meaning("toy_package.loader:load").hash) == 20
     assert "toy_package" not in sys.modules
     with pytest.raises(ModuleNotFoundError, match=r"toy_package\.absent"):
-        code_digest("toy_package.absent")
-    with pytest.raises(ModuleNotFoundError, match="no package 'not_installed_here'"):
-        code_digest("not_installed_here.x")
-
-
-def test_the_canonical_ast_keeps_what_matters() -> None:
-    import ast
-
-    def shown(text: str) -> Any:
-        return canonical_ast(ast.parse(text))
-
-    assert shown("def f(): 'doc'") == shown("def f():\n  'other'")
-    assert shown("x = 1") != shown("x = 1.0")
-    assert shown("x = 'a'") != shown("x = b'a'")
-    assert shown("x = 1\n'text'") != shown("x = 1")  # only a docstring is dropped
-
-
-def test_a_listing_sees_names_and_sizes(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "1.jpg").write_bytes(b"12")
-    first = listing_digest(tmp_path)
-    assert listing_digest(tmp_path) == first
-    (tmp_path / "a" / "1.jpg").write_bytes(b"123")
-    second = listing_digest(tmp_path)
-    (tmp_path / "a" / "1.jpg").rename(tmp_path / "a" / "2.jpg")
-    assert len({first, second, listing_digest(tmp_path)}) == 3
+        data_meaning("toy_package.absent:load")
+    with pytest.raises(ModuleNotFoundError, match=r"no source of module 'not_installed_here\.x'"):
+        data_meaning("not_installed_here.x:load")
 
 
 def foreign(monkeypatch: pytest.MonkeyPatch, **attributes: Any) -> None:

@@ -8,10 +8,9 @@ import torch
 from scipy import ndimage
 
 from pixcl_bench.data import correspondences as c
-from pixcl_bench.data.catalogue import load
+from pixcl_bench.data.catalogue import get_info, load
 from pixcl_bench.data.fetch import Member
 from pixcl_bench.data.fingerprint import file_digest
-from pixcl_bench.data.landmark_entries import STEREO, STEREO_LEFT
 from pixcl_bench.data.landmarks import LandmarkSet
 from pixcl_bench.data.phantom import Draws
 
@@ -42,16 +41,17 @@ def test_installed_files_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_what_is_not_installed_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def fetch(source: object, path: str, cache: Path | None) -> Path:
-        asked.append(path)
-        raise LookupError(path)
+    def fetch(info: object, name: str, cache: Path | None) -> Path:
+        asked.append(name)
+        raise LookupError(name)
 
     monkeypatch.setattr(c, "installed", lambda member: None)
-    monkeypatch.setattr(c, "fetch_member", fetch)
+    monkeypatch.setattr(c, "fetch_file", fetch)
     with pytest.raises(LookupError):
         c.read_stereo(tmp_path)
-    assert asked == [STEREO_LEFT]
-    assert STEREO.source("scikit-image").member(STEREO_LEFT).size > 0
+    assert asked == ["left"]
+    source, left = get_info("stereo").member("left")
+    assert (source.package, Path(left.path).name) == ("scikit-image", "motorcycle_left.png")
 
 
 def test_hidden_pixels_of_a_drawn_scene() -> None:

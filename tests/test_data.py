@@ -335,7 +335,7 @@ def test_cifar10_in_miniature(tmp_path: Path) -> None:
     )  # the sixth file, planes R, G, B
     assert torch.equal(all_images(data, "test"), torch.from_numpy(stored).view(20, 3, 32, 32))
     assert data.kind == "canonical"
-    assert data.fingerprint == get_info("cifar10").fingerprint()
+    assert data.fingerprint == get_info("cifar10").fingerprint(tmp_path)
 
 
 def test_cifar100_in_miniature(tmp_path: Path) -> None:

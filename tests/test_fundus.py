@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pixcl_bench.data import fundus as module
-from pixcl_bench.data.drawn_pixel_entries import FUNDUS, SURFACES
+from pixcl_bench.data.catalogue import get_info
 from pixcl_bench.data.phantom import Draws
 from pixcl_bench.data.pixels import PixelError, PixelSet
 from pixcl_bench.data.vessel_trees import (
@@ -224,7 +224,7 @@ def test_the_set_is_split_by_person_and_drawn_once(small: PixelSet, tmp_path: Pa
     assert sum(map(len, people)) == COUNT // 2 == len(set.union(*people))
     assert torch.equal(small.images, again.images)
     assert small.splits["test"].tolist() != again.splits["test"].tolist()
-    assert (small.background, small.class_names, small.size) == (0, FUNDUS.classes, (128, 128))
+    assert (small.background, small.class_names, small.size) == (0, get_info("fundus").classes, (128, 128))
     assert {key: tuple(maps.shape) for key, maps in small.extra.items()} == {
         "field": (40, 128, 128),
         "vessel": (40, 128, 128),
@@ -236,11 +236,11 @@ def test_the_set_is_split_by_person_and_drawn_once(small: PixelSet, tmp_path: Pa
 
 
 def test_the_entry_says_that_no_number_compares() -> None:
-    assert FUNDUS in SURFACES
-    assert FUNDUS.kind == "synthetic"
-    assert "Surrogate data" in FUNDUS.notes
-    assert len(FUNDUS.fingerprint()) == 64
-    assert set(FUNDUS.code) >= {"pixcl_bench.data.fundus", "pixcl_bench.data.vessel_trees"}
+    info = get_info("fundus")
+    assert info.kind == "synthetic"
+    assert "Surrogate data" in info.notes
+    assert len(info.fingerprint()) == 64
+    assert set(info.code) >= {"pixcl_bench.data.fundus", "pixcl_bench.data.vessel_trees"}
 
 
 # ---- masks of another look

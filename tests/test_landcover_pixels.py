@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from pixcl_bench.data.catalogue import load
+from pixcl_bench.data.catalogue import get_info, load
 from pixcl_bench.data.landcover import WATER
-from pixcl_bench.data.landcover_pixels import PALETTE, cut_patches, land_in_patches, landcover
-from pixcl_bench.data.pixel_entries import LANDCOVER
+from pixcl_bench.data.landcover_pixels import cut_patches, land_in_patches, landcover
 from pixcl_bench.data.pixels import (
     IGNORE,
     PixelSet,
@@ -15,6 +14,7 @@ from pixcl_bench.data.pixels import (
     decode_colours,
     encode_colours,
     labelled_subset,
+    palette_of,
 )
 
 
@@ -78,7 +78,8 @@ def test_every_class_is_on_every_side(seed: int) -> None:
 def test_what_the_set_says_of_itself(data: PixelSet) -> None:
     assert data.images.shape == (5387, 3, 64, 64)
     assert (data.masks != IGNORE).float().mean((1, 2)).min() >= 0.5
-    assert (data.fingerprint, data.background, data.num_classes) == (LANDCOVER.fingerprint(), None, 11)
+    assert data.fingerprint == get_info("landcover").fingerprint()
+    assert (data.background, data.num_classes) == (None, 11)
     assert class_pixels(data, "train").sum() == (data.masks[data.splits["train"]] != IGNORE).sum()
     other = load("landcover", split_seed=1)
     assert isinstance(other, PixelSet)
@@ -87,7 +88,8 @@ def test_what_the_set_says_of_itself(data: PixelSet) -> None:
 
 
 def test_the_colours_say_the_class(data: PixelSet) -> None:
-    codes = {colour: k for k, colour in enumerate(PALETTE)} | {(0, 0, 0): IGNORE}
+    palette = palette_of(get_info("landcover"))
+    codes = {colour: k for k, colour in enumerate(palette)} | {(0, 0, 0): IGNORE}
     assert len(codes) == 12
     mask = data.masks[data.splits["test"][0]].numpy()
-    np.testing.assert_array_equal(decode_colours(encode_colours(mask, PALETTE), codes, where="x"), mask)
+    np.testing.assert_array_equal(decode_colours(encode_colours(mask, palette), codes, where="x"), mask)

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from pixcl_bench.data.catalogue import get_info
 from pixcl_bench.data.info import DatasetInfo
-from pixcl_bench.data.landmark_entries import CORRESPONDENCES, LANDMARKS, PROJECTIONS
 from pixcl_bench.data.landmarks import LandmarkError, LandmarkSet, make_landmark_set, rescale_points
 
 INFO = DatasetInfo(
@@ -133,14 +133,12 @@ def test_points_follow_a_resized_image() -> None:
 
 
 def test_entries_are_complete() -> None:
-    names = [info.name for info in LANDMARKS]
-    assert names[:5] == ["drr", "drr-lateral", "drr-hard", "brain-landmarks", "stereo"]
-    assert len(set(names)) == len(names)
-    for info in (*PROJECTIONS, *CORRESPONDENCES):
+    names = ("drr", "drr-lateral", "drr-hard", "brain-landmarks", "stereo")
+    for info in map(get_info, names):
         assert info.kind == "embedded"
         assert all((info.licence, info.citation, info.split_rule, info.notes, info.sources))
         assert info.loader.partition(":")[0] in info.code
         assert len(info.fingerprint()) == 64
         for source in info.sources:
             assert all(len(m.sha256) == 64 and not Path(m.path).is_absolute() for m in source.members)
-    assert len({info.fingerprint() for info in PROJECTIONS}) == 3
+    assert len({get_info(name).fingerprint() for name in names[:3]}) == 3

@@ -32,6 +32,7 @@ from pixcl_bench.data.fundus_files import (
     files_of,
     frame,
     fundus_pairs,
+    list_rules,
     object_mask,
     read_fundus,
     read_label,
@@ -44,17 +45,18 @@ from pixcl_bench.data.ld_lists import (
     convert_pairs,
     held_out,
     ld_list,
+    list_names,
     list_pairs,
     person_of,
     read_pairs,
     unlabelled_files,
     write_pairs,
 )
-from pixcl_bench.data.list_entries import LIST_RULES, LISTS
 from pixcl_bench.data.pixels import IGNORE, PixelError
 
 SIZE = (40, 48)
 FILM = 32
+LIST_RULES = {name: list_rules(name) for name in list_names()}
 MINI = {name: replace(rules, counts=(5, 3), film=FILM) for name, rules in LIST_RULES.items()}
 MINI["siim-pneumothorax"] = replace(MINI["siim-pneumothorax"], counts=(4, 4))
 IDRID = {
@@ -208,9 +210,10 @@ def test_a_set_in_its_published_tree(name: str, tmp_path: Path) -> None:
 
 def test_the_catalogue_takes_the_loaders(tmp_path: Path) -> None:
     module = importlib.import_module("pixcl_bench.data.ld_lists")
-    assert [info.name for info in LISTS] == list(LIST_RULES)
-    assert len(LISTS) == 15
-    for info in LISTS:
+    assert len(LIST_RULES) == 15
+    for info in map(get_info, LIST_RULES):
+        train, test = LIST_RULES[info.name].counts
+        assert info.size.startswith(f"{train:,} + {test:,} ")
         names = inspect.signature(getattr(module, info.loader.partition(":")[2])).parameters
         assert {"root", "cache", "split_seed", "image_size", "workers", "pretraining"} <= set(names)
         assert len(info.classes) == 2

@@ -16,9 +16,15 @@ from pixcl_bench.data import decathlon, medical
 from pixcl_bench.data.catalogue import CatalogueError, get_info, load, missing
 from pixcl_bench.data.decathlon import msd_heart, msd_pancreas
 from pixcl_bench.data.medical import acdc, acdc_split, la2018, pancreas_ct
-from pixcl_bench.data.medical_entries import ACDC_PREFIXES, MEDICAL
 from pixcl_bench.data.medical_files import CaseList, read_h5, read_nifti, read_nrrd
-from pixcl_bench.data.medical_h5 import LA_FOLDER, carve, check_prefixes, prefix_patients, write_processed
+from pixcl_bench.data.medical_h5 import (
+    ACDC_PREFIXES,
+    LA_FOLDER,
+    carve,
+    check_prefixes,
+    prefix_patients,
+    write_processed,
+)
 from pixcl_bench.data.splits import SplitError, part_sizes
 from pixcl_bench.data.volumes import VolumeError, VolumeSet
 
@@ -679,9 +685,11 @@ def test_a_damaged_nifti_tree_says_what_is_wrong(tmp_path: Path) -> None:
         acdc(root=tmp_path)
 
 
-@pytest.mark.parametrize("info", MEDICAL, ids=lambda info: info.name)
-def test_what_is_not_there_is_explained(tmp_path: Path, info: Any) -> None:
+@pytest.mark.parametrize("name", ["acdc", "la2018", "pancreas-ct", "msd-heart", "msd-pancreas"])
+def test_what_is_not_there_is_explained(tmp_path: Path, name: str) -> None:
+    info = get_info(name)
     published = info.published
+    assert published is not None
     for found in (missing(info.name, tmp_path), missing(info.name, tmp_path / "absent")):
         assert found is not None
         assert all(
@@ -690,7 +698,6 @@ def test_what_is_not_there_is_explained(tmp_path: Path, info: Any) -> None:
         )
     with pytest.raises(CatalogueError, match="is not there"):
         load(info.name, tmp_path)
-    assert get_info(info.name) is info
     assert info.licence
     assert info.citation
 

@@ -10,7 +10,6 @@ from PIL import Image
 
 from pixcl_bench.data.catalogue import CatalogueError, get_info, missing
 from pixcl_bench.data.landmarks import LandmarkError, LandmarkSet
-from pixcl_bench.data.radiograph_entries import CEPHALOMETRIC, HAND, RADIOGRAPHS
 from pixcl_bench.data.radiographs import (
     CephalogramRules,
     HandRules,
@@ -92,9 +91,10 @@ def load_hands(tmp_path: Path) -> Callable[..., LandmarkSet]:
 
 
 def test_the_catalogue_knows_both() -> None:
-    assert [info.name for info in RADIOGRAPHS] == ["isbi2015", "hand-atlas"]
-    assert (len(CEPHALOMETRIC), len(set(CEPHALOMETRIC)), len(HAND)) == (19, 19, 37)
-    for info in RADIOGRAPHS:
+    infos = [get_info(name) for name in ("isbi2015", "hand-atlas")]
+    assert [len(info.classes) for info in infos] == [19, 37]
+    assert get_info("isbi2015").classes == get_info("cephalogram").classes
+    for info in infos:
         assert get_info(info.name) is info
         assert info.kind == "canonical"
         assert len(info.fingerprint()) == 64
@@ -121,7 +121,7 @@ def test_the_mean_of_both_annotators_on_the_grid(tmp_path: Path, load: Callable[
     assert data.published_points is not None
     assert np.array_equal(data.published_points.numpy(), np.floor(np.floor(native) * 32 / sides))
     assert torch.allclose(data.spacing, torch.tensor([0.1 * 90 / 32, 0.1 * 70 / 32]).expand(10, 2))
-    assert (data.names, data.unit, data.size) == (CEPHALOMETRIC, "mm", (32, 32))
+    assert (data.names, data.unit, data.size) == (get_info("isbi2015").classes, "mm", (32, 32))
 
 
 def test_splits_are_the_published_ones(tmp_path: Path, load: Callable[..., LandmarkSet]) -> None:
@@ -293,7 +293,7 @@ def test_the_first_files_of_the_hands_are_test(
     data = load_hands()
     assert data.splits["test"].tolist() == [0, 1, 2]
     assert sorted(data.splits["train"].tolist() + data.splits["val"].tolist()) == [3, 4, 5, 6, 7]
-    assert (data.templates, len(data.splits["val"]), data.names) == ((5,), 1, HAND)
+    assert (data.templates, len(data.splits["val"]), data.names) == ((5,), 1, get_info("hand-atlas").classes)
 
 
 @pytest.mark.parametrize("head", ["", "id,x0,y0\n", "2999,1,2\n", "2999," + "1," * 73 + "1\n"])

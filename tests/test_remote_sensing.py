@@ -1,6 +1,7 @@
 """Potsdam and LoveDA on miniature trees in their published forms, tiling, lists, the neutral layout."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ from PIL import Image
 from pixcl_bench.data.catalogue import CatalogueError, get_info, missing
 from pixcl_bench.data.neutral import TiledSet, export_neutral, neutral, read_meta, stems_of
 from pixcl_bench.data.pixels import IGNORE, PixelError, encode_colours, labelled_subset, make_pixel_set
-from pixcl_bench.data.remote_entries import POTSDAM_TRAIN, POTSDAM_VAL, REMOTE
 from pixcl_bench.data.remote_sensing import (
     LOVEDA_CODES,
     POTSDAM_CODES,
@@ -113,7 +113,8 @@ def test_numbers_of_the_protocol() -> None:
     for start in starts:
         covered[start : start + 256] = True
     assert covered.all()
-    assert (len(POTSDAM_TRAIN), len(POTSDAM_VAL), set(POTSDAM_TRAIN) & set(POTSDAM_VAL)) == (24, 14, set())
+    rules = PotsdamRules()
+    assert (len(rules.train), len(rules.val), set(rules.train) & set(rules.val)) == (24, 14, set())
     train = [24 * 576, 1156 * 16, 1366 * 16]
     assert train == [13_824, 18_496, 21_856]
     assert [count // 100 for count in train] == [138, 184, 218]
@@ -124,7 +125,7 @@ def test_one_per_cent_of_potsdam(tmp_path: Path) -> None:
     """138 of the published 13,824 tiles, 126 of those left beside the two ortho images held out."""
     sheets = [
         Sheet(tmp_path, tmp_path, part, tile_stems(f"top_potsdam_{name}_RGBIR", 576))
-        for part, names in (("train", POTSDAM_TRAIN), ("val", POTSDAM_VAL))
+        for part, names in (("train", PotsdamRules().train), ("val", PotsdamRules().val))
         for name in names
     ]
     stems = [stem for one in sheets for stem in one.stems]
@@ -304,11 +305,12 @@ def test_a_failed_conversion_leaves_nothing(tmp_path: Path) -> None:
     image, mask = sheet(0, 16, 3)
     good = Sheet(save(tmp_path / "a.png", image), save(tmp_path / "a_.png", mask), "train", ("a",))
     odd = Sheet(good.image, save(tmp_path / "b_.png", mask + 3), "val", ("b",))
-    values = Coding(values={0: 0, 1: 1, 2: 2})
+    values, cache = Coding(values={0: 0, 1: 1, 2: 2}), tmp_path / "cache"
+    convert = partial(convert_sheets, "x", tile=16, size=16, coding=values, fingerprint="x", cache=cache)
     with pytest.raises(PixelError, match=r"b_\.png: value"):
-        convert_sheets("x", [good, odd], tile=16, size=16, coding=values, code=(), cache=tmp_path / "cache")
+        convert([good, odd])
     assert not [path for path in (tmp_path / "cache/converted").iterdir() if path.is_dir()]
-    made = convert_sheets("x", [good], tile=16, size=16, coding=values, code=(), cache=tmp_path / "cache")
+    made = convert([good])
     assert (made["images"][0].transpose(1, 2, 0) == image).all()
     assert isinstance(made["images"], np.memmap)
 
@@ -459,7 +461,7 @@ def test_neutral_says_what_is_wrong(tmp_path: Path, load: Load) -> None:
 
 
 def test_catalogue() -> None:
-    for info in REMOTE:
+    for info in map(get_info, ("potsdam", "loveda-urban", "loveda-rural")):
         assert len(info.fingerprint()) == 64
         problem = missing(info.name, Path(__file__).parent)
         assert problem is not None

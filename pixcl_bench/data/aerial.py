@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 # %% ../../nbs/data/30_aerial.ipynb #40537a46
 from .aerial_canvas import BUILDING, CAR, CLUTTER, IMPERVIOUS, LOW, REACH, SIDE, TREE, Boxes, Canvas, Streets, draw_streets, photograph, stand_boxes, windows
 from .arrays import converted
-from .drawn_pixel_entries import AERIAL
+from .catalogue import get_info
 from .phantom import Array, Draws, smooth_field
 from .pixels import PixelSet, make_pixel_set
 from .volumes import split_patients
@@ -266,7 +266,7 @@ def aerial(*, split_seed: int = 0, image_size: int = 64, cache: Path | None = No
     With tiles of 64: 720 / 252 / 360, and 1220 unlabelled ones, of the train scenes. `cache`: default `cache_dir()`. Raises ValueError where no two tiles fit
     side by side.
     """
-    info = AERIAL
+    info = get_info("aerial")
     if not 8 <= image_size <= SIDE // 2:
         raise ValueError(f"{info.name}: image_size is the side of a tile, 8..{SIDE // 2} pixels, got {image_size}")
     scenes = converted(info.name, info.fingerprint(), _draw_all, cache)

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['Volume', 'Affine', 'Ranges', 'REGIONS', 'ORGANS', 'ORGANS_REST', 'SEGMENTS', 'SEGMENTS_REST', 'WINDOW', 'PATTERN',
-           'BRAIN_SLABS', 'TORSO_SLABS', 'SCORED', 'canonical', 'read_nifti', 'read_nrrd', 'to_view', 'nearest_labels',
-           'merge', 'window', 'square', 'Slabs', 'farthest_first', 'spread_slices', 'cut_slabs', 'read_brain', 'brain',
-           'halve', 'read_torso', 'torso', 'scored_classes', 'keep_classes']
+           'BRAIN_SLABS', 'TORSO_SLABS', 'SCORED', 'canonical', 'read_ras', 'to_view', 'nearest_labels', 'merge',
+           'window', 'square', 'Slabs', 'farthest_first', 'spread_slices', 'cut_slabs', 'read_brain', 'brain', 'halve',
+           'read_torso', 'torso', 'scored_classes', 'keep_classes']
 
 # %% ../../nbs/data/07_anatomy.ipynb #8a373803
 from collections.abc import Mapping, Sequence
@@ -16,16 +16,14 @@ from typing import Any, Literal
 
 # %% ../../nbs/data/07_anatomy.ipynb #1186baf4
 import nibabel
-import nrrd
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 # %% ../../nbs/data/07_anatomy.ipynb #d38d4b3c
-from . import anatomy_entries as entries
 from .arrays import converted
-from .fetch import fetch_member
-from .info import DatasetInfo
+from .catalogue import fetch_file, get_info
+from .medical_files import read_nifti, read_nrrd
 from .volumes import IGNORE, Case, VolumeSet, make_volume_set
 
 # %% ../../nbs/data/07_anatomy.ipynb #fc78cf6d
@@ -45,20 +43,17 @@ def canonical(voxels: Volume, affine: Affine, where: str) -> tuple[Volume, Affin
     return np.asarray(image.dataobj), turned
 
 # %% ../../nbs/data/07_anatomy.ipynb #f3f94ee7
-def read_nifti(path: Path) -> tuple[Volume, Affine]:
-    """Voxels of a NIfTI file in RAS order, and their affine."""
-    image = nibabel.nifti1.load(path)
-    return canonical(np.asarray(image.dataobj), image.affine, path.name)
+def read_ras(path: Path) -> tuple[Volume, Affine]:
+    """Voxels (x, y, z) of a NIfTI or NRRD file in RAS order, and their affine (4, 4) in mm.
 
-
-def read_nrrd(path: Path) -> tuple[Volume, Affine]:
-    """Voxels of an NRRD file (3D, left-posterior-superior) in RAS order, and their affine."""
-    voxels, header = nrrd.read(str(path))
-    if header.get("space") != "left-posterior-superior" or voxels.ndim != 3:
-        raise ValueError(f"{path.name}: space {header.get('space')!r} of shape {voxels.shape}, expected left-posterior-superior in 3D")
-    affine = np.eye(4)
-    affine[:3, :3], affine[:3, 3] = np.asarray(header["space directions"]).T, header["space origin"]
-    return canonical(voxels, np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine, path.name)
+    Raises ValueError naming the file where it is absent, broken, oblique, or does not say how it
+    lies in the patient.
+    """
+    stored = (read_nrrd if path.suffix == ".nrrd" else read_nifti)(path)
+    if stored.affine is None:
+        expected = "expected 'left-posterior-superior' with directions and origin"
+        raise ValueError(f"{path.name}: does not say how it lies in the patient; {expected}")
+    return canonical(stored.voxels.transpose(2, 1, 0), stored.affine, path.name)
 
 # %% ../../nbs/data/07_anatomy.ipynb #d3bf8ab8
 def to_view(voxels: Volume, plane: Literal["axial", "coronal"]) -> Volume:
@@ -225,19 +220,13 @@ def _case(name: str, image: Volume, label: Volume, spacing: tuple[float, float, 
 # %% ../../nbs/data/07_anatomy.ipynb #2c1ea664
 def read_brain(cache: Path | None = None) -> dict[str, NDArray]:
     """The template and its classes as coronal slices from back to front: `image` float32, `label` uint8, (229, 160, 160) of 1 mm."""
-    t1, grid = read_nifti(_member(entries.BRAIN, entries.T1, cache))
-    aal, source = read_nifti(_member(entries.BRAIN, entries.AAL, cache))
-    regions = merge(nearest_labels(aal, source, t1.shape, grid), REGIONS, entries.BRAIN.classes, "atlas_aal.nii.gz")
+    info = get_info("brain")
+    t1, grid = read_ras(fetch_file(info, "t1", cache))
+    aal, source = read_ras(fetch_file(info, "aal", cache))
+    regions = merge(nearest_labels(aal, source, t1.shape, grid), REGIONS, info.classes, "atlas_aal.nii.gz")
     image, label = (t1 / t1.max()).astype(np.float32), np.where(t1 > 0, regions, 0).astype(np.uint8)
     image, label = square(to_view(image, "coronal"), to_view(label, "coronal"), 160)
     return {"image": image, "label": label}
-
-# %% ../../nbs/data/07_anatomy.ipynb #e129c39c
-def _member(info: DatasetInfo, path: str, cache: Path | None) -> Path:
-    for source in info.sources:
-        if path in (member.path for member in source.members):
-            return fetch_member(source, path, cache)
-    raise KeyError(f"data set {info.name} has no member {path!r}")
 
 # %% ../../nbs/data/07_anatomy.ipynb #c93726a0
 def brain(*, cache: Path | None = None) -> VolumeSet:
@@ -245,7 +234,7 @@ def brain(*, cache: Path | None = None) -> VolumeSet:
 
     Intensities in [0, 1], 0 outside the brain. Raises `FetchError` where the sources cannot be had.
     """
-    info = entries.BRAIN
+    info = get_info("brain")
     arrays = converted(info.name, info.fingerprint(), lambda: read_brain(cache), cache)
     cases, splits = cut_slabs(info.name, arrays["image"], arrays["label"], (1.0, 1.0, 1.0), BRAIN_SLABS)
     return make_volume_set(info, cases=cases, splits=splits, unit="slice")
@@ -267,24 +256,27 @@ def read_torso(cache: Path | None = None) -> dict[str, NDArray]:
 
 
 def _first(cache: Path | None) -> tuple[Volume, Volume]:
-    hounsfield, grid = read_nifti(_member(entries.TORSO, entries.TORSO_CT, cache))
-    organs, source = read_nifti(_member(entries.TORSO, entries.TORSO_ORGANS, cache))
+    info = get_info("torso")
+    hounsfield, grid = read_ras(fetch_file(info, "torso_ct", cache))
+    organs, source = read_ras(fetch_file(info, "torso_organs", cache))
     organs = nearest_labels(organs, source, hounsfield.shape, grid)
-    return hounsfield, merge(organs, ORGANS, entries.TORSO.classes, "torso", ORGANS_REST)
+    return hounsfield, merge(organs, ORGANS, info.classes, "torso", ORGANS_REST)
 
 # %% ../../nbs/data/07_anatomy.ipynb #fe0fb777
 def _second(cache: Path | None) -> tuple[Volume, Volume]:
-    hounsfield, grid = read_nifti(_member(entries.TORSO, entries.SECOND_CT, cache))
-    crop, source = read_nifti(_member(entries.TORSO, entries.SECOND_AORTA, cache))
+    info = get_info("torso")
+    hounsfield, grid = read_ras(fetch_file(info, "second_ct", cache))
+    crop, source = read_ras(fetch_file(info, "second_aorta", cache))
     aorta = nearest_labels(crop, source, hounsfield.shape, grid)
-    return halve(hounsfield), np.where(halve(aorta) >= 0.5, entries.TORSO.classes.index("aorta"), 0).astype(np.uint8)
+    return halve(hounsfield), np.where(halve(aorta) >= 0.5, info.classes.index("aorta"), 0).astype(np.uint8)
 
 
 def _chest(cache: Path | None) -> tuple[Volume, Volume]:
-    hounsfield, grid = read_nrrd(_member(entries.TORSO, entries.CHEST_CT, cache))
-    segments, source = read_nrrd(_member(entries.TORSO, entries.CHEST_SEGMENTS, cache))
+    info = get_info("torso")
+    hounsfield, grid = read_ras(fetch_file(info, "chest_ct", cache))
+    segments, source = read_ras(fetch_file(info, "chest_segments", cache))
     segments = nearest_labels(segments, source, hounsfield.shape, grid)
-    return hounsfield, merge(segments, SEGMENTS, entries.TORSO.classes, "chest", SEGMENTS_REST)
+    return hounsfield, merge(segments, SEGMENTS, info.classes, "chest", SEGMENTS_REST)
 
 # %% ../../nbs/data/07_anatomy.ipynb #128d739f
 SCORED: Mapping[str, tuple[str, ...]] = {"test_aorta": ("aorta",), "test_chest": ("lungs", "spine")}
@@ -296,7 +288,7 @@ def torso(*, cache: Path | None = None) -> VolumeSet:
     CT window of -200..250 HU as [0, 1]. Two more splits, `test_aorta` and `test_chest`, hold one CT of another person each, in which only
     the classes of `SCORED` are labelled. Raises `FetchError` where the sources cannot be had.
     """
-    info = entries.TORSO
+    info = get_info("torso")
     arrays = converted(info.name, info.fingerprint(), lambda: read_torso(cache), cache)
     cases, splits = cut_slabs(info.name, arrays["image"], arrays["label"], (3.0, 3.0, 3.0), TORSO_SLABS)
     cases.append(_case("second-ct", arrays["aorta_image"], arrays["aorta_label"], (3.0, 3.0, 3.0)))

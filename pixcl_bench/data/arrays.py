@@ -1,10 +1,13 @@
 """Converted data: cached once as `.npy` files with a manifest, opened as memory maps that processes share."""
 
+import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +27,16 @@ def converted(
     *,
     verify: bool = False,
 ) -> Arrays:
-    """The arrays that `build()` returns, built once per `name` and `fingerprint`.
+    """The arrays that `build()` returns, built once per `name`, `fingerprint` and versions of the
+    libraries that conversions use.
 
-    They live in `<cache>/converted/<name>-<fingerprint[:12]>/`, put there by one rename, so a killed
+    They live in a folder of `<cache>/converted/`, put there by one rename, so a killed
     conversion leaves nothing that looks whole. Sizes, dtypes and shapes are checked against the manifest at
     every opening, the sha256 of the content only with `verify`. What does not fit is built again.
     """
     home = (cache or cache_dir()) / "converted"
-    folder = home / f"{name}-{fingerprint[:12]}"
+    facts = f"{fingerprint} {_versions()}"
+    folder = home / f"{name}-{hashlib.sha256(facts.encode()).hexdigest()[:12]}"
     if (arrays := _open(folder, verify)) is not None:
         return arrays
     with locked(home / f"{folder.name}.lock") as alone:
@@ -45,6 +50,21 @@ def converted(
     if arrays is None:
         raise OSError(f"the converted data in {folder} cannot be read back: is the disk full or failing?")
     return arrays
+
+
+LIBRARIES = ("numpy", "scipy", "scikit-image", "pillow", "nibabel", "pynrrd", "h5py", "torch")
+"""Another version of one of these may read, resample or draw other values."""
+
+
+@lru_cache(maxsize=1)
+def _versions() -> str:
+    found = []
+    for library in LIBRARIES:
+        try:
+            found.append(f"{library} {version(library)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)
 
 
 def _store(folder: Path, head: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 # %% ../../nbs/data/23_cephalogram.ipynb #62148fc3
 from .arrays import converted
 from .drawing import Plate, curve, each, expose, fit, pink, ribbon, ring, to_pixels
-from .drawn_entries import CEPHALOGRAM
+from .catalogue import get_info
 from .landmarks import LandmarkSet, make_landmark_set
 from .phantom import Array, Draws
 from .volumes import split_patients
@@ -268,7 +268,7 @@ def cephalogram(*, split_seed: int = 0, image_size: int = 128, cache: Path | Non
 
     `cache`: default `cache_dir()`.
     """
-    info = CEPHALOGRAM
+    info = get_info("cephalogram")
     arrays = converted(f"{info.name}-{image_size}", info.fingerprint(), lambda: _draw_all(image_size), cache)
     spacing = [EXTENT[0] / image_size, EXTENT[1] / image_size]
     splits = split_patients(PATIENTS, PARTS, split_seed, info.name)

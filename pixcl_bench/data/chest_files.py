@@ -17,8 +17,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 # %% ../../nbs/data/32b_chest_files.ipynb #e860b380
-from .fundus_files import Pair, Pairs, files_of, merged_label, object_mask, read_picture, to_side
-from .list_entries import ListRules
+from .fundus_files import ListRules, Pair, Pairs, files_of, merged_label, object_mask, read_picture, to_side
 from .pixels import PixelError
 from .splits import seeded_order
 

@@ -21,12 +21,11 @@ from PIL import Image
 from scipy import ndimage
 
 # %% ../../nbs/data/22_correspondences.ipynb #f9c6cfea
-from . import anatomy_entries, landmark_entries as entries
-from .anatomy import Affine, Volume, read_nifti
+from .anatomy import Affine, Volume, read_ras
 from .arrays import converted
-from .fetch import Member, fetch_member
+from .catalogue import fetch_file, get_info
+from .fetch import Member
 from .fingerprint import file_digest
-from .info import DatasetInfo
 from .landmarks import LandmarkSet, make_landmark_set
 from .phantom import Array, Draws
 
@@ -41,18 +40,12 @@ def installed(member: Member) -> Path | None:
             return path
     return None
 
-
-def _member(info: DatasetInfo, path: str, cache: Path | None) -> Path:
-    source = next(source for source in info.sources if path in (member.path for member in source.members))
-    return fetch_member(source, path, cache)
-
 # %% ../../nbs/data/22_correspondences.ipynb #545c4345
 def read_stereo(cache: Path | None = None) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
     """Both pictures in grey, (500, 741), and the disparity of each left pixel; infinite where it was not measured."""
-    paths = []
-    for name in (entries.STEREO_LEFT, entries.STEREO_RIGHT, entries.STEREO_DISPARITY):
-        member = entries.STEREO.source("scikit-image").member(name)
-        paths.append(installed(member) or _member(entries.STEREO, name, cache))
+    info = get_info("stereo")
+    names = ("left", "right", "disparity")
+    paths = [installed(info.member(name)[1]) or fetch_file(info, name, cache) for name in names]
     left, right = (np.asarray(Image.open(path).convert("L")) for path in paths[:2])
     with np.load(paths[2], allow_pickle=False) as stored:
         disparity = stored["arr_0"].astype(np.float32)
@@ -111,7 +104,7 @@ def stereo(*, cache: Path | None = None) -> LandmarkSet:
 
     Raises `FetchError` where the files are neither installed nor to be had.
     """
-    info = entries.STEREO
+    info = get_info("stereo")
     arrays = converted(info.name, info.fingerprint(), lambda: _pair(cache), cache)
     names = [f"place {i:03d}" for i in range(STEREO_POINTS)]
     splits: dict[str, list[int]] = {"train": [], "val": [], "test": [0, 1]}
@@ -194,10 +187,10 @@ def region_centres(labels: Array, codes: NDArray[np.int64]) -> Array:
 # %% ../../nbs/data/22_correspondences.ipynb #8b4e00a0
 def read_brains(cache: Path | None = None) -> dict[str, NDArray[Any]]:
     """Images and points in the order train, supports, queries; `counts` of these three, and the `names` of the regions."""
-    info = entries.BRAIN_LANDMARKS
-    one, other = (_template(_member(info, path, cache)) for path in (entries.T1_A, anatomy_entries.T1))
-    labels, grid = read_nifti(_member(info, anatomy_entries.AAL, cache))
-    with _member(info, entries.AAL_NAMES, cache).open(encoding="utf-8", newline="") as file:
+    info = get_info("brain-landmarks")
+    one, other = (_template(fetch_file(info, name, cache)) for name in ("t1_2009a", "t1"))
+    labels, grid = read_ras(fetch_file(info, "aal", cache))
+    with fetch_file(info, "aal_names", cache).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     codes = np.array([int(row["index"]) for row in rows])
     wanted: list[tuple[tuple[Volume, Affine], Plane, int, Pose]] = []
@@ -217,7 +210,7 @@ def read_brains(cache: Path | None = None) -> dict[str, NDArray[Any]]:
 # %% ../../nbs/data/22_correspondences.ipynb #9d0e78c3
 def _template(path: Path) -> tuple[Volume, Affine]:
     """A template in about [0, 1]: its brightest thousandth is above 1."""
-    volume, affine = read_nifti(path)
+    volume, affine = read_ras(path)
     return (volume / float(np.quantile(volume, 0.999))).astype(np.float32), affine
 
 # %% ../../nbs/data/22_correspondences.ipynb #cfdfdf44
@@ -226,7 +219,7 @@ def brain_landmarks(*, cache: Path | None = None) -> LandmarkSet:
 
     The supports are in no split. Each slice shows some of the 120 regions; the others are NaN. Raises `FetchError` where a source cannot be had.
     """
-    info = entries.BRAIN_LANDMARKS
+    info = get_info("brain-landmarks")
     arrays = converted(info.name, info.fingerprint(), lambda: read_brains(cache), cache)
     train, supports, queries = (np.split(np.arange(len(arrays["images"])), np.cumsum(arrays["counts"])[:-1]))
     partners = np.full(len(arrays["images"]), -1)

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 # %% ../../nbs/data/11_decathlon.ipynb #e4f67fb9
-from .catalogue import CatalogueError, data_root, get_info
-from .medical import FRACTIONS, Root, finish_set, hu_window, kept_case, open_folder
+from .catalogue import CatalogueError, data_root, get_info, open_folder
+from .medical import FRACTIONS, Root, finish_set, hu_window, kept_case
 from .medical_files import Spacing, Stored, Volume, case_of, label_box, read_nifti
 from .medical_h5 import cohort
 from .splits import part_sizes

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 # %% ../../nbs/data/02_digits.ipynb #d18f32de
 from .arrays import converted
-from .catalogue import fetch_member, get_info
+from .catalogue import fetch_file, get_info
 from .images import ImageSet, TensorImages, make_image_set
 from .splits import stratified_parts
 
@@ -53,6 +53,5 @@ def digits(*, split_seed: int = 0, cache: Path | None = None) -> ImageSet:
 
 # %% ../../nbs/data/02_digits.ipynb #a6829c89
 def _convert(cache: Path | None) -> dict[str, NDArray]:
-    source = get_info("digits").sources[0]
-    grey, labels = read_digits(fetch_member(source, source.members[0].path, cache))
+    grey, labels = read_digits(fetch_file(get_info("digits"), "mnist_5k", cache))
     return {"images": np.pad(grey, ((0, 0), (2, 2), (2, 2))), "labels": labels}

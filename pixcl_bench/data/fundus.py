@@ -21,7 +21,7 @@ from scipy import ndimage
 # %% ../../nbs/data/29_fundus.ipynb #74f83000
 from .arrays import converted
 from .drawing import Plate, each, pink, ring
-from .drawn_pixel_entries import FUNDUS
+from .catalogue import get_info
 from .phantom import Array, Draws, inside, smooth_field
 from .pixels import PixelSet, make_pixel_set
 from .vessel_trees import FRAME, GRID, Growth, Roots, Trees, coverage, grow, thin_out, vessel_shapes
@@ -249,7 +249,7 @@ def fundus(*, split_seed: int = 0, image_size: int = 128, cache: Path | None = N
 
     `extra`: `field` (of view), `vessel` (all vessels, those on the disc too), both (n, h, w), and `prior` (32, h, w), vessel masks of another look. `cache`: default `cache_dir()`.
     """
-    info = FUNDUS
+    info = get_info("fundus")
     arrays = converted(f"{info.name}-{image_size}", info.fingerprint(), lambda: _draw_all(image_size), cache)
     people = split_patients(PHOTOGRAPHS // 2, (PARTS[0] // 2, PARTS[1] // 2, PARTS[2] // 2), split_seed, info.name)
     splits = {name: (2 * np.sort(index)[:, None] + np.arange(2)).ravel() for name, index in people.items()}

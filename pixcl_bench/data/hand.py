@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 # %% ../../nbs/data/24_hand.ipynb #91e0e346
 from .arrays import converted
 from .drawing import Plate, curve, each, expose, fit, pink, ribbon, ring, to_pixels
-from .drawn_entries import HAND
+from .catalogue import get_info
 from .landmarks import LandmarkSet, make_landmark_set
 from .phantom import Array, Draws
 from .volumes import split_patients
@@ -35,7 +35,7 @@ FINGERS: dict[str, tuple[float, float, float, tuple[int, ...], float]] = {
     "ring": (-36.5, -8, -7, (57, 41, 26, 19), 9.5), "little": (-35, -16.5, -17, (52, 32, 19, 17), 8.5),
 }  # fmt: skip
 """Base (y, x), direction in degrees from straight up to the right, lengths of the bones, width of the first bone."""
-NAMES = HAND.classes
+NAMES = get_info("hand").classes
 _WRIST = np.asarray([(-1.0, 25.0), (0.5, 10.0), (1.0, -6.0), (0.0, -16.5), (-2.5, -25.0)])
 
 # %% ../../nbs/data/24_hand.ipynb #943f5f8c
@@ -228,7 +228,7 @@ def hand(*, split_seed: int = 0, image_size: int = 128, cache: Path | None = Non
 
     `cache`: default `cache_dir()`.
     """
-    info = HAND
+    info = get_info("hand")
     arrays = converted(f"{info.name}-{image_size}", info.fingerprint(), lambda: _draw_all(image_size), cache)
     splits = split_patients(PATIENTS, PARTS, split_seed, info.name)
     return make_landmark_set(

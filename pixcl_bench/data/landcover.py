@@ -20,7 +20,7 @@ from PIL import Image
 
 # %% ../../nbs/data/01_landcover.ipynb #a5cc5dee
 from .arrays import converted
-from .catalogue import fetch_member, get_info
+from .catalogue import fetch_file, get_info
 from .images import ImageSet, TensorImages, make_image_set
 from .splits import random_parts
 
@@ -72,12 +72,8 @@ def _pixels(path: Path, mode: str, size: tuple[int, int]) -> NDArray[np.uint8]:
 # %% ../../nbs/data/01_landcover.ipynb #60dd2805
 def fetch_maps(cache: Path | None = None) -> tuple[Path, Path]:
     """The two source files, fetched into the cache where they are not there yet."""
-    paths = [
-        fetch_member(source, member.path, cache)
-        for source in get_info("landcover-tiles").sources
-        for member in source.members
-    ]
-    return paths[0], paths[1]
+    info = get_info("landcover-tiles")
+    return fetch_file(info, "blue_marble", cache), fetch_file(info, "land_cover", cache)
 
 # %% ../../nbs/data/01_landcover.ipynb #5bf6fb71
 TILE, STRIDE = 32, 16

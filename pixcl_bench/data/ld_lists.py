@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['Reader', 'idrid_disc', 'idrid_hard_exudates', 'idrid_haemorrhages', 'idrid_microaneurysms', 'idrid_soft_exudates',
            'drishti_disc', 'drishti_cup', 'rite_vessel', 'stare_vessel', 'chase_vessel', 'hrf_vessel',
-           'siim_pneumothorax', 'scr_heart', 'scr_lung', 'scr_clavicle', 'read_pairs', 'write_pairs', 'list_pairs',
-           'person_of', 'held_out', 'unlabelled_files', 'convert_pairs', 'ld_list']
+           'siim_pneumothorax', 'scr_heart', 'scr_lung', 'scr_clavicle', 'list_names', 'read_pairs', 'write_pairs',
+           'list_pairs', 'person_of', 'held_out', 'unlabelled_files', 'convert_pairs', 'ld_list']
 
 # %% ../../nbs/data/32_ld_lists.ipynb #347ede89
 import hashlib
@@ -27,17 +27,20 @@ import numpy as np
 
 # %% ../../nbs/data/32_ld_lists.ipynb #8a7c191f
 from .arrays import Arrays, converted
-from .catalogue import CatalogueError
+from .catalogue import CatalogueError, catalogue, open_folder
 from .chest_files import chest_pairs, read_chest, read_radiograph
 from .fetch import cache_dir
-from .fingerprint import code_digest
-from .fundus_files import Pair, Pairs, files_of, fundus_pairs, read_fundus, read_unlabelled_fundus, to_side
+from .fundus_files import ListRules, Pair, Pairs, files_of, fundus_pairs, list_rules, read_fundus, read_unlabelled_fundus, to_side
 from .info import DatasetInfo
-from .list_entries import LIST_RULES, ListRules
-from .medical import open_folder
+from .listing import file_stamps
 from .neutral import TiledSet
 from .pixels import IGNORE, PixelError, PixelSet, make_pixel_set
 from .splits import split_digest
+
+# %% ../../nbs/data/32_ld_lists.ipynb #e81b40a6
+def list_names() -> tuple[str, ...]:
+    """The sets that are read by the rules of their cards, in the order of the catalogue."""
+    return tuple(name for name, info in catalogue().items() if "look" in info.rules)
 
 # %% ../../nbs/data/32_ld_lists.ipynb #f723264c
 def _pairs_in(path: Path) -> list[Any]:
@@ -174,9 +177,10 @@ def _build(pairs: Sequence[Pair], extras: Sequence[Path], folder: Path, side: in
     return {f"{key}s": store[:done] for key, store in stores.items()}
 
 # %% ../../nbs/data/32_ld_lists.ipynb #f44991eb
-def _stats(path: Path) -> list[Any]:
-    stat = path.stat()
-    return [path.parent.name, path.name, stat.st_size, stat.st_mtime_ns]
+def _stamps(pairs: Sequence[Pair], extras: Sequence[Path]) -> list[Any]:
+    """What changes where a file of the pairs, or of the unlabelled images, does."""
+    files = [path for pair in pairs for path in (pair.image, *pair.labels)]
+    return [file_stamps([*files, *extras]), [[len(pair.labels), pair.runs] for pair in pairs]]
 
 
 def convert_pairs(info: DatasetInfo, pairs: Sequence[Pair], extras: Sequence[Path], *, side: int, rules: ListRules, workers: int = 2, cache: Path | None = None) -> Arrays:
@@ -189,8 +193,7 @@ def convert_pairs(info: DatasetInfo, pairs: Sequence[Pair], extras: Sequence[Pat
     paths = [path for pair in pairs for path in (pair.image, *pair.labels)]
     if lost := [path for path in paths if not path.is_file()]:
         raise PixelError(f"{lost[0]}: there is no such file; {len(lost)} of the {len(paths)} files of {info.name} are missing")
-    files = [[_stats(path) for path in (pair.image, *pair.labels)] + [pair.runs] for pair in pairs] + [[_stats(path)] for path in extras]
-    facts = json.dumps([info.name, files, side, asdict(rules), [code_digest(module) for module in info.code]])
+    facts = json.dumps([info.fingerprint(), _stamps(pairs, extras), side, asdict(rules)])
     digest, scratch = hashlib.sha256(facts.encode()).hexdigest(), list[Path]()
 
     def build() -> Arrays:  # beside the result, under a name that `converted` sweeps up after a killed run
@@ -217,8 +220,8 @@ def _finish(info: DatasetInfo, arrays: Arrays, pairs: Pairs, extras: Sequence[Pa
     data = make_pixel_set(
         info, images=arrays["images"], masks=arrays["masks"], splits=splits, palette=[(0, 0, 0), rules.colour], split_seed=seed, groups=groups, background=0, extra=field,
     )  # fmt: skip
-    files = [[_stats(path)[:3] for path in (pair.image, *pair.labels)] + [pair.runs] for pair in train + test]
-    facts = [data.fingerprint, files, [_stats(path)[:3] for path in extras], side, asdict(rules), split_digest(splits)]
+    stamps = _stamps(train + test, extras)
+    facts = [data.fingerprint, stamps, side, asdict(rules), split_digest(splits)]
     parts = {part.name: getattr(data, part.name) for part in fields(PixelSet)}
     names = [_stem(pair.image) for pair in train + test] + [f"unlabelled-{k:06d}" for k in range(len(more))]
     stems = names if len(set(names)) == len(names) else [f"{k}-{name}" for k, name in enumerate(names)]
@@ -231,13 +234,13 @@ def ld_list(
 ) -> TiledSet:  # fmt: skip
     """A set of LD's lists: background and object, images of `image_size` (3 channels for fundus, 1 for chest), memory maps from the cache.
 
-    `split_seed` decides only the halves of SIIM. `pretraining`: the unlabelled images beside the sets join the unlabelled split. `rules`: default those in `LIST_RULES`.
+    `split_seed` decides only the halves of SIIM. `pretraining`: the unlabelled images beside the sets join the unlabelled split. `rules`: default those of the card.
     Fundus sets have `extra["field"]`, the field of view. Raises `CatalogueError` where nothing is there, `PixelError` naming file, list and position.
     """
-    if name not in LIST_RULES:
-        raise CatalogueError(f"{name!r} is no set of LD's lists; there are {', '.join(LIST_RULES)}")
+    if name not in (names := list_names()):
+        raise CatalogueError(f"{name!r} is no set of LD's lists; there are {', '.join(names)}")
     info, folder = open_folder(name, root)
-    rules = rules or LIST_RULES[name]
+    rules = rules or list_rules(name)
     train, test = list_pairs(info, folder, rules, seed=split_seed)
     extras = unlabelled_files(rules.look, folder) if pretraining else []
     arrays = convert_pairs(info, train + test, extras, side=image_size, rules=rules, workers=workers, cache=cache)

@@ -36,10 +36,15 @@ _BROKEN = (OSError, EOFError, ValueError, KeyError, zlib.error, ImageFileError, 
 
 
 class Stored(NamedTuple):
-    """Voxels (z, y, x) and their size in mm (z, y, x)."""
+    """Voxels (z, y, x), their size in mm (z, y, x), and how they lie in the patient.
+
+    `affine`: the matrix (4, 4) from voxels (x, y, z) to mm towards the patient's right, front and
+    head; None where the file does not say it.
+    """
 
     voxels: Volume
     spacing: Spacing
+    affine: NDArray[np.float64] | None = None
 
 
 def reversed_axes(voxels: Volume) -> Volume:
@@ -47,13 +52,15 @@ def reversed_axes(voxels: Volume) -> Volume:
     return np.ascontiguousarray(voxels.transpose(2, 1, 0))
 
 
-def _stored(voxels: Volume, spacing: Sequence[float], path: Path) -> Stored:
+def _stored(
+    voxels: Volume, spacing: Sequence[float], path: Path, affine: NDArray[np.float64] | None
+) -> Stored:
     if voxels.ndim != 3 or 0 in voxels.shape:
         raise VolumeError(f"{path}: shape {voxels.shape}, expected one volume (x, y, z)")
     z, y, x = (float(size) for size in reversed(spacing))
     if not all(np.isfinite(size) and size > 0 for size in (z, y, x)):
         raise VolumeError(f"{path}: voxel size (z, y, x) = {(z, y, x)} mm, expected three positive numbers")
-    return Stored(reversed_axes(voxels), (z, y, x))
+    return Stored(reversed_axes(voxels), (z, y, x), affine)
 
 
 def _unreadable(path: Path, what: str, error: Exception) -> VolumeError:
@@ -75,7 +82,8 @@ def read_nifti(path: Path, axes: Literal["stored", "ras"] = "stored") -> Stored:
         voxels, spacing = np.asarray(image.dataobj), image.header.get_zooms()
     except _BROKEN as error:
         raise _unreadable(path, "NIfTI", error) from error
-    return _stored(voxels, [round(float(size), 6) for size in spacing[:3]], path)  # float32 in the header
+    steps = [round(float(size), 6) for size in spacing[:3]]  # float32 in the header
+    return _stored(voxels, steps, path, image.affine)
 
 
 def read_nrrd(path: Path) -> Stored:
@@ -88,7 +96,19 @@ def read_nrrd(path: Path) -> Stored:
     if sizes is None:
         raise VolumeError(f"{path}: the header has neither 'spacings' nor 'space directions'")
     steps = np.asarray(sizes, dtype=np.float64)
-    return _stored(voxels, (np.linalg.norm(steps, axis=1) if steps.ndim == 2 else steps).tolist(), path)
+    spacing = (np.linalg.norm(steps, axis=1) if steps.ndim == 2 else steps).tolist()
+    return _stored(voxels, spacing, path, _nrrd_affine(header))
+
+
+def _nrrd_affine(header: Mapping[str, Any]) -> NDArray[np.float64] | None:
+    """NRRD, as DICOM, counts to the patient's left and back; other spaces are not known here."""
+    steps = np.asarray(header.get("space directions", ()))
+    known = header.get("space") == "left-posterior-superior" and "space origin" in header
+    if not known or steps.shape != (3, 3):
+        return None
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = steps.T, header["space origin"]
+    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
 
 # %% ../../nbs/data/09_medical_files.ipynb #f76f5ac8
 Axes = Literal["zyx", "xyz", "yx"]

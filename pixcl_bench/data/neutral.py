@@ -23,6 +23,7 @@ from torch import Tensor
 
 # %% ../../nbs/data/31b_neutral.ipynb #13b1d5aa
 from .info import DatasetInfo
+from .listing import file_stamps
 from .pixels import IGNORE, Colours, PixelError, PixelSet, labelled_subset, make_pixel_set
 from .splits import split_digest
 from .tiles import Coding, ListFile, Sheet, TileChoice, convert_sheets, natural_key, quick_tiles, tile_splits
@@ -47,11 +48,11 @@ def tiled_set(
     """The checked set of all tiles of `sheets`, converted through the cache. `where`: for messages; `rest`: further arguments of `make_pixel_set`. Raises `PixelError`."""
     size, stems = image_size or tile, tuple(stem for sheet in sheets for stem in sheet.stems)
     splits = tile_splits(sheets, choice, seed=split_seed, name=info.name, where=where)
-    arrays = convert_sheets(info.name, sheets, tile=tile, size=size, coding=coding, code=info.code, workers=workers, cache=cache)
+    arrays = convert_sheets(info.name, sheets, tile=tile, size=size, coding=coding, fingerprint=info.fingerprint(), workers=workers, cache=cache)
     numbers = {group: k for k, group in enumerate(dict.fromkeys(sheet.group for sheet in sheets))}
     groups = np.repeat([numbers[sheet.group] for sheet in sheets], [len(sheet.stems) for sheet in sheets])
     data = make_pixel_set(info, images=arrays["images"], masks=arrays["masks"], splits=splits, palette=palette, split_seed=split_seed, groups=groups, **rest)
-    files = [[path.parent.name, path.name, path.stat().st_size] for sheet in sheets for path in (sheet.image, sheet.mask)]
+    files = file_stamps(path for sheet in sheets for path in (sheet.image, sheet.mask))
     facts = [data.fingerprint, files, tile, size, coding.unknown, "" if choice == TileChoice() else split_digest(splits)]
     parts = {field.name: getattr(data, field.name) for field in fields(PixelSet)}
     return TiledSet(**parts | {"fingerprint": hashlib.sha256(json.dumps(facts).encode()).hexdigest()}, stems=stems)
@@ -153,7 +154,7 @@ def export_neutral(data: PixelSet, folder: Path | str, *, source: str = "", work
     return folder
 
 # %% ../../nbs/data/31b_neutral.ipynb #0bdfd991
-_CODE = tuple(f"pixcl_bench.data.{name}" for name in ("neutral", "tiles", "pixels", "splits"))
+_CODE = tuple(f"pixcl_bench.data.{name}" for name in ("neutral", "tiles", "pixels", "images", "arrays", "splits"))
 
 
 def neutral_sheets(folder: Path) -> list[Sheet]:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['IGNORE', 'Colours', 'LabelRule', 'ColourCodes', 'PixelError', 'PixelSet', 'class_pixels', 'make_pixel_set',
-           'classes_shown', 'labelled_subset', 'decode_colours', 'encode_colours']
+           'palette_of', 'classes_shown', 'labelled_subset', 'decode_colours', 'encode_colours']
 
 # %% ../../nbs/data/26_pixel_sets.ipynb #7797bff2
 import math
@@ -172,6 +172,11 @@ def make_pixel_set(
         mean, std, None if groups is None else torch.as_tensor(groups, dtype=torch.int64), background,
         {name: torch.as_tensor(maps) for name, maps in (extra or {}).items()}, split_seed,
     )  # fmt: skip
+
+# %% ../../nbs/data/26_pixel_sets.ipynb #b52c9d10
+def palette_of(info: DatasetInfo) -> tuple[tuple[int, int, int], ...]:
+    """The colours (red, green, blue) of the classes, as the card of the set has them."""
+    return tuple((red, green, blue) for red, green, blue in info.rules["palette"])
 
 # %% ../../nbs/data/26_pixel_sets.ipynb #73f5c939
 def _statistics(images: Tensor, index: Tensor | None) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 # %% ../../nbs/data/21_projections.ipynb #3dfab0d8
-from . import anatomy_entries, landmark_entries as entries
-from .anatomy import Affine, Volume, halve, nearest_labels, read_nifti
+from .anatomy import Affine, Volume, halve, nearest_labels, read_ras
 from .arrays import converted
-from .fetch import fetch_member
+from .catalogue import fetch_file, get_info
 from .info import DatasetInfo
 from .landmarks import LandmarkSet, make_landmark_set
 from .phantom import Array, Draws
@@ -79,8 +78,8 @@ class Body:
 # %% ../../nbs/data/21_projections.ipynb #9533de50
 def first_person(cache: Path | None = None) -> Body:
     """Abdomen and pelvis, seen from the front. Raises `FetchError` where the source cannot be had."""
-    hounsfield, grid = read_nifti(_member(anatomy_entries.TORSO_CT, cache))
-    labels, source = read_nifti(_member(anatomy_entries.TORSO_ORGANS, cache))
+    hounsfield, grid = read_ras(_file("torso_ct", cache))
+    labels, source = read_ras(_file("torso_organs", cache))
     labels = nearest_labels(labels, source, hounsfield.shape, grid)
     places = {name: vertebral_body(millimetres(labels == code, grid)) for name, code in VERTEBRAE.items()}
     places |= {name: millimetres(labels == code, grid).mean(0) for name, code in ORGAN_CODES.items()}
@@ -90,22 +89,23 @@ def first_person(cache: Path | None = None) -> Body:
 
 def second_person(cache: Path | None = None) -> Body:
     """Chest and upper abdomen of somebody else, seen from the front; all but two places are NaN."""
-    hounsfield, grid = read_nifti(_member(anatomy_entries.SECOND_CT, cache))
-    thoracic, source = read_nifti(_member(entries.SECOND_T12, cache))
-    aorta, other = read_nifti(_member(anatomy_entries.SECOND_AORTA, cache))
+    hounsfield, grid = read_ras(_file("second_ct", cache))
+    thoracic, source = read_ras(_file("second_t12", cache))
+    aorta, other = read_ras(_file("second_aorta", cache))
     places = {"T12": vertebral_body(millimetres(thoracic, source))}
     places["aorta at T12"] = passing(millimetres(aorta, other), places["T12"][2])
     return Body(attenuation(halve(hounsfield)), (_indices(places, grid) - 0.5) / 2)
 
 # %% ../../nbs/data/21_projections.ipynb #443ca212
-def _member(path: str, cache: Path | None) -> Path:
-    return fetch_member(entries.DRR.source("TotalSegmentator"), path, cache)
+def _file(name: str, cache: Path | None) -> Path:
+    return fetch_file(get_info("drr"), name, cache)
 
 
 def _indices(places: Mapping[str, Array], grid: Affine) -> Array:
-    found = np.full((len(entries.DRR.classes), 3), np.nan)
+    names = get_info("drr").classes
+    found = np.full((len(names), 3), np.nan)
     for name, place in places.items():
-        found[entries.DRR.classes.index(name)] = np.linalg.solve(grid[:3, :3], place - grid[:3, 3])
+        found[names.index(name)] = np.linalg.solve(grid[:3, :3], place - grid[:3, 3])
     return found
 
 
@@ -263,14 +263,14 @@ def drr(*, cache: Path | None = None) -> LandmarkSet:
 
     Turned by up to 8 degrees in the plane and 2 out of it. Raises `FetchError` where the source cannot be had.
     """
-    return _projected(entries.DRR, 2.0, cache)
+    return _projected(get_info("drr"), 2.0, cache)
 
 
 def drr_lateral(*, cache: Path | None = None) -> LandmarkSet:
     """The data set `drr-lateral`: as `drr`, from the patient's side, the front on the left."""
-    return _projected(entries.DRR_LATERAL, 2.0, cache, side=True)
+    return _projected(get_info("drr-lateral"), 2.0, cache, side=True)
 
 
 def drr_hard(*, cache: Path | None = None) -> LandmarkSet:
     """The data set `drr-hard`: as `drr`, but turned by up to 8 degrees about every axis."""
-    return _projected(entries.DRR_HARD, 8.0, cache)
+    return _projected(get_info("drr-hard"), 8.0, cache)

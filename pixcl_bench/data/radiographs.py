@@ -25,11 +25,10 @@ from torch import Tensor
 
 # %% ../../nbs/data/25_radiographs.ipynb #9135e8f2
 from .arrays import converted
-from .catalogue import CatalogueError, data_root, get_info, missing
-from .fingerprint import code_digest
+from .catalogue import open_folder
 from .info import DatasetInfo
 from .landmarks import LandmarkError, LandmarkSet, make_landmark_set
-from .radiograph_entries import CEPHALOMETRIC, HAND
+from .listing import file_stamps
 from .splits import seeded_order
 
 # %% ../../nbs/data/25_radiographs.ipynb #79b57b53
@@ -128,8 +127,8 @@ def _read_films(info: DatasetInfo, films: Sequence[Film], size: int, *, least: t
         raise ValueError(f"{info.name}: image_size is {size}, expected at least 8 pixels")
     if absent := [film.path for film in films if not film.path.is_file()]:
         raise LandmarkError(f"{absent[0]}: there is no such image; {len(absent)} of the {len(films)} images of {info.name} are missing")
-    stats = [(film.path.name, film.path.stat().st_size, film.path.stat().st_mtime_ns) for film in films]
-    facts = json.dumps([info.name, stats, size, least, exact, [code_digest(module) for module in info.code]])
+    stamps = file_stamps([film.path for film in films])
+    facts = json.dumps([info.fingerprint(), stamps, size, least, exact])
 
     def build() -> dict[str, np.ndarray]:
         with ThreadPoolExecutor(max(1, workers)) as pool:
@@ -187,14 +186,6 @@ def _finish(info: DatasetInfo, folder: Path, films: Sequence[Film], options: Map
 Root = Path | str | None
 
 
-def _folder(name: str, root: Root) -> tuple[DatasetInfo, Path]:
-    """Entry and folder of a set. Raises `CatalogueError` saying what to get where it is not there."""
-    problem, found, info = missing(name, root), data_root(root), get_info(name)
-    if problem is not None or found is None or info.published is None:
-        raise CatalogueError(problem or f"data set {name}: no data root is set")
-    return info, found / info.published.folder
-
-
 @dataclass(frozen=True)
 class CephalogramRules:
     """What is published of the cephalograms. `counts`: train, test1, test2; `size`: (h, w) of every image; `mm`: per native pixel; `template`: index in train."""
@@ -206,15 +197,15 @@ class CephalogramRules:
     template: int = 114
 
 # %% ../../nbs/data/25_radiographs.ipynb #3c46f2ec
-def _cephalograms(folder: Path, counts: Sequence[int]) -> list[Film]:
-    """The films in the order of their numbers, each with the mean of both annotators."""
+def _cephalograms(folder: Path, counts: Sequence[int], landmarks: int) -> list[Film]:
+    """The films in the order of their numbers, each with the points of both annotators."""
     places = [("TrainingData",)] * counts[0] + [("Test1Data",)] * counts[1] + [("Test2Data", "Test1Data")] * counts[2]
     films = []
     for number, parts in enumerate(places, 1):
         candidates = [folder / "RawImage" / part / f"{number:03d}.bmp" for part in parts]
         path = next((path for path in candidates if path.is_file()), candidates[0])
         sources = tuple(folder / annotator / f"{number:03d}.txt" for annotator in ("400_junior", "400_senior"))
-        films.append(Film(path, np.stack([read_points(source, len(CEPHALOMETRIC)) for source in sources]), sources))
+        films.append(Film(path, np.stack([read_points(source, landmarks) for source in sources]), sources))
     return films
 
 
@@ -224,15 +215,15 @@ def isbi2015(*, root: Root = None, cache: Path | None = None, split_seed: int = 
     Splits: train and val from files 001-150, test is Test1 and Test2 (`halves` tells them apart). `published_points`: truncated as the published evaluation does.
     Raises `CatalogueError` where nothing is there, `LandmarkError` naming the file (and what was found and expected) where it is wrong.
     """
-    info, folder = _folder("isbi2015", root)
-    films = _cephalograms(folder, rules.counts)
+    info, folder = open_folder("isbi2015", root)
+    films = _cephalograms(folder, rules.counts, len(info.classes))
     read = _read_films(info, films, image_size, least=rules.size, exact=True, workers=workers, cache=cache)
-    native, sizes = _check_inside(films, read["sizes"], CEPHALOMETRIC), read["sizes"]
+    native, sizes = _check_inside(films, read["sizes"], info.classes), read["sizes"]
     first, last = rules.counts[0], sum(rules.counts)
     splits = hold_out(range(first), rules.template, rules.held_out, seed=split_seed, name=info.name) | {"test": list(range(first, last))}
     return _finish(
         info, folder, films, {} if image_size == 384 else {"image_size": image_size}, images=np.array(read["images"]), points=grid_points(native, sizes, image_size),
-        published_points=truncated_points(native, sizes, image_size), spacing=rules.mm * sizes / image_size, splits=splits, names=CEPHALOMETRIC, templates=(rules.template,),
+        published_points=truncated_points(native, sizes, image_size), spacing=rules.mm * sizes / image_size, splits=splits, names=info.classes, templates=(rules.template,),
         split_seed=split_seed,
     )  # fmt: skip
 
@@ -267,12 +258,12 @@ def _wrist(points: Float64[np.ndarray, "n L 2"], films: Sequence[Film]) -> Float
     return wide
 
 # %% ../../nbs/data/25_radiographs.ipynb #30d906fc
-def _hands(folder: Path, rules: HandRules) -> list[Film]:
+def _hands(folder: Path, rules: HandRules, landmarks: int) -> list[Film]:
     """The films in the order of their file names."""
     paths = sorted(path for path in (folder / "jpg").iterdir() if path.suffix.lower() == ".jpg" and not path.name.startswith("."))
     if len(paths) != rules.count:
         raise LandmarkError(f"{folder / 'jpg'}: found {len(paths)} images .jpg, expected {rules.count}: the published split goes by the place in the sorted list")
-    rows = read_table(folder / "all.csv", [path.stem for path in paths], len(HAND))
+    rows = read_table(folder / "all.csv", [path.stem for path in paths], landmarks)
     return [Film(path, rows[_plain(path.stem)][None], (folder / "all.csv",)) for path in paths]
 
 
@@ -283,17 +274,17 @@ def hand_atlas(
 
     Splits: the first 300 files in the order of names are test, of the others 15 are val by seed. `hand_frame`: where the wrist is measured, see above. Errors as in `isbi2015`.
     """
-    info, folder = _folder("hand-atlas", root)
+    info, folder = open_folder("hand-atlas", root)
     if hand_frame not in ("native", "resized"):
         raise ValueError(f"hand-atlas: hand_frame is {hand_frame!r}, expected 'native' or 'resized'")
-    films = _hands(folder, rules)
+    films = _hands(folder, rules, len(info.classes))
     read = _read_films(info, films, image_size, least=rules.least, exact=False, workers=workers, cache=cache)
-    native, sizes = _check_inside(films, read["sizes"], HAND), read["sizes"]
+    native, sizes = _check_inside(films, read["sizes"], info.classes), read["sizes"]
     published = truncated_points(native, sizes, image_size)
     wide = _wrist(native if hand_frame == "native" else published, films)[:, None]
     splits = hold_out(range(rules.test, rules.count), template := rules.test + rules.template, rules.held_out, seed=split_seed, name=info.name) | {"test": list(range(rules.test))}
     options = {key: value for key, value, usual in (("image_size", image_size, 384), ("hand_frame", hand_frame, "native")) if value != usual}
     return _finish(
-        info, folder, films, options, images=np.array(read["images"]), points=grid_points(native, sizes, image_size), published_points=published, splits=splits, names=HAND,
+        info, folder, films, options, images=np.array(read["images"]), points=grid_points(native, sizes, image_size), published_points=published, splits=splits, names=info.classes,
         spacing=WRIST_MM / wide * (sizes / image_size if hand_frame == "native" else np.ones((len(films), 2))), templates=(template,), split_seed=split_seed,
     )  # fmt: skip

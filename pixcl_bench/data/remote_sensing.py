@@ -14,25 +14,29 @@ from pathlib import Path
 from typing import Literal
 
 # %% ../../nbs/data/31_remote_sensing.ipynb #2141b662
-from .catalogue import CatalogueError
+from .catalogue import CatalogueError, get_info, open_folder
 from .info import DatasetInfo
-from .medical import open_folder
 from .neutral import TiledSet, list_beside, neutral, tiled_set
-from .pixels import IGNORE, PixelError
-from .remote_entries import LOVEDA_COLOURS, POTSDAM_COLOURS, POTSDAM_TRAIN, POTSDAM_VAL
+from .pixels import IGNORE, PixelError, palette_of
 from .tiles import Coding, Part, Sheet, TileChoice, group_of, natural_key, tile_starts, tile_stems
 
 # %% ../../nbs/data/31_remote_sensing.ipynb #30ef53f0
-POTSDAM_CODES: Mapping[tuple[int, int, int], int] = {colour: k for k, (_, colour) in enumerate(POTSDAM_COLOURS)} | {(0, 0, 0): IGNORE}
-LOVEDA_CODES: Mapping[int, int] = {0: IGNORE} | {value: value - 1 for value in range(1, len(LOVEDA_COLOURS) + 1)}
+def _codes() -> tuple[Mapping[tuple[int, int, int], int], Mapping[int, int]]:
+    colours = palette_of(get_info("potsdam"))
+    values = range(1, len(get_info("loveda-urban").classes) + 1)
+    by_colour = {colour: k for k, colour in enumerate(colours)} | {(0, 0, 0): IGNORE}
+    return by_colour, {0: IGNORE} | {value: value - 1 for value in values}
+
+
+POTSDAM_CODES, LOVEDA_CODES = _codes()
 
 # %% ../../nbs/data/31_remote_sensing.ipynb #d396adfd
 @dataclass(frozen=True)
 class PotsdamRules:
     """What is published: the ortho images (row_column) of both parts, their side in pixels, and the side of a tile."""
 
-    train: tuple[str, ...] = POTSDAM_TRAIN
-    val: tuple[str, ...] = POTSDAM_VAL
+    train: tuple[str, ...] = tuple(get_info("potsdam").rules["train"])
+    val: tuple[str, ...] = tuple(get_info("potsdam").rules["val"])
     size: int = 6000
     tile: int = 256
 
@@ -134,7 +138,7 @@ def potsdam(
         choice = _beside(folder / "tiles", choice)
         sheets = cut_sheets(folder / "tiles", rules=rules, listed=choice.train_list is not None and choice.val_list is not None)
     return tiled_set(
-        info, sheets, where=str(folder), palette=[colour for _, colour in POTSDAM_COLOURS], tile=rules.tile, image_size=image_size,
+        info, sheets, where=str(folder), palette=palette_of(info), tile=rules.tile, image_size=image_size,
         coding=Coding(POTSDAM_CODES, codes or {}, unknown), choice=choice, split_seed=split_seed, workers=workers, cache=cache,
     )  # fmt: skip
 
@@ -173,7 +177,7 @@ def loveda(
     if (folder / scene / "meta.json").is_file():
         return neutral(folder / scene, info=info, cache=cache, split_seed=split_seed, image_size=image_size, workers=workers, choice=choice)
     return tiled_set(
-        info, loveda_sheets(info, folder, scene.capitalize(), rules), where=str(folder), palette=[colour for _, colour in LOVEDA_COLOURS], tile=rules.tile,
+        info, loveda_sheets(info, folder, scene.capitalize(), rules), where=str(folder), palette=palette_of(info), tile=rules.tile,
         image_size=image_size, coding=Coding(values=LOVEDA_CODES, unknown=unknown), choice=choice, split_seed=split_seed, workers=workers, cache=cache,
     )  # fmt: skip
 

@@ -27,7 +27,7 @@ from PIL import Image, UnidentifiedImageError
 # %% ../../nbs/data/31a_tiles.ipynb #61b25b76
 from .arrays import Arrays, converted
 from .fetch import cache_dir
-from .fingerprint import code_digest
+from .listing import file_stamps
 from .pixels import IGNORE, ColourCodes, PixelError, decode_colours
 from .splits import random_parts, seeded_order
 
@@ -215,19 +215,18 @@ def _build(sheets: Sequence[Sheet], folder: Path, tile: int, size: int, coding: 
     return {"images": images, "masks": masks}
 
 # %% ../../nbs/data/31a_tiles.ipynb #8ebc8fb1
-def convert_sheets(name: str, sheets: Sequence[Sheet], *, tile: int, size: int, coding: Coding, code: Sequence[str], workers: int = 2, cache: Path | None = None) -> Arrays:
+def convert_sheets(name: str, sheets: Sequence[Sheet], *, tile: int, size: int, coding: Coding, fingerprint: str, workers: int = 2, cache: Path | None = None) -> Arrays:
     """`images` uint8 (n, 3, size, size) and `masks` uint8 (n, size, size) of all tiles, sheet by sheet, as memory maps from the cache.
 
-    `code`: modules that decide the arrays. Raises `PixelError` naming the file: absent, unreadable, of another size than its mask, an unknown colour or value.
+    `fingerprint`: of the code that decides the arrays. Raises `PixelError` naming the file: absent, unreadable, of another size than its mask, an unknown colour or value.
     """
     if size < 8:
         raise PixelError(f"{name}: image_size is {size}, expected at least 8 pixels")
     files = [path for sheet in sheets for path in (sheet.image, sheet.mask)]
     if absent := [path for path in files if not path.is_file()]:
         raise PixelError(f"{absent[0]}: there is no such file; {len(absent)} of the {len(files)} files of {name} are missing")
-    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     codes = [sorted((list(colour), index) for colour, index in coding.colours.items()), sorted(coding.values.items()), coding.unknown]
-    facts = json.dumps([name, stats, [sheet.stems[0] for sheet in sheets], tile, size, codes, [code_digest(module) for module in code]])
+    facts = json.dumps([name, fingerprint, file_stamps(files), [sheet.stems[0] for sheet in sheets], tile, size, codes])
     digest, scratch = hashlib.sha256(facts.encode()).hexdigest(), list[Path]()
 
     def build() -> Arrays:  # beside the result, under a name that `converted` sweeps up after a killed run

@@ -32,7 +32,10 @@ BOUNDARY = Boundary(
     modules=(
         # Machinery that carries numbers and does not make them.
         *(f"{HOME}.{room}" for room in ("bench", "report", "cli", "app", "meaning")),
-        *(f"{HOME}.data.{name}" for name in ("catalogue", "fetch", "info", "fingerprint", "cards")),
+        *(
+            f"{HOME}.data.{name}"
+            for name in ("catalogue", "fetch", "info", "fingerprint", "listing", "cards")
+        ),
         # What it makes is in the resolved settings.
         f"{HOME}.tasks.settings",
     ),
