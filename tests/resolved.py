@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from project import TESTS
 
-from pixcl_bench.bench import grid
-from pixcl_bench.bench.config import Config
+from pixcl_bench.bench.config import grid
+from pixcl_bench.bench.config.reading import Config
 
-FIXTURE = Path(__file__).parent / "fixtures/resolved.json"
+FIXTURE = TESTS / "fixtures/resolved.json"
 
 
 def digest(value: Any) -> str:

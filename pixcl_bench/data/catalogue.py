@@ -23,10 +23,10 @@ from pixcl_bench.data.fetch import FetchError, Member, Source, cache_dir, fetch_
 from pixcl_bench.data.info import DatasetInfo, Published
 
 if TYPE_CHECKING:
-    from pixcl_bench.data.images import ImageSet
-    from pixcl_bench.data.landmarks import LandmarkSet
-    from pixcl_bench.data.pixels import PixelSet
-    from pixcl_bench.data.volumes import VolumeSet
+    from pixcl_bench.data.sets.images import ImageSet
+    from pixcl_bench.data.sets.landmarks import LandmarkSet
+    from pixcl_bench.data.sets.pixels import PixelSet
+    from pixcl_bench.data.sets.volumes import VolumeSet
 
 __all__ = [
     "GROUP",

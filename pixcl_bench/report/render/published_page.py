@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixcl_bench.bench.config import Config, find_config, load_config
-from pixcl_bench.bench.published import read_all_published
-from pixcl_bench.bench.store import Record
+from pixcl_bench.bench.config.reading import Config, find_config, load_config
+from pixcl_bench.bench.records.published import read_all_published
+from pixcl_bench.bench.records.store import Record
 from pixcl_bench.report import provenance as origin
 from pixcl_bench.report.render import html
 from pixcl_bench.report.render.build import draw
