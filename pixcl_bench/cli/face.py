@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     import pandas as pd
     from pydantic import BaseModel
+    from torch import nn
 
     from pixcl_bench.bench.config.reading import Config
     from pixcl_bench.bench.records.store import Record
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from pixcl_bench.data.sets.landmarks import LandmarkSet
     from pixcl_bench.data.sets.pixels import PixelSet
     from pixcl_bench.data.sets.volumes import VolumeSet
-    from pixcl_bench.methods.contract.learner import Learner
 
     DataSet = ImageSet | LandmarkSet | PixelSet | VolumeSet
 
@@ -107,7 +107,7 @@ def build(
     seed: int = 0,
     config: Path | str | None = None,
     **overrides: Any,
-) -> "Learner":
+) -> "nn.Module":
     """The untrained learner of a method with its network, exactly as a run of the task starts with
     it.
 
@@ -242,7 +242,7 @@ def _learner(
     settings: "BaseModel",
     data: "DataSet",
     seed: int,
-) -> "Learner":
+) -> "nn.Module":
     """What the task's own `make_learner` builds: the one place that calls it."""
     import inspect
     from importlib import import_module
@@ -261,4 +261,4 @@ def _learner(
     if "data" in wanted:
         offered["data"] = data
     built = make(learner, args, settings, **offered, seed=seed)
-    return cast("Learner", getattr(built, "learner", built))
+    return cast("nn.Module", getattr(built, "learner", built))

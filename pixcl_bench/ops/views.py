@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from collections.abc import Mapping, Sequence
 
 # %% ../../nbs/ops/02_views.ipynb #b2877154
-import pixcl_bench.runtime  # noqa: F401 - first: lets torchvision import beside a CPU torch
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8

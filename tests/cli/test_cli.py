@@ -66,7 +66,7 @@ def test_help_imports_nothing_heavy() -> None:
     root = str(ROOT)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert "HEAVY []" in done.stdout
-    words = ("run", "list", "status", "report", "claims", "check", "data", "publish", "init")
+    words = ("run", "list", "status", "report", "claims", "check", "data", "publish", "verify", "init")
     assert all(f" {word} " in done.stdout for word in words)
 
 
@@ -135,7 +135,7 @@ def test_init_overwrites_nothing_and_names_what_is_there(call: Call, tmp_path: P
     assert [path.name for path in (tmp_path / "own").iterdir()] == ["README.md"]
     (tmp_path / "own/README.md").rename(tmp_path / "own/notes.md")
     assert call("init", "own")[0] == 0, "other files are no hindrance"
-    assert re.search(r"image_ssl\.ipynb and \d+ more already", call("init", "own")[2])
+    assert re.search(r"own has README\.md, .* and \d+ more already", call("init", "own")[2])
 
 
 def test_check(call: Call, config: Config) -> None:

@@ -185,7 +185,7 @@ def test_the_copy_reads_as_the_original(folder: Path) -> None:
             "digits",
             "digits:digits",
             "digits.digits",
-            r"loader is 'pixcl_bench\.data\.digits\.digits'",
+            r"loader is 'pixcl_bench\.data\.embedded\.digits\.digits'",
         ),
         ("digits", '"0", "1"', '"0", "0"', r"classes has '0' twice"),
         (

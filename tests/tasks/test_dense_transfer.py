@@ -294,17 +294,20 @@ def test_the_transfer_learns_and_beats_no_training() -> None:
 
 LD = {"dim": 4, "clusters": 3, "grid": 4, "crop": 16}
 EVERY: dict[str, tuple[str, dict[str, object]]] = {
-    "simclr": ("simclr:simclr", {"hidden": 8, "out": 4}),
-    "moco_v2": ("moco_v2:moco_v2", {"hidden": 8, "out": 4, "queue": 8, "momentum": 0.9, "distinct": True}),
-    "byol": ("byol:byol", {"hidden": 8, "out": 4, "momentum": 0.9}),
+    "simclr": ("baselines.image_ssl.simclr:simclr", {"hidden": 8, "out": 4}),
+    "moco_v2": (
+        "baselines.image_ssl.moco_v2:moco_v2",
+        {"hidden": 8, "out": 4, "queue": 8, "momentum": 0.9, "distinct": True},
+    ),
+    "byol": ("baselines.image_ssl.byol:byol", {"hidden": 8, "out": 4, "momentum": 0.9}),
     "patchmix": ("patchmix:patchmix", {"patch": 8, "hidden": 8, "out": 4, "drop_path": 0.0}),
-    "pixcontrast": ("pixpro:pixcontrast", {"dim": 4, "hidden": 8}),
-    "pixpro": ("pixpro:pixpro", {"dim": 4, "hidden": 8}),
-    "grass": ("grass:grass", {"hidden": 8, "out": 4, "warmup": 0.5}),
-    "ld": ("ld_transfer:ld_dense", LD),
-    "ld_patch_only": ("ld_transfer:ld_dense", LD | {"regions": False}),
+    "pixcontrast": ("baselines.dense_transfer.pixpro:pixcontrast", {"dim": 4, "hidden": 8}),
+    "pixpro": ("baselines.dense_transfer.pixpro:pixpro", {"dim": 4, "hidden": 8}),
+    "grass": ("grass.learner:grass", {"hidden": 8, "out": 4, "warmup": 0.5}),
+    "ld": ("ld.transfer:ld_dense", LD),
+    "ld_patch_only": ("ld.transfer:ld_dense", LD | {"regions": False}),
     "igu_aug": (
-        "igu_aug:igu_aug",
+        "igu_aug.learner:igu_aug",
         {
             "shared": True,
             "context": False,

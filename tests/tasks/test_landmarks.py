@@ -114,18 +114,21 @@ def learner_of(name: str, settings: LandmarksSettings, args: dict[str, object] |
 
 CROSS = {"crop": 32, "anchors": 4, "shared": True, "window": 4}
 EVERY_METHOD: dict[str, tuple[str, dict[str, object]]] = {
-    "random_init": ("matchers:random_init", {}),
-    "mean_position": ("matchers:mean_position", {}),
-    "ncc": ("matchers:ncc", {"side": 11}),
-    "daisy": ("matchers:daisy", {"radius": 9}),
-    "sift": ("matchers:sift", {}),
-    "simclr_features": ("simclr_features:simclr_features", {"crop": 32, "hidden": 16, "out": 8}),
-    "ld": ("ld:ld", {"dim": 4, "clusters": 3, "grid": 4, "crop": 32, "center": 5}),
-    "cc2d": ("cross_patch:cc2d", CROSS),
-    "igu_aug": ("igu_aug:igu_aug", {**CROSS, "intensity": "paper"}),
-    "one_shot_detector": ("landmark_detectors:one_shot_detector", {"first": "igu_aug", "crop": 32}),
-    "pretrained_detector": ("landmark_detectors:pretrained_detector", {"first": "cc2d", "crop": 32}),
-    "detector": ("landmark_detectors:detector", {}),
+    "random_init": ("baselines.landmarks.matchers:random_init", {}),
+    "mean_position": ("baselines.landmarks.matchers:mean_position", {}),
+    "ncc": ("baselines.landmarks.matchers:ncc", {"side": 11}),
+    "daisy": ("baselines.landmarks.matchers:daisy", {"radius": 9}),
+    "sift": ("baselines.landmarks.matchers:sift", {}),
+    "simclr_features": (
+        "baselines.landmarks.simclr_features:simclr_features",
+        {"crop": 32, "hidden": 16, "out": 8},
+    ),
+    "ld": ("ld.learner:ld", {"dim": 4, "clusters": 3, "grid": 4, "crop": 32, "center": 5}),
+    "cc2d": ("igu_aug.cross_patch:cc2d", CROSS),
+    "igu_aug": ("igu_aug.learner:igu_aug", {**CROSS, "intensity": "paper"}),
+    "one_shot_detector": ("igu_aug.detectors:one_shot_detector", {"first": "igu_aug", "crop": 32}),
+    "pretrained_detector": ("igu_aug.detectors:pretrained_detector", {"first": "cc2d", "crop": 32}),
+    "detector": ("igu_aug.detectors:detector", {}),
 }
 TRAINED = [
     name for name in EVERY_METHOD if name not in ("random_init", "mean_position", "ncc", "daisy", "sift")
@@ -348,4 +351,4 @@ def test_an_image_matched_with_itself_has_no_error(name: str) -> None:
 
 def test_a_learner_of_another_task_is_refused() -> None:
     with pytest.raises(TypeError, match="needs a Localiser"):
-        learner_of("floors:mean_color", toy_settings())
+        learner_of("floors.image_ssl:mean_color", toy_settings())

@@ -150,9 +150,9 @@ def learner(name: str, settings: SemiSegSettings, **args: object) -> Segmenter:
 
 
 SUPERVISED, MEAN_TEACHER, CEILING = (
-    "supervised_segmentation:supervised_only",
-    "mean_teacher:mean_teacher",
-    "supervised_segmentation:all_labels",
+    "baselines.semi_seg.supervised:supervised_only",
+    "baselines.semi_seg.mean_teacher:mean_teacher",
+    "baselines.semi_seg.supervised:all_labels",
 )
 
 
@@ -305,18 +305,18 @@ def test_three_planes_pass_through_the_foreground() -> None:
 # Runs
 
 EVERY_METHOD = {
-    "position_prior": ("supervised_segmentation:position_prior", {}),
+    "position_prior": ("baselines.semi_seg.supervised:position_prior", {}),
     "supervised_only": (SUPERVISED, {}),
     "all_labels": (CEILING, {}),
     "mean_teacher": (MEAN_TEACHER, {"start": 0.0}),
-    "ua_mt": ("ua_mt:ua_mt", {}),
-    "cps": ("cps:cps", {}),
+    "ua_mt": ("baselines.semi_seg.ua_mt:ua_mt", {}),
+    "cps": ("baselines.semi_seg.cps:cps", {}),
     "mc_net": ("fba_net:mc_net", {}),
     "fba_net": ("fba_net:fba_net", {}),
     "fba_net_single": ("fba_net:fba_net", {"decoders": 1}),
-    "arco_ns": ("arco:arco", {"sampler": "ns"}),
-    "arco_sg": ("arco:arco", {"sampler": "sg"}),
-    "arco_sag": ("arco:arco", {"sampler": "sag"}),
+    "arco_ns": ("arco.learner:arco", {"sampler": "ns"}),
+    "arco_sg": ("arco.learner:arco", {"sampler": "sg"}),
+    "arco_sag": ("arco.learner:arco", {"sampler": "sag"}),
 }
 
 

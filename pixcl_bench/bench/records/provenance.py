@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pixcl_bench import __version__
 from pixcl_bench.bench.config.builtin import builtin_project, is_installed
 from pixcl_bench.bench.config.grid import Run
-from pixcl_bench.bench.keys import run_code, run_versions
+from pixcl_bench.bench.keys import run_code, run_versions, version_of
 
 
 def provenance(run: Run, root: Path) -> dict[str, Any]:
@@ -21,7 +20,7 @@ def provenance(run: Run, root: Path) -> dict[str, Any]:
         "hash": code.hash,
         "commit": commit,
         "dirty": dirty,
-        "package": __version__,
+        "package": version_of("pixcl_bench"),
         "versions": run_versions(run, root),
     }
 

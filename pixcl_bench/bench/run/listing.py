@@ -1,13 +1,17 @@
 """Tables for the command line: what there is, what is done, which data are here."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.bench.records import store
 from pixcl_bench.bench.run.jobs import Job
+
+if TYPE_CHECKING:
+    from pixcl_bench.data.info import DatasetInfo
 
 STATES = ("done", "stale", "failed", "missing")
 
@@ -69,6 +73,13 @@ def status_table(jobs: Sequence[Job], profile: str) -> Table:
     table.add_section()
     table.add_row("all", "", "", *(str(total[state]) for state in STATES))
     return table
+
+
+def known_datasets(names: Collection[str]) -> "dict[str, DatasetInfo]":
+    """The entries of these data sets, in the order of the catalogue."""
+    from pixcl_bench.data.catalogue import catalogue
+
+    return {name: info for name, info in catalogue().items() if name in names}
 
 
 def data_table(names: Iterable[str]) -> Table:

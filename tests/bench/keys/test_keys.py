@@ -51,7 +51,7 @@ LEARNER, HELPER, CODE, NOTEBOOK = (
         (CODE, "import os\n", "import os\nos.environ['A'] = '1'\n"),
         (CODE, "import os\n", "import os\nSET = os.putenv('A', '1')\n"),
         (NOTEBOOK, "range(120)", "range(121)"),
-        (NOTEBOOK, "act(mode, run)", "act(mode, None)"),
+        (NOTEBOOK, "act(mode, job)", "act(mode, None)"),
     ],
 )
 def test_code_that_counts(config: Config, run: Run, name: str, old: str, new: str) -> None:

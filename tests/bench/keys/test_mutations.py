@@ -384,7 +384,7 @@ REACHED = {
 
 CHANGED = [
     *(("constant", name) for name in ("SimCLR", "entropy_map", "attention", "cross_patch_loss")),
-    *(("operator", name) for name in ("nt_xent", "ema_schedule", "stratify", "PixelContrastLoss")),
+    *(("operator", name) for name in ("nt_xent", "ema_schedule", "stratify", "entropy_map")),
     *(("default", name) for name in ("nt_xent", "info_nce", "build_encoder", "supervised_loss")),
     *(
         ("called function", name)
