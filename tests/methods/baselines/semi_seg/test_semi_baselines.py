@@ -298,7 +298,10 @@ def test_resumed_training_ends_in_the_same_weights(name: str, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("target", "args"),
     [
-        ("baselines.semi_seg.mean_teacher:mean_teacher", {"weight": 1, "stairs": 40, "cutmix": True, "teacher_dropout": False}),
+        (
+            "baselines.semi_seg.mean_teacher:mean_teacher",
+            {"weight": 1, "stairs": 40, "cutmix": True, "teacher_dropout": False},
+        ),
         ("baselines.semi_seg.ua_mt:ua_mt", {"passes": 4, "constants": "classes"}),
         ("baselines.semi_seg.cps:cps", {"weight": 0.5, "length": 0.4}),
         ("baselines.semi_seg.supervised:position_prior", {"grid": 16}),
