@@ -53,14 +53,14 @@ smoke: $(STAMP) ## methods of every kind for a few steps: does everything work?
 test: lint sync notebooks smoke pytest ## all checks: lint, sync, notebooks, smoke grid, pytest with coverage
 
 lint: $(STAMP) ## ruff, mypy, the layers contract, benchmarks.yaml
-	@$(BIN)/ruff check pixcl_bench tests setup.py
+	@$(BIN)/ruff check pixcl_bench tests tools setup.py
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/pixcl-bench check
 
 sync: $(STAMP) ## are notebooks, modules and README.md in step?
-	@$(BIN)/python -m pixcl_bench.report.sync --check
-	@$(BIN)/python -m pixcl_bench.report.readme --check
+	@$(BIN)/python -m tools.sync --check
+	@$(BIN)/python -m tools.readme --check
 
 # The benchmark notebooks take papermill's parameters: they are run by the smoke grid instead.
 notebooks: $(STAMP) ## every other notebook from top to bottom
@@ -81,5 +81,5 @@ docs: $(STAMP) ## the site, in _docs/ (needs quarto)
 
 clean: ## remove caches and the built site; results/ and .venv stay
 	@rm -rf _docs _proc .quarto build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache htmlcov .coverage .coverage.*
-	@find pixcl_bench tests nbs -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
+	@find pixcl_bench tests tools nbs -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
 	@echo "Kept: results/ and .venv. Remove them by hand if you mean to."

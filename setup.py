@@ -13,7 +13,7 @@ parser = ConfigParser(delimiters=["="], interpolation=None)
 parser.read(here / "settings.ini", encoding="utf-8")
 cfg = parser["DEFAULT"]
 # Run on its own, so that a build needs nothing of what the package needs.
-builtin = runpy.run_path(str(here / "pixcl_bench/bench/builtin.py"))
+builtin = runpy.run_path(str(here / "pixcl_bench/bench/config/builtin.py"))
 
 
 def words(key: str) -> list[str]:

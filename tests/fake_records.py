@@ -5,14 +5,14 @@ from pathlib import Path
 from textwrap import indent
 
 import numpy as np
+from project import ROOT
 
-from pixcl_bench.bench import store
-from pixcl_bench.bench.config import Config, validated
-from pixcl_bench.bench.includes import assemble
-from pixcl_bench.bench.store import Record
-from pixcl_bench.bench.yamlpos import parse
+from pixcl_bench.bench.config.includes import assemble
+from pixcl_bench.bench.config.reading import Config, validated
+from pixcl_bench.bench.config.yamlpos import parse
+from pixcl_bench.bench.records import store
+from pixcl_bench.bench.records.store import Record
 
-ROOT = Path(__file__).resolve().parents[1]
 MEANS = {
     "random_init": 0.42,
     "mean_color": 0.38,
@@ -57,7 +57,7 @@ def record(method: str, seed: int, value: float | None = None, **changes) -> Rec
         "method": method,
         "seed": seed,
         "profile": "quick",
-        "learner": "pixcl_bench.methods.simclr:simclr",
+        "learner": "pixcl_bench.methods.baselines.image_ssl.simclr:simclr",
         "settings": {"lr": 1e-3, "steps": 100, "views": {"flip": 0.5}},
         "uses_labels": method == "supervised",
         "metrics": {
@@ -111,8 +111,8 @@ def write(results: Path, records: list[Record]) -> None:
 
 def publish(folder: Path, records: list[Record]) -> None:
     """The records as published files."""
-    from pixcl_bench.bench.published import compact, published_path
-    from pixcl_bench.bench.store import write_atomic
+    from pixcl_bench.bench.records.published import compact, published_path
+    from pixcl_bench.bench.records.store import write_atomic
 
     files: dict[Path, list[str]] = {}
     for item in records:

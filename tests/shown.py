@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
-from pixcl_bench.bench.config import Config
-from pixcl_bench.bench.schema import Claim
-from pixcl_bench.bench.store import Record
+from pixcl_bench.bench.config.reading import Config
+from pixcl_bench.bench.config.schema import Claim
+from pixcl_bench.bench.records.store import Record
 from pixcl_bench.report.rows import Row, Table, tables
 from pixcl_bench.report.verdicts import Verdict
 

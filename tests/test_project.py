@@ -13,12 +13,12 @@ import nbformat
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from project import ROOT
 
-from pixcl_bench.bench.config import load_config
+from pixcl_bench.bench.config.reading import load_config
 
-ROOT = Path(__file__).resolve().parents[1]
 TOP_LEVEL = [
-    "nbs/index.ipynb", "pixcl_bench/__init__.py", "pixcl_bench/py.typed", "tests", "settings.ini",
+    "nbs/index.ipynb", "pixcl_bench/__init__.py", "pixcl_bench/py.typed", "tests", "tools", "settings.ini",
     "setup.py", "pyproject.toml", "benchmarks.yaml", "benchmarks", "_quarto.yml", "README.md",
     "Makefile", "CONTRIBUTING.md", "LICENSE", "CITATION.cff", "MANIFEST.in", ".gitignore", ".ci/run",
     ".github/workflows/test.yml", ".github/workflows/site.yml",
@@ -69,7 +69,7 @@ def cells(path: Path, kind: str = "code") -> list[nbformat.NotebookNode]:
 
 
 NOTEBOOKS = committed("nbs/*.ipynb")
-MODULES = committed("pixcl_bench/*.py")
+MODULES = committed("pixcl_bench/*.py", "tools/*.py")
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +186,7 @@ def test_no_path_of_one_machine() -> None:
     assert not hits(MACHINE_PATH, ["https://host/home/x", "~/work/x"])
 
 
-@pytest.mark.parametrize("module", ["pixcl_bench.report.readme", "pixcl_bench.report.sync"])
+@pytest.mark.parametrize("module", ["tools.readme", "tools.sync"])
 def test_readme_notebooks_and_modules_are_in_step(module: str) -> None:
     check = subprocess.run(
         [sys.executable, "-m", module, "--check"], cwd=ROOT, capture_output=True, text=True, timeout=120
@@ -228,8 +228,8 @@ def test_make_test_ends_with_pytest(make: str, tmp_path: Path) -> None:
         "ruff check",
         "mypy",
         "lint-imports",
-        "report.sync --check",
-        "report.readme --check",
+        "tools.sync --check",
+        "tools.readme --check",
         "nbdev_test",
         "run --profile smoke",
         "pytest",

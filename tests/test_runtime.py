@@ -125,6 +125,6 @@ def test_cure_leaves_other_errors_alone(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_what_is_published_of_the_environment_exists() -> None:
-    from pixcl_bench.bench.published import ENVIRONMENT
+    from pixcl_bench.bench.records.published import ENVIRONMENT
 
     assert set(ENVIRONMENT) <= set(runtime.environment("cpu"))

@@ -9,7 +9,7 @@ import torch
 from stopping import Stopped, same_weights, stop_at
 from torch import nn
 
-from pixcl_bench.methods.base import Learner, check_learner
+from pixcl_bench.methods.contract.learner import Learner, check_learner
 from pixcl_bench.train import (
     History,
     TrainConfig,

@@ -155,7 +155,7 @@ def act(mode: str, job: object) -> None:
 CELLS = [
     'method = "plain"\ndataset = "digits"\nseed = 0\nprofile = "quick"\ndevice = "cpu"\n'
     'overrides = {}\nconfig = ""\nresults = ""',
-    "from pixcl_bench.bench.session import open_run\nfrom toybench.task import act, score",
+    "from pixcl_bench.bench.run.session import open_run\nfrom toybench.task import act, score",
     'job = open_run("toy", method=method, dataset=dataset, seed=seed, profile=profile, device=device,\n'
     "               overrides=overrides, config=config, results=results)",
     'mode = job.run.args.get("mode", "ok")\nact(mode, job)  # as asked',

@@ -4,8 +4,8 @@ records."""
 import fake_records as fake
 import numpy as np
 
-from pixcl_bench.bench.config import Config
-from pixcl_bench.bench.store import Record
+from pixcl_bench.bench.config.reading import Config
+from pixcl_bench.bench.records.store import Record
 
 TASKS = ("image_ssl", "semi_seg")
 DATASETS = ("heart", "chamber")
@@ -22,7 +22,7 @@ METHODS = {
     "all_labels": ("all labels", "ceiling", 0.827),
 }
 
-LEARNER = "pixcl_bench.methods.simclr:simclr"
+LEARNER = "pixcl_bench.methods.baselines.image_ssl.simclr:simclr"
 
 TASK = """\
   semi_seg:
@@ -73,7 +73,7 @@ CLAIMS = """\
      dataset: chamber, origin: control, statement: FBA-Net errs by a few millimetres.}
   - {id: arco-variance, task: semi_seg, kind: exact,
      check: "pixcl_bench.report.exact:stratified_variance",
-     evidence: nbs/foundations/01_losses.ipynb, origin: paper, source: Theorem 3.2,
+     evidence: nbs/ops/00_losses.ipynb, origin: paper, source: Theorem 3.2,
      statement: "Stratified sampling never has more variance than naive sampling."}
 """
 

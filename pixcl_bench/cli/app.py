@@ -17,9 +17,9 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> bool:
     if wanted:
-        from pixcl_bench import __version__
+        from pixcl_bench.bench.keys import version_of
 
-        print(f"pixcl-bench {__version__}")
+        print(f"pixcl-bench {version_of('pixcl_bench')}")
         raise typer.Exit(OK)
     return wanted
 

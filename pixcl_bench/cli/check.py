@@ -15,8 +15,8 @@ def check(
     file: Annotated[Path | None, typer.Argument(help="benchmarks.yaml by default.")] = None,
 ) -> None:
     """Check a configuration; every problem goes to stderr with its line, and the exit code is 2."""
-    from pixcl_bench.bench.config import check_config
-    from pixcl_bench.bench.runner import shown
+    from pixcl_bench.bench.config.reading import check_config
+    from pixcl_bench.bench.run.runner import shown
 
     where = place(file)
     problems = check_config(where)

@@ -12,7 +12,7 @@ from pixcl_bench.cli.options import ConfigFile
 from pixcl_bench.cli.shared import load, stop
 
 if TYPE_CHECKING:
-    from pixcl_bench.bench.config import Config
+    from pixcl_bench.bench.config.reading import Config
 
 _CONTRACTS = "pixcl_bench.tasks.contracts"
 """Imported by name when the command runs: it needs torch, which no command imports with itself."""
@@ -41,8 +41,8 @@ def check_method(
 
 def _tasks(config: "Config", name: str, task: str | None) -> list[str]:
     """The tasks to check the method for. Raises UsageError."""
+    from pixcl_bench.bench.config.source import method_entry_points
     from pixcl_bench.bench.errors import unknown
-    from pixcl_bench.bench.source import method_entry_points
 
     if task is not None:
         config.method(task, name)
@@ -57,7 +57,7 @@ def _tasks(config: "Config", name: str, task: str | None) -> list[str]:
 
 def _check(config: "Config", task: str, name: str, profile: str, dataset: str | None) -> int:
     """Print what holds and what does not; returns how many requirements are not met."""
-    from pixcl_bench.bench.source import resolve_learner
+    from pixcl_bench.bench.config.source import resolve_learner
 
     data = dataset or _dataset(config, task, name, profile)
     learner = resolve_learner(config.method(task, name).learner)
@@ -82,9 +82,9 @@ def _dataset(config: "Config", task: str, name: str, profile: str) -> str:
 def _findings(config: "Config", task: str, name: str, profile: str, data: str) -> list[Any]:
     """What `check_contract` of `pixcl_bench.tasks.contracts` finds. Raises UsageError for a task
     that is not known there."""
+    from pixcl_bench.bench.config.grid import refuse_wrong_kind
+    from pixcl_bench.bench.config.source import resolve_learner
     from pixcl_bench.bench.errors import UsageError
-    from pixcl_bench.bench.grid import refuse_wrong_kind
-    from pixcl_bench.bench.source import resolve_learner
 
     refuse_wrong_kind(config, task, name)
     model: type[BaseModel] = config.settings_model(task)

@@ -19,8 +19,8 @@ def claims(
     config: ConfigFile = None,
 ) -> None:
     """Decide the claims of the papers from the records of a profile."""
-    from pixcl_bench.bench.published import read_all_published
-    from pixcl_bench.bench.store import scan
+    from pixcl_bench.bench.records.published import read_all_published
+    from pixcl_bench.bench.records.store import scan
     from pixcl_bench.report.render.claims import console_claims
     from pixcl_bench.report.verdicts import decide_claims
 

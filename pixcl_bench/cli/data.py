@@ -29,7 +29,7 @@ app.add_typer(data_app, name="data")
 @data_app.callback()
 def data(data_root: DataRoot = None) -> None:
     """Data sets: what they are, whether they are here, fetch them. Without a command: the list."""
-    from pixcl_bench.bench.words import use_data_root
+    from pixcl_bench.bench.config.words import use_data_root
 
     use_data_root(data_root)
 
@@ -39,7 +39,7 @@ def data_list() -> None:
     """Every data set, and whether it is here."""
     from rich.console import Console
 
-    from pixcl_bench.bench.listing import data_table
+    from pixcl_bench.bench.run.listing import data_table
     from pixcl_bench.data.catalogue import catalogue
 
     width = None if sys.stdout.isatty() else 160
@@ -56,7 +56,7 @@ def data_fetch(
 ) -> None:
     """Fetch data sets into the cache; those that must be brought by hand are told, with exit code
     1."""
-    from pixcl_bench.bench.listing import fetch
+    from pixcl_bench.bench.run.listing import fetch
 
     wanted = list(names or ())
     if profile is not None:
@@ -83,7 +83,7 @@ def data_path() -> None:
 @data_app.command("info")
 def data_info(name: Annotated[str, typer.Argument(help="A data set.")]) -> None:
     """What a data set is: licence, citation, classes, splits, sources."""
-    from pixcl_bench.bench.listing import data_state
+    from pixcl_bench.bench.run.listing import data_state
     from pixcl_bench.data.catalogue import get_info, missing
 
     info = get_info(name)

@@ -41,8 +41,8 @@ def init(
 ) -> None:
     """Write a project to edit: benchmarks.yaml, its notebooks and published records. Overwrites
     nothing."""
-    from pixcl_bench.bench.runner import shown
-    from pixcl_bench.bench.store import write_atomic
+    from pixcl_bench.bench.records.store import write_atomic
+    from pixcl_bench.bench.run.runner import shown
 
     files = _files()
     taken = [name for name in files if (folder / name).exists()]
@@ -60,9 +60,9 @@ def init(
 
 def _files() -> dict[str, str]:
     """The text of every file of a new project, by its path."""
-    from pixcl_bench import __version__
-    from pixcl_bench.bench.builtin import builtin_project, project_files
+    from pixcl_bench.bench.config.builtin import builtin_project, project_files
+    from pixcl_bench.bench.keys import version_of
 
     root = builtin_project()
     found = {path.as_posix(): (root / path).read_text("utf-8") for path in project_files(root)}
-    return {"README.md": README.format(version=__version__), ".gitignore": GITIGNORE, **found}
+    return {"README.md": README.format(version=version_of("pixcl_bench")), ".gitignore": GITIGNORE, **found}

@@ -8,7 +8,7 @@ from pixcl_bench.cli.shared import console, load
 @app.command("list")
 def list_(config: ConfigFile = None) -> None:
     """Show profiles, tasks, methods and data sets."""
-    from pixcl_bench.bench.listing import config_tables
+    from pixcl_bench.bench.run.listing import config_tables
 
     out = console()
     for table in config_tables(load(config)):

@@ -15,8 +15,8 @@ from pixcl_bench.cli.options import ConfigFile
 from pixcl_bench.cli.shared import load, stop
 
 if TYPE_CHECKING:
-    from pixcl_bench.bench.config import Config
-    from pixcl_bench.bench.schema import Task
+    from pixcl_bench.bench.config.reading import Config
+    from pixcl_bench.bench.config.schema import Task
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _PACKAGE = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*")
@@ -43,7 +43,7 @@ def new_method(
     config: ConfigFile = None,
 ) -> None:
     """Write the notebook (and module) of a method that works, and its entry in the YAML file."""
-    from pixcl_bench.bench.store import write_atomic
+    from pixcl_bench.bench.records.store import write_atomic
     from pixcl_bench.cli.scaffold import title_of
 
     loaded = load(config)
@@ -66,7 +66,7 @@ def new_method(
 
 def _own_root(config: "Config") -> Path:
     """The folder of the project. Stops where the file is that of the package, used from outside."""
-    from pixcl_bench.bench.builtin import builtin_project, is_installed
+    from pixcl_bench.bench.config.builtin import builtin_project, is_installed
 
     inside = Path.cwd().resolve().is_relative_to(config.path.parent)
     packaged = config.path.parent == builtin_project() and (is_installed() or not inside)
@@ -79,7 +79,7 @@ def _own_root(config: "Config") -> Path:
 
 
 def _check_name(config: "Config", name: str, task: str) -> None:
-    from pixcl_bench.bench.source import method_entry_points
+    from pixcl_bench.bench.config.source import method_entry_points
 
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
         stop(f"{name!r} is no name for a method: a small letter, then small letters, digits and _")
@@ -151,7 +151,7 @@ def _package_files(root: Path, package: str | None) -> list[str]:
 
 def _with_entry(config: "Config", task: str, name: str, method: dict[str, str]) -> tuple[Path, str]:
     """The file that holds the task, and its text with the method in it."""
-    from pixcl_bench.bench.yamledit import add_entry
+    from pixcl_bench.bench.config.yamledit import add_entry
 
     key = ("tasks", task, "methods")
     file = config.document.mark(key, key=True).file
@@ -167,7 +167,7 @@ def _read(path: Path) -> str:
 
 
 def _tell(config: "Config", name: str, task: str, plan: _Plan, place: Path) -> None:
-    from pixcl_bench.bench.runner import shown
+    from pixcl_bench.bench.run.runner import shown
 
     for path in plan.files:
         print(f"wrote {shown(config.root / path)}")

@@ -28,11 +28,11 @@ def publish(
     config: ConfigFile = None,
 ) -> None:
     """Write compact records with their commit to published/PROFILE-DEVICE.jsonl."""
-    from pixcl_bench.bench.builtin import own_folder
-    from pixcl_bench.bench.machine import resolve_device
-    from pixcl_bench.bench.published import publish as write
-    from pixcl_bench.bench.runner import shown
-    from pixcl_bench.bench.words import split
+    from pixcl_bench.bench.config.builtin import own_folder
+    from pixcl_bench.bench.config.words import split
+    from pixcl_bench.bench.records.published import publish as write
+    from pixcl_bench.bench.run.machine import resolve_device
+    from pixcl_bench.bench.run.runner import shown
 
     loaded = load(config)
     loaded.profile(profile)

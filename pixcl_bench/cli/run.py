@@ -46,11 +46,11 @@ def run(
 ) -> None:
     """Run a profile's grid; what is done already is not run again. Then the tables and the
     report."""
-    from pixcl_bench.bench.grid import plan
-    from pixcl_bench.bench.listing import fetch_for
-    from pixcl_bench.bench.machine import resolve_device
-    from pixcl_bench.bench.runner import make_jobs, run_grid, survey
-    from pixcl_bench.bench.words import overrides, seeds, split, use_data_root
+    from pixcl_bench.bench.config.grid import plan
+    from pixcl_bench.bench.config.words import overrides, seeds, split, use_data_root
+    from pixcl_bench.bench.run.listing import fetch_for
+    from pixcl_bench.bench.run.machine import resolve_device
+    from pixcl_bench.bench.run.runner import make_jobs, run_grid, survey
 
     use_data_root(data_root)
     loaded, out = load(config), console()

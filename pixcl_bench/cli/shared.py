@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from pixcl_bench.bench.config import Config
+    from pixcl_bench.bench.config.reading import Config
 
 
 def load(config: Path | None) -> "Config":
     """The configuration named, or the one found from here upwards, or the one of the package, which
     is then said on stderr. Raises ConfigError or UsageError."""
-    from pixcl_bench.bench.config import load_config
+    from pixcl_bench.bench.config.reading import load_config
 
     return load_config(place(config))
 
@@ -22,7 +22,7 @@ def load(config: Path | None) -> "Config":
 def place(config: Path | None) -> Path:
     """The configuration file that a command uses; the same words as `load` where it is that of the
     package. Raises UsageError."""
-    from pixcl_bench.bench.config import find_config
+    from pixcl_bench.bench.config.reading import find_config
 
     if config is not None:
         return config
@@ -53,7 +53,7 @@ def show_results(
 ) -> None:
     """Build the report of a profile; print its tables, and where everything lies. only: the cells
     (task, data set, method) that are shown; all where None."""
-    from pixcl_bench.bench.store import scan
+    from pixcl_bench.bench.records.store import scan
     from pixcl_bench.report.render.build import build_report, summary_lines
     from pixcl_bench.report.render.tables import console_table
     from pixcl_bench.report.rows import tables

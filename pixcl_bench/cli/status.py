@@ -14,13 +14,13 @@ def status(
 ) -> None:
     """Show which runs are done, stale (changed since), failed and missing, and how many published
     records have the key of today's code."""
-    from pixcl_bench.bench.grid import plan
-    from pixcl_bench.bench.listing import status_table
-    from pixcl_bench.bench.machine import resolve_device
-    from pixcl_bench.bench.published import read_all_published
-    from pixcl_bench.bench.runner import make_jobs, shown
-    from pixcl_bench.bench.verify import published_line, published_state
-    from pixcl_bench.bench.words import split
+    from pixcl_bench.bench.config.grid import plan
+    from pixcl_bench.bench.config.words import split
+    from pixcl_bench.bench.records.published import read_all_published
+    from pixcl_bench.bench.run.listing import status_table
+    from pixcl_bench.bench.run.machine import resolve_device
+    from pixcl_bench.bench.run.runner import make_jobs, shown
+    from pixcl_bench.bench.run.verify import published_line, published_state
 
     loaded, out = load(config), console()
     place = results or loaded.results

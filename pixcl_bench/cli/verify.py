@@ -13,7 +13,7 @@ from pixcl_bench.cli.shared import console, load
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from pixcl_bench.bench.verify import Check
+    from pixcl_bench.bench.run.verify import Check
 
 _WORDS = {
     "equal": "bit-equal",
@@ -53,11 +53,11 @@ def verify(
     config: ConfigFile = None,
 ) -> None:
     """Run one seed of each published cell on the present code and compare it bit for bit."""
-    from pixcl_bench.bench.published import read_all_published
-    from pixcl_bench.bench.verify import adopt as adopt_records
-    from pixcl_bench.bench.verify import cells, changed
-    from pixcl_bench.bench.verify import verify as check
-    from pixcl_bench.bench.words import split
+    from pixcl_bench.bench.config.words import split
+    from pixcl_bench.bench.records.published import read_all_published
+    from pixcl_bench.bench.run.verify import adopt as adopt_records
+    from pixcl_bench.bench.run.verify import cells, changed
+    from pixcl_bench.bench.run.verify import verify as check
 
     loaded, out = load(config), console()
     folder = loaded.path.parent / "published"

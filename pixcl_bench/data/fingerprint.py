@@ -2,7 +2,6 @@
 folders."""
 
 import hashlib
-import os
 from pathlib import Path
 
 from pixcl_bench.meaning.graph import HOME, Boundary, Code, code_graph
@@ -11,7 +10,8 @@ from pixcl_bench.meaning.source import find_module
 
 BOUNDARY = Boundary(
     modules=tuple(
-        f"{HOME}.data.{name}" for name in ("catalogue", "fetch", "info", "fingerprint", "cards")
+        f"{HOME}.data.{name}"
+        for name in ("catalogue", "fetch", "info", "fingerprint", "listing", "cards")
     )
 )
 """Machinery that finds files and does not decide what the arrays hold."""
@@ -32,11 +32,6 @@ def data_meaning(loader: str, modules: tuple[str, ...] = ()) -> Code:
     return code_graph(None, BOUNDARY, packages).code([loader, *modules])
 
 
-def code_digest(module: str) -> str:
-    """The meaning of all of a module. Raises ModuleNotFoundError."""
-    return data_meaning(module).hash
-
-
 def file_digest(path: Path, algorithm: str = "sha256") -> str:
     """Hex digest of a file's content, read in pieces."""
     digest = (
@@ -47,19 +42,4 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
     with path.open("rb") as file:
         while piece := file.read(1 << 20):
             digest.update(piece)
-    return digest.hexdigest()
-
-
-def listing_digest(root: Path) -> str:
-    """sha256 (hex) over the relative paths and sizes of all files under `root`.
-
-    Cheap, and it sees a missing image; it does not see changed pixels in a file of the same size.
-    """
-    digest = hashlib.sha256()
-    for folder, subfolders, names in os.walk(root, followlinks=True):
-        subfolders.sort()
-        for name in sorted(names):
-            path = os.path.join(folder, name)
-            shown = os.path.relpath(path, root).replace(os.sep, "/")
-            digest.update(f"{shown}\0{os.stat(path).st_size}\n".encode())
     return digest.hexdigest()

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pixcl_bench.data.fetch import Source
-from pixcl_bench.data.fingerprint import data_meaning, listing_digest
+from pixcl_bench.data.fetch import Member, Source
+from pixcl_bench.data.fingerprint import data_meaning
+from pixcl_bench.data.listing import folder_digest
 from pixcl_bench.meaning.graph import Code
 
 Kind = Literal["embedded", "synthetic", "canonical"]
@@ -17,10 +19,9 @@ Kind = Literal["embedded", "synthetic", "canonical"]
 class Published:
     """The published form of a canonical data set.
 
-    `what` to get and from which `homepage`; `tree`: how it must lie under the data root, for people;
-    `paths`: what must be there, relative to the root; `md5`: published checksums of files, (path, md5).
-    `listed`: the data set is whatever lies in `folder`, so the fingerprint covers the listing of that
-    folder.
+    `what` to get and from which `homepage`; `folder`: where it lies below the data root; `tree`: how
+    it must lie there, for people; `paths`: what must be there, relative to the root; `md5`: published
+    checksums of files, (path, md5).
     """
 
     what: str
@@ -29,17 +30,17 @@ class Published:
     tree: str
     paths: tuple[str, ...]
     md5: tuple[tuple[str, str], ...] = ()
-    listed: bool = False
 
 
 @dataclass(frozen=True)
 class DatasetInfo:
     """One entry of the catalogue.
 
-    `loader`: "module:function", a keyword-only function that returns an `ImageSet`; the catalogue passes it
-    those of `root`, `cache`, `split_seed`, `image_size`, `workers` which its signature names. `code`:
-    modules whose code decides what the arrays and splits are; the loader's own module where empty.
-    `image_size`: side of the images in pixels, None where the loader is asked for a size.
+    `loader`: "module:function", a keyword-only function that returns the set; the catalogue passes it
+    those of `root`, `cache`, `split_seed`, `image_size`, `workers` which its signature names.
+    `code`: modules that the loader reaches in ways which cannot be read from its code; usually none,
+    since what the loader calls is followed by name. `image_size`: side of the images in pixels, None where the loader is asked for a
+    size. `rules`: facts that the loader reads and that decide arrays or splits, as JSON has them.
     """
 
     name: str
@@ -56,6 +57,7 @@ class DatasetInfo:
     published: Published | None = None
     code: tuple[str, ...] = ()
     notes: str = ""
+    rules: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def source(self, package: str) -> Source:
         """The source of this package name; KeyError otherwise."""
@@ -64,31 +66,47 @@ class DatasetInfo:
                 return source
         raise KeyError(f"data set {self.name} takes nothing from {package!r}")
 
+    def member(self, name: str) -> tuple[Source, Member]:
+        """The source file with this short name, and where it comes from; KeyError otherwise."""
+        for source in self.sources:
+            for member in source.members:
+                if member.name == name:
+                    return source, member
+        known = ", ".join(member.name for source in self.sources for member in source.members)
+        raise KeyError(
+            f"data set {self.name} has no source file {name!r}; it has {known or 'none'}"
+        )
+
     def meaning(self) -> Code:
-        """The code that decides the arrays and splits: what the loader reaches, and the modules of `code`."""
+        """The code that decides the arrays and splits: what the loader reaches, and the modules of
+        `code`."""
         return data_meaning(self.loader, self.code)
 
     def fingerprint(self, root: Path | None = None) -> str:
-        """sha256 (hex) of all that decides the data: hashes of sources, conversion and split code, classes.
+        """sha256 (hex) of all that decides the data: hashes of sources, conversion and split code,
+        classes, rules, and what lies in the published folder.
 
-        Imports nothing and reads no data, except that a data set which is "whatever lies in the folder"
-        (`imagefolder`) is covered by the paths and sizes of its files where `root` holds it.
+        Imports nothing. With a `root` that holds the folder of a canonical set, every file in it is
+        looked at and small lists are read; see `folder_digest` for what counts and what it costs.
         """
         facts = {
             "name": self.name,
             "classes": self.classes,
-            "members": sorted((m.path, m.sha256) for source in self.sources for m in source.members),
+            "members": sorted(
+                (m.path, m.sha256) for source in self.sources for m in source.members
+            ),
             "published": sorted(self.published.md5) if self.published else [],
+            "rules": self.rules,
             "listing": self._listing(root),
             "code": self.meaning().hash,
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def _listing(self, root: Path | None) -> str | None:
-        if self.published is None or not self.published.listed or root is None:
+        if self.published is None or root is None:
             return None
         folder = root / self.published.folder
-        return listing_digest(folder) if folder.is_dir() else None
+        return folder_digest(folder) if folder.is_dir() else None
 
     def absent(self, root: Path) -> tuple[str, ...]:
         """The paths of the published tree that `root` lacks."""

@@ -8,34 +8,15 @@ other in a circle are hashed together."""
 
 import ast
 import hashlib
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from pixcl_bench.meaning.canonical import Meaning, Piece, Reference, statements
+from pixcl_bench.meaning.canonical import Piece, Reference, statements
 from pixcl_bench.meaning.circles import strong_components
-from pixcl_bench.meaning.modules import Module, Target, import_targets, read_module
-from pixcl_bench.meaning.source import Stamp, find_module, parse_source, stamp_of
-
-HOME = "pixcl_bench"
-_NOT_NUMBERS = "no numbers"
-"""Stands for all code that carries numbers and does not make them."""
-
-
-@dataclass(frozen=True)
-class Boundary:
-    """What is not followed: `modules` (with all below them) and single `names`, because they
-    make no numbers or because what they make is known otherwise."""
-
-    modules: tuple[str, ...] = ()
-    names: frozenset[tuple[str, str]] = frozenset()
-
-    def holds(self, module: str, name: str | None) -> bool:
-        """Whether a definition lies beyond the boundary."""
-        inside = any(module == m or module.startswith(m + ".") for m in self.modules)
-        return inside or (name is not None and (module, name) in self.names)
+from pixcl_bench.meaning.modules import Module, import_targets
+from pixcl_bench.meaning.project import HOME, Boundary, NamesOf, Project, library_of
 
 
 @dataclass(frozen=True)
@@ -58,14 +39,9 @@ class _Node:
 
 
 @dataclass
-class CodeGraph:
+class CodeGraph(Project):
     """The code of one project as a graph. Every file is parsed once as long as no file changes."""
 
-    root: Path | None
-    boundary: Boundary
-    packages: frozenset[str] = frozenset({HOME})
-    _modules: dict[str, Module | None] = field(default_factory=dict)
-    _stamps: dict[Path, Stamp] = field(default_factory=dict)
     _nodes: dict[Reference, _Node] = field(default_factory=dict)
     _hashes: dict[Reference, str] = field(default_factory=dict)
     _loaded: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -74,18 +50,12 @@ class CodeGraph:
     def refresh(self) -> None:
         """Forget what is no longer so where files that were read have changed: all of the graph
         where names came, went or point elsewhere; else the definitions of these files."""
-        changed = {path for path, stamp in self._stamps.items() if stamp_of(path) != stamp}
+        changed, same = self.read_again()
         if not changed:
             return
-        old = {name: m for name, m in self._modules.items() if m and m.path in changed}
-        for name in old:
-            del self._modules[name]
-        same = all(_shape(module) == _shape(self.module(name)) for name, module in old.items())
         if same:
-            self._nodes = {ref: n for ref, n in self._nodes.items() if ref.module not in old}
+            self._nodes = {ref: n for ref, n in self._nodes.items() if ref.module not in changed}
         else:
-            self._modules.clear()
-            self._stamps.clear()
             self._nodes.clear()
         self._hashes.clear()
         self._loaded.clear()
@@ -118,16 +88,6 @@ class CodeGraph:
         found, _ = self.target((module, name or None), ())
         return found
 
-    def module(self, name: str) -> Module | None:
-        """A module of the project, or None where there is no such source."""
-        if name not in self._modules:
-            path = find_module(name, self.root)
-            self._modules[name] = None
-            if path is not None:
-                self._stamps[path] = stamp_of(path)
-                self._modules[name] = read_module(name, path, parse_source(path))
-        return self._modules[name]
-
     # Reaching
 
     def _reach(self, starts: list[Reference], main: _Node) -> "_Reached":
@@ -156,11 +116,7 @@ class CodeGraph:
         while stack:
             parts = stack.pop().split(".")
             for part in (".".join(parts[:end]) for end in range(1, len(parts) + 1)):
-                if (
-                    part in reached.loaded
-                    or not self._ours(part)
-                    or self.boundary.holds(part, None)
-                ):
+                if part in reached.loaded or not self.ours(part) or self.boundary.holds(part, None):
                     continue
                 module = self.module(part)
                 if module is None:
@@ -174,7 +130,7 @@ class CodeGraph:
     def _loads(self, module: Module) -> tuple[str, ...]:
         """The modules that a module imports, also those that it takes out of a package by name."""
         if module.name not in self._loaded:
-            taken = (self._child(target) for target in module.imports.values())
+            taken = (self.child(target) for target in module.imports.values())
             inner = [place for place, name in taken if name is None]
             self._loaded[module.name] = (*module.loads, *inner)
         return self._loaded[module.name]
@@ -236,24 +192,24 @@ class CodeGraph:
         for name, target in sorted(module.imports.items()):
             found, _ = self.target(target, ())
             pieces += [f" {name}=", found]
-            libraries |= _library_of(found)
+            libraries |= library_of(found)
         pieces += [Reference(module.name, f"#{index}") for index in module.acts]
         pieces += [
-            Reference(star, None) for star in module.stars if self._ours(star) and self.module(star)
+            Reference(star, None) for star in module.stars if self.ours(star) and self.module(star)
         ]
         return _Node(tuple(pieces), frozenset(libraries), ())
 
     def _written(
         self, module: Module, body: list[ast.stmt], name: str | None, with_scope: bool = False
     ) -> _Node:
-        names = _Names(self, module)
+        names = NamesOf(self, module)
         pieces = statements(
             body,
             names,
             module.package,
             binds=name,
             with_scope=with_scope,
-            typed=lambda node: self._is_model(module, node),
+            typed=lambda node: self.is_model(module, node),
         )
         whole: Piece = "all cells" if with_scope else Reference(module.name, None)
         here = tuple(whole if piece == Reference("", None) else piece for piece in pieces)
@@ -281,111 +237,6 @@ class CodeGraph:
         module = Module("__notebook__", Path("notebook.py"))
         return self._written(module, body, None, with_scope=True), plain
 
-    def _is_model(self, module: Module, node: ast.ClassDef, depth: int = 0) -> bool:
-        """Whether a class is a pydantic model, directly or through a class of the project: there
-        annotations convert values."""
-        for base in node.bases:
-            name = ast.unparse(base).split("[")[0].split(".")
-            found, _ = self.global_name(module, name[0], tuple(name[1:]))
-            if isinstance(found, str):
-                if found.startswith("library pydantic"):
-                    return True
-                continue
-            inner = self.module(found.module)
-            if inner is None or found.name is None or depth > 20:
-                continue
-            for place in inner.defines.get(found.name, []):
-                base_node = inner.body[place]
-                if isinstance(base_node, ast.ClassDef) and self._is_model(
-                    inner, base_node, depth + 1
-                ):
-                    return True
-        return False
-
-    # Names
-
-    def _ours(self, module: str) -> bool:
-        return module.split(".")[0] in self.packages
-
-    def global_name(self, module: Module, name: str, attributes: tuple[str, ...]) -> Meaning:
-        """What a name means at the top level of a module."""
-        if name in module.defines:
-            return Reference(module.name, name), 0
-        if name in module.imports:
-            return self.target(module.imports[name], attributes)
-        for star in module.stars:
-            inner = self.module(star) if self._ours(star) else None
-            if inner is not None and (name in inner.defines or name in inner.imports):
-                return self.target((star, name), attributes)
-        return f"name {name}", 0
-
-    def target(self, target: Target, attributes: tuple[str, ...]) -> Meaning:
-        """What an imported name with its attributes means; followed through modules that pass it
-        on."""
-        used = 0
-        for _ in range(50):
-            module, name = target = self._child(target)
-            if not self._ours(module):
-                return self._library(target, attributes[used:]), len(attributes)
-            if self.boundary.holds(module, name):
-                return _NOT_NUMBERS, used + (name is None and used < len(attributes))
-            inner = self.module(module)
-            if inner is None:
-                return f"missing {module}.{name or ''}", used
-            if name is None:
-                if used == len(attributes) or attributes[used].startswith("__"):
-                    return Reference(module, None), used
-                target, used = (module, attributes[used]), used + 1
-            elif name in inner.defines:
-                return Reference(module, name), used
-            elif name in inner.imports:
-                target = inner.imports[name]
-            else:
-                star = next((s for s in inner.stars if self._ours(s)), None)
-                if star is None:
-                    return Reference(module, None), max(0, used - 1)
-                target = (star, name)
-        return f"circle {target[0]}", used
-
-    def _library(self, target: Target, attributes: tuple[str, ...]) -> str:
-        module, name = target
-        parts = [module, *([name] if name else []), *attributes]
-        if module.split(".")[0] in sys.stdlib_module_names:
-            return f"standard {'.'.join(parts)}"
-        return f"library {'.'.join(parts)}"
-
-    def _child(self, target: Target) -> Target:
-        """A name imported from a package may be a module of it."""
-        module, name = target
-        if name is None or not self._ours(module):
-            return target
-        inner = self.module(module)
-        if inner is not None and (name in inner.defines or name in inner.imports):
-            return target
-        below = f"{module}.{name}"
-        return (below, None) if self.module(below) is not None else target
-
-
-@dataclass
-class _Names:
-    """What names mean in one module, and which libraries were among them."""
-
-    graph: CodeGraph
-    module: Module
-    libraries: set[str] = field(default_factory=set)
-
-    def resolve(self, what: str | Target, attributes: tuple[str, ...]) -> Meaning:
-        if isinstance(what, str):
-            found = self.graph.global_name(self.module, what, attributes)
-        else:
-            found = self.graph.target(what, attributes)
-        self.libraries |= _library_of(found[0])
-        return found
-
-    def quoted(self, module: str, name: str | None) -> Reference | None:
-        found, _ = self.graph.target((module, name), ())
-        return found if isinstance(found, Reference) else None
-
 
 @dataclass
 class _Reached:
@@ -393,26 +244,6 @@ class _Reached:
     loaded: set[str] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)
     acts: set[Reference] = field(default_factory=set)
-
-
-def _shape(module: Module | None) -> tuple[object, ...]:
-    """What the names of other modules depend on: what a module defines and imports, and its
-    bases."""
-    if module is None:
-        return ()
-    bases = [
-        (node.name, *(ast.unparse(base) for base in node.bases))
-        for node in module.body
-        if isinstance(node, ast.ClassDef)
-    ]
-    return (sorted(module.defines), sorted(module.imports.items()), module.stars, bases)
-
-
-def _library_of(piece: Piece) -> set[str]:
-    """The top-level package of a name that belongs to a library."""
-    if isinstance(piece, str) and piece.startswith("library "):
-        return {piece.removeprefix("library ").split(".")[0]}
-    return set()
 
 
 def _references(pieces: Iterable[Piece]) -> Iterator[Reference]:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pixcl_bench.bench.config import Config
-from pixcl_bench.bench.store import Record
+from pixcl_bench.bench.config.reading import Config
+from pixcl_bench.bench.records.store import Record
 
 Cells = Collection[tuple[str, str, str]]
 """Parts of a grid: (task, data set, method)."""

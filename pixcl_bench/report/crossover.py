@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pixcl_bench.bench.config import Config
-from pixcl_bench.bench.schema import Metric
-from pixcl_bench.bench.store import Record
+from pixcl_bench.bench.config.reading import Config
+from pixcl_bench.bench.config.schema import Metric
+from pixcl_bench.bench.records.store import Record
 from pixcl_bench.report.rows import COMPETING, describe, metric_values, role_order, tables
 from pixcl_bench.report.stats import (
     MIN_PAIRS,

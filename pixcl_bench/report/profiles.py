@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pixcl_bench.bench.config import Config
+from pixcl_bench.bench.config.reading import Config
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pixcl_bench.bench.config import Config
+from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.bench.errors import BenchError
-from pixcl_bench.bench.published import stale
-from pixcl_bench.bench.store import Record
+from pixcl_bench.bench.records.published import stale
+from pixcl_bench.bench.records.store import Record
 
 SHORT = 10
 """Digits of a commit that are shown."""

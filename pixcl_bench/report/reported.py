@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from pixcl_bench.bench.config import Config
-from pixcl_bench.bench.schema import Reported
+from pixcl_bench.bench.config.reading import Config
+from pixcl_bench.bench.config.schema import Reported
 from pixcl_bench.report.rows import describe
 
 TITLE = "What the papers report (not comparable with the tables above)"

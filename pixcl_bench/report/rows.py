@@ -4,10 +4,10 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from pixcl_bench.bench.config import Config
+from pixcl_bench.bench.config.reading import Config
+from pixcl_bench.bench.config.schema import Metric
 from pixcl_bench.bench.errors import UsageError
-from pixcl_bench.bench.schema import Metric
-from pixcl_bench.bench.store import Record
+from pixcl_bench.bench.records.store import Record
 from pixcl_bench.report.comparisons import Cells, Compared, Comparison, compared
 from pixcl_bench.report.decisions import rank_groups
 from pixcl_bench.report.stats import Interval, mean_interval, pairs_needed

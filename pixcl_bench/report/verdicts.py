@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from pixcl_bench.bench.config import Config
-from pixcl_bench.bench.schema import Claim, Metric
-from pixcl_bench.bench.store import Record
+from pixcl_bench.bench.config.reading import Config
+from pixcl_bench.bench.config.schema import Claim, Metric
+from pixcl_bench.bench.records.store import Record
 from pixcl_bench.report import decisions, stats
 from pixcl_bench.report.comparisons import Compared, Comparison, compared
 from pixcl_bench.report.exact import Exact, run_check

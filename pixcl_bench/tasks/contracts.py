@@ -15,22 +15,22 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from pixcl_bench import runtime
-from pixcl_bench.data.images import ImageSet
-from pixcl_bench.data.landmarks import LandmarkSet
-from pixcl_bench.data.pixels import PixelSet
-from pixcl_bench.data.volumes import VolumeSet
-from pixcl_bench.methods.base import (
+from pixcl_bench.data.sets.images import ImageSet
+from pixcl_bench.data.sets.landmarks import LandmarkSet
+from pixcl_bench.data.sets.pixels import PixelSet
+from pixcl_bench.data.sets.volumes import VolumeSet
+from pixcl_bench.methods.contract.learner import (
     Learner,
     Requirement,
     gradients,
     learner_requirements,
     training_requirements,
 )
-from pixcl_bench.methods.localiser import Localiser, localiser_requirements
-from pixcl_bench.methods.pixel_forest import PixelFloor
-from pixcl_bench.methods.segmenter import segmenter_requirements
-from pixcl_bench.methods.shape_guided import Refiner, ShapeGuided
-from pixcl_bench.methods.vessel_filters import VesselFilter
+from pixcl_bench.methods.contract.localiser import Localiser, localiser_requirements
+from pixcl_bench.methods.floors.dense_transfer import PixelFloor
+from pixcl_bench.methods.contract.segmenter import segmenter_requirements
+from pixcl_bench.methods.ld.shape_guided import Refiner, ShapeGuided
+from pixcl_bench.methods.ld.vessel_filters import VesselFilter
 from pixcl_bench.tasks import dense_transfer, image_ssl, landmarks, semi_seg, shape_guided
 from pixcl_bench.tasks.examples import example_data
 from pixcl_bench.tasks.settings import (

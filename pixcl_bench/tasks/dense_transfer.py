@@ -21,11 +21,11 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #61db3e5b
-from ..data.pixels import PixelSet, labelled_subset
-from ..methods.base import Learner
-from ..methods.build import build_learner, takes
-from ..methods.localiser import Localiser, Preparation, Support
-from ..methods.pixel_forest import PixelFloor
+from ..data.sets.pixels import PixelSet, labelled_subset
+from ..methods.contract.learner import Learner
+from ..methods.contract.build import build_learner, takes
+from ..methods.contract.localiser import Localiser, Preparation, Support
+from ..methods.floors.dense_transfer import PixelFloor
 from ..nets.decoders import SegmentationNet, build_segmentation
 from ..nets.transfer import MapEncoder, build_map_encoder, dense_network
 from .fine_tuning import Transfer, judge, labelled_images, predict, train_stage
@@ -35,7 +35,7 @@ from pixcl_bench.tasks.training import (
     Trainings, augmentation, check_eval_split, timings, train_learner, untrained, will_train,
 )  # fmt: skip
 from ..train import TrainResult, epoch_order
-from ..views import TwoViews, View
+from ..ops.views import TwoViews, View
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #b6519c0c
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from pydantic import BaseModel
 from torch import Tensor
 
-from pixcl_bench.data.images import ImageSet, TensorImages
-from pixcl_bench.data.landmarks import LandmarkSet
-from pixcl_bench.data.pixels import PixelSet
-from pixcl_bench.data.volumes import Case, VolumeSet
+from pixcl_bench.data.sets.images import ImageSet, TensorImages
+from pixcl_bench.data.sets.landmarks import LandmarkSet
+from pixcl_bench.data.sets.pixels import PixelSet
+from pixcl_bench.data.sets.volumes import Case, VolumeSet
 from pixcl_bench.tasks.settings import (
     DenseTransferSettings,
     ImageSSLSettings,

@@ -18,10 +18,10 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 # %% ../../nbs/tasks/03a_fine_tuning.ipynb #86b90862
-from ..anchors import jitter
-from ..data.pixels import IGNORE, PixelSet
-from ..dense_losses import supervised_loss
-from ..methods.base import Learner
+from ..ops.jitter import jitter
+from ..data.sets.pixels import IGNORE, PixelSet
+from ..ops.dense_losses import supervised_loss
+from ..methods.contract.learner import Learner
 from ..metrics.segmentation import confusion
 from ..metrics.semantic import image_dice, scores
 from ..nets.decoders import SegmentationNet

@@ -21,16 +21,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 # %% ../../nbs/tasks/00_image_ssl.ipynb #f985bd47
-from ..data.images import ImageSet
-from ..methods.base import Learner
-from ..methods.build import build_learner
+from ..data.sets.images import ImageSet
+from ..methods.contract.learner import Learner
+from ..methods.contract.build import build_learner
 from ..metrics import classification, diagnostics
 from ..nets.encoders import build_encoder
 from ..nets.heads import random_head
 from .settings import ImageSSLSettings
 from .training import augmentation, timings, train_learner
 from ..train import TrainResult, epoch_order
-from ..views import Normalise, TwoViews
+from ..ops.views import Normalise, TwoViews
 
 # %% ../../nbs/tasks/00_image_ssl.ipynb #8c4b14e9
 def make_learner(

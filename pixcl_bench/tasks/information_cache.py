@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from pixcl_bench.data.arrays import converted
-from pixcl_bench.methods.localiser import Localiser
+from pixcl_bench.data.sets.arrays import converted
+from pixcl_bench.methods.contract.localiser import Localiser
 
 VERSION = 1
 """Raise it when the arrays of an entry mean something else than before."""

@@ -20,10 +20,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 # %% ../../nbs/tasks/02_landmarks.ipynb #0b7cd0a9
-from ..data.landmarks import LandmarkSet
-from ..information import resize_bilinear
-from ..methods.build import build_learner, takes
-from ..methods.localiser import Localiser, Preparation, Support
+from ..data.sets.landmarks import LandmarkSet
+from ..methods.igu_aug.information import resize_bilinear
+from ..methods.contract.build import build_learner, takes
+from ..methods.contract.localiser import Localiser, Preparation, Support
 from ..metrics import landmarks as metrics
 from ..nets.dense import build_dense
 from .information_cache import kept_maps

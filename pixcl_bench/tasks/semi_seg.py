@@ -21,12 +21,12 @@ from jaxtyping import Int64
 from torch import Tensor
 
 # %% ../../nbs/tasks/01_semi_seg.ipynb #429fae4e
-from ..data.volumes import Case, VolumeSet
-from ..methods.build import build_learner
-from ..methods.segmenter import Segmenter
+from ..data.sets.volumes import Case, VolumeSet
+from ..methods.contract.build import build_learner
+from ..methods.contract.segmenter import Segmenter
 from ..metrics import segmentation as metrics
 from ..nets.segmentation import build_network
-from ..spatial import SpatialAugment, random_crop, resize_nearest
+from ..ops.spatial import SpatialAugment, random_crop, resize_nearest
 from .settings import SemiSegSettings
 from .training import check_eval_split, timings, train_learner
 from ..train import TrainResult

@@ -21,14 +21,19 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
 # %% ../../nbs/tasks/04_shape_guided.ipynb #e677ec66
-from ..data.pixels import PixelError, PixelSet
-from ..methods.base import Learner
-from ..methods.build import build_learner
-from pixcl_bench.methods.shape_guided import (
-    PseudoLabels, Refiner, ShapeGuided, Stages, pseudo_labels, refiner
+from ..data.sets.pixels import PixelError, PixelSet
+from ..methods.contract.learner import Learner
+from ..methods.contract.build import build_learner
+from pixcl_bench.methods.ld.shape_guided import (
+    PseudoLabels,
+    Refiner,
+    ShapeGuided,
+    Stages,
+    pseudo_labels,
+    refiner,
 )
-from ..methods.shape_prior import draw_shapes
-from ..methods.vessel_filters import VesselFilter
+from ..methods.ld.shape_prior import draw_shapes
+from ..methods.ld.vessel_filters import VesselFilter
 from ..metrics.semantic import image_dice
 from ..nets.dense import DenseNet, build_dense
 from ..nets.transfer import build_map_encoder, dense_network

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from pixcl_bench import runtime
-from pixcl_bench.methods.base import Learner
+from pixcl_bench.methods.contract.learner import Learner
 from pixcl_bench.tasks.settings import CosineSettings, TrainingSettings, ViewSettings
 from pixcl_bench.train import TrainConfig, TrainResult, fit
-from pixcl_bench.views import TwoViews
+from pixcl_bench.ops.views import TwoViews
 
 OnStep = Callable[[int, int], None]
 """Told of progress: steps done, steps in all."""

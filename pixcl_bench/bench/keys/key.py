@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixcl_bench.bench.grid import Run
+from pixcl_bench.bench.config.grid import Run
 from pixcl_bench.bench.keys.libraries import library_versions
 from pixcl_bench.bench.notebook import numbers_code
 from pixcl_bench.meaning.graph import HOME, Boundary, Code, code_graph
@@ -32,7 +32,10 @@ BOUNDARY = Boundary(
     modules=(
         # Machinery that carries numbers and does not make them.
         *(f"{HOME}.{room}" for room in ("bench", "report", "cli", "app", "meaning")),
-        *(f"{HOME}.data.{name}" for name in ("catalogue", "fetch", "info", "fingerprint", "cards")),
+        *(
+            f"{HOME}.data.{name}"
+            for name in ("catalogue", "fetch", "info", "fingerprint", "listing", "cards")
+        ),
         # What it makes is in the resolved settings.
         f"{HOME}.tasks.settings",
     ),

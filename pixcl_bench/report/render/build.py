@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixcl_bench.bench.config import Config
-from pixcl_bench.bench.store import HISTORY, Record, scan, write_atomic
+from pixcl_bench.bench.config.reading import Config
+from pixcl_bench.bench.records.store import HISTORY, Record, scan, write_atomic
 from pixcl_bench.report.comparisons import compared
 from pixcl_bench.report.render import page
 from pixcl_bench.report.render.claims import markdown_claims

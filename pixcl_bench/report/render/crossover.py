@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pixcl_bench.bench.config import Config
-from pixcl_bench.bench.schema import Metric
+from pixcl_bench.bench.config.reading import Config
+from pixcl_bench.bench.config.schema import Metric
 from pixcl_bench.report.crossover import Crossover, Entry
 from pixcl_bench.report.render import html
 from pixcl_bench.report.render.html import Cell

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from pixcl_bench.bench.store import Record
+from pixcl_bench.bench.records.store import Record
 from pixcl_bench.report.render import html
 from pixcl_bench.report.render.html import Cell, cell, code
 from pixcl_bench.report.render.words import NONE, short

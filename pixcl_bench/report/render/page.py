@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from pixcl_bench.bench.config import Config
-from pixcl_bench.bench.store import FAILURE, HISTORY, RECORD, Record
+from pixcl_bench.bench.config.reading import Config
+from pixcl_bench.bench.records.store import FAILURE, HISTORY, RECORD, Record
 from pixcl_bench.report.provenance import commits
 from pixcl_bench.report.render import html
 from pixcl_bench.report.render.claims import html_claims

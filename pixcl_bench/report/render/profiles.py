@@ -1,6 +1,6 @@
 """The profiles as a Markdown table."""
 
-from pixcl_bench.bench.config import Config
+from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.report.profiles import profile_rows
 from pixcl_bench.report.render.words import md_escape, md_table
 

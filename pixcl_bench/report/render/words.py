@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pixcl_bench.bench.schema import Metric
+from pixcl_bench.bench.config.schema import Metric
 from pixcl_bench.report.stats import Interval
 
 KINDS: Mapping[str, str] = {

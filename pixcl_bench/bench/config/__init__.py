@@ -1,0 +1,1 @@
+"""`benchmarks.yaml`: reading, checking, and the grid of runs that it describes."""

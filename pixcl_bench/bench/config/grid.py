@@ -1,0 +1,212 @@
+"""From the configuration to the list of runs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pixcl_bench.bench.config.contracts import Contracts
+from pixcl_bench.bench.config.reading import Config
+from pixcl_bench.bench.config.source import method_entry_points, resolve_learner
+from pixcl_bench.bench.errors import UsageError, unknown
+
+Device = Literal["cpu", "cuda"]
+
+
+class Run(BaseModel):
+    """One run, with everything resolved that its numbers depend on. `notebook` is relative to
+    the project's root."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: str
+    dataset: str
+    method: str
+    seed: int = Field(ge=0, lt=2**31)
+    profile: str
+    learner: str
+    args: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
+    notebook: str
+    code: str
+    threads: int = Field(1, ge=1)
+    device: Device = "cpu"
+    time_limit: float
+    data_fingerprint: str
+    overrides: dict[str, Any] = {}
+
+    @property
+    def folder(self) -> Path:
+        """`PROFILE/TASK/DATASET/METHOD/seed-N`, relative to the results folder."""
+        return Path(self.profile, self.task, self.dataset, self.method, f"seed-{self.seed}")
+
+    @property
+    def name(self) -> str:
+        """`TASK/DATASET/METHOD/seed-N`, for messages."""
+        return self.folder.relative_to(self.profile).as_posix()
+
+
+def make_run(
+    config: Config,
+    task: str,
+    *,
+    dataset: str,
+    method: str,
+    seed: int,
+    profile: str,
+    device: Device = "cpu",
+    overrides: Mapping[str, Any] | None = None,
+    settings: dict[str, Any] | None = None,
+    data_fingerprint: str | None = None,
+) -> Run:
+    """One run of a task; `settings` and `data_fingerprint` where they are known already. Any
+    known data set, method and seed will do, also outside the profile's budget. Raises UsageError
+    with the nearest right name."""
+    entry, budget = config.task(task), config.profile(profile)
+    chosen = config.method(task, method)
+    if method not in entry.methods:
+        refuse_wrong_kind(config, task, method)
+    if dataset not in entry.datasets:
+        raise UsageError(unknown("data set", dataset, entry.datasets) + f" of task {task!r}")
+    if settings is None:
+        settings = config.settings(task, dataset, method, profile, overrides)
+    return Run(
+        task=task,
+        dataset=dataset,
+        method=method,
+        seed=seed,
+        profile=profile,
+        learner=resolve_learner(chosen.learner),
+        args=config.args(task, method, profile, dataset),
+        settings=settings,
+        notebook=entry.notebook,
+        code=entry.code,
+        threads=budget.threads,
+        device=device,
+        time_limit=budget.time_limit,
+        data_fingerprint=data_fingerprint or fingerprint(dataset),
+        overrides=dict(overrides or {}),
+    )
+
+
+def refuse_wrong_kind(config: Config, task: str, method: str) -> None:
+    """Raise UsageError where the method, one of the file or of another package, is not the kind of
+    learner that the task takes."""
+    learner = resolve_learner(config.method(task, method).learner)
+    fault = Contracts(config.root, config.tasks).fault(task, learner)
+    if fault:
+        raise UsageError(f"{fault.message} ({fault.hint})")
+
+
+def fingerprint(dataset: str) -> str:
+    """The fingerprint of a data set of the catalogue."""
+    from pixcl_bench.data.catalogue import data_root, get_info
+
+    return get_info(dataset).fingerprint(data_root())
+
+
+class _Fingerprints(dict[str, str]):
+    """The fingerprints of data sets, each taken once for a plan: that of a user's own data looks
+    at every file."""
+
+    def __missing__(self, dataset: str) -> str:
+        self[dataset] = fingerprint(dataset)
+        return self[dataset]
+
+
+def plan(
+    config: Config,
+    profile: str,
+    tasks: Sequence[str] | None = None,
+    datasets: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    device: Device = "cpu",
+) -> list[Run]:
+    """The runs of a profile, task by task. Of a task, all data sets and methods of the first
+    seed come before those of the next, so that its tables grow evenly. The filters choose among
+    what the configuration knows, also outside the profile's budget: a method that the profile does
+    not run on any data set runs where it runs the task's baseline. Raises UsageError."""
+    config.profile(profile)
+    _check_names("task", tasks, config.tasks)
+    chosen = list(dict.fromkeys(tasks or config.tasks))
+    _check_names("data set", datasets, [d for task in chosen for d in config.task(task).datasets])
+    known = [m for task in chosen for m in config.task(task).methods]
+    _check_names(
+        "method",
+        methods,
+        [*known, *method_entry_points()] if methods and set(methods) - set(known) else known,
+    )
+    for seed in seeds or ():
+        if seed < 0:
+            raise UsageError(f"seed {seed}: a seed is not negative")
+    foreign = [
+        m for m in methods or () if m not in known
+    ]  # of other packages: they belong to no task
+    runs: list[Run] = []
+    fingerprints = _Fingerprints()
+    for task in chosen:
+        first = [
+            make_run(
+                config,
+                task,
+                dataset=dataset,
+                method=method,
+                seed=0,
+                profile=profile,
+                device=device,
+                overrides=overrides,
+                data_fingerprint=fingerprints[dataset],
+            )
+            for dataset in _pick(
+                datasets, config.task(task).datasets, config.dataset_names(task, profile)
+            )
+            for method in _pick(
+                methods,
+                [*config.task(task).methods, *foreign],
+                config.method_names(task, profile, dataset),
+            )
+            if datasets or not methods or dataset in _usual(config, task, profile, method)
+        ]
+        wanted = [
+            list(seeds or config.seeds(task, profile, run.dataset, run.method)) for run in first
+        ]
+        usual = seeds or config.seeds(task, profile)
+        every = dict.fromkeys([*usual, *(seed for own in wanted for seed in own)])
+        runs += [
+            run.model_copy(update={"seed": seed})
+            for seed in every
+            for run, own in zip(first, wanted, strict=True)
+            if seed in own
+        ]
+    if not runs:
+        raise UsageError(f"profile {profile!r} runs nothing of {', '.join(chosen)}")
+    return runs
+
+
+def _usual(config: Config, task: str, profile: str, method: str) -> list[str]:
+    """The data sets of a profile on which a method runs that is asked for by name: those on which
+    the profile runs it; where there is none, those of the task's baseline, which it is compared
+    with; else all. So a new method, which no profile lists, is not tried on a data set for others,
+    such as one without a training part."""
+    grid = config.grid(task, profile)
+    for name in (method, config.task(task).baseline):
+        found = [dataset for dataset, other in grid if other == name]
+        if found:
+            return found
+    return config.dataset_names(task, profile)
+
+
+def _pick(wanted: Sequence[str] | None, known: Iterable[str], budget: list[str]) -> list[str]:
+    """What is asked for and known, in the order of the file; without a wish, what the budget
+    names."""
+    return list(dict.fromkeys(name for name in known if name in wanted)) if wanted else budget
+
+
+def _check_names(kind: str, wanted: Sequence[str] | None, known: Iterable[str]) -> None:
+    table = list(known)
+    wrong = [name for name in wanted or () if name not in table]
+    if wrong:
+        raise UsageError("; ".join(unknown(kind, name, table) for name in wrong))

@@ -1,0 +1,231 @@
+"""One run as a process of its own: started, watched, stopped at its time limit, and always with an
+outcome."""
+
+import json
+import os
+import shutil
+import signal
+import site
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pixcl_bench.bench.config.builtin import working_folder
+from pixcl_bench.bench.config.grid import Run
+from pixcl_bench.bench.errors import RecordError
+from pixcl_bench.bench.records import store
+from pixcl_bench.bench.run.machine import memory_kills
+from pixcl_bench.bench.run.session import PROGRESS, SUITE, prepare
+from pixcl_bench.bench.run.worker import death, fail, sockets_of
+
+JOB, LOG, STOP = "job.json", "run.log", "stop"
+_GRACE = 5.0
+_THREADS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+
+@dataclass
+class Job:
+    """A run and its process. `gpu`: the one GPU it may see; the others are hidden."""
+
+    run: Run
+    key: str
+    config: Path
+    root: Path
+    results: Path
+    gpu: str | None = None
+    process: "subprocess.Popen[bytes] | None" = None
+    began: float = 0.0
+    started: str = ""
+    kills: int | None = field(default=None, repr=False)
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder, absolute."""
+        return self.results / self.run.folder
+
+    def done(self) -> store.Record | None:
+        """The record of this run where it has succeeded with this very key; a damaged record counts as
+        none."""
+        try:
+            record = store.read_record(self.folder / store.RECORD)
+        except RecordError:
+            return None
+        return record if record.key == self.key else None
+
+    def forget(self) -> None:
+        """Remove everything of this run, so that it starts anew."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def spec(self) -> dict[str, Any]:
+        """What the worker must know."""
+        return {
+            "run": self.run.model_dump(mode="json"),
+            "key": self.key,
+            "root": str(self.root),
+            "config": str(self.config),
+            "results": str(self.results),
+            "folder": str(self.folder),
+            "parent": os.getpid(),
+        }
+
+    def start(self) -> None:
+        """Start the worker in a process group of its own; its output goes to `run.log`."""
+        prepare(self.folder, self.key, self.run)
+        job = self.folder / JOB
+        store.write_atomic(job, json.dumps(self.spec(), indent=1) + "\n")
+        self.began, self.started, self.kills = time.monotonic(), store.now(), memory_kills()
+        with (self.folder / LOG).open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "pixcl_bench.bench.run.worker", str(job)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=working_folder(self.root, self.results),
+                env=self.environment(os.environ),
+                start_new_session=True,
+            )
+
+    def environment(self, base: Mapping[str, str]) -> dict[str, str]:
+        """The environment of the worker and its kernel: threads shared out, one GPU, the package
+        importable."""
+        path = base.get("PYTHONPATH", "")
+        env = {
+            **base,
+            **{name: str(self.run.threads) for name in _THREADS},
+            SUITE: "1",
+            "PYTHONUNBUFFERED": "1",
+        }
+        env["PYTHONPATH"] = os.pathsep.join([*_package_place(), *([path] if path else [])])
+        env["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
+        if self.run.device == "cpu":
+            env["CUDA_VISIBLE_DEVICES"] = ""
+        elif self.gpu is not None:
+            env["CUDA_VISIBLE_DEVICES"] = self.gpu
+        return env
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.began
+
+    def step(self) -> tuple[int, int] | None:
+        """How far the run says it is: steps done and in all, or None."""
+        try:
+            told = json.loads((self.folder / PROGRESS).read_text(encoding="utf-8"))
+            return int(told["step"]), int(told["total"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def poll(self) -> store.Record | None:
+        """The outcome, a record with status `ok` or `failed`, or None while the run goes on. Enforces the
+        time limit."""
+        if self.process is None:
+            raise RuntimeError("this job has not been started")
+        code = self.process.poll()
+        if code is not None:
+            self.end(self.process.pid)
+            return self.outcome(code)
+        if self.seconds <= self.run.time_limit:
+            return None
+        self.stop()
+        if record := self.done():
+            return record
+        return fail(self.spec(), "time limit", f"stopped after {self.run.time_limit:g} s", self.started)
+
+    def outcome(self, code: int) -> store.Record:
+        """The record of a worker that has ended; success is read from `record.json` alone."""
+        if record := self.done():
+            return record
+        try:
+            found = store.read_record(self.folder / store.FAILURE)
+            if found.key == self.key:
+                return found
+        except RecordError:
+            pass
+        if (self.folder / store.RECORD).is_file():
+            detail = (
+                "its record has another key: code, settings or data changed while the suite ran; run again"
+            )
+            return fail(self.spec(), "error", detail, self.started)
+        if code == 0:
+            return fail(
+                self.spec(),
+                "error",
+                "the notebook ended without calling run.finish: there is no record",
+                self.started,
+            )
+        return fail(self.spec(), *death(code, "the worker", self.kills), self.started)
+
+    def stop(self) -> None:
+        """Kill the worker, its kernel, and everything that they started."""
+        if self.process is not None and self.process.poll() is None:
+            self.end(self.process.pid)
+            self.process.wait(_GRACE)
+
+    def end(self, pid: int) -> None:
+        """Kill what is left of the worker `pid`, and remove the sockets of its kernels where it could not."""
+        kill_tree(pid)
+        for folder in Path(tempfile.gettempdir()).glob(f"{sockets_of(pid)}*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _package_place() -> list[str]:
+    """The folder to put on a worker's path for this package; none where its Python looks there anyway:
+    what is on PYTHONPATH comes before the standard library, which other packages must not hide."""
+    place = Path(__file__).resolve().parents[3]
+    usual = [*site.getsitepackages(), site.getusersitepackages()]
+    return [] if place in [Path(folder).resolve() for folder in usual] else [str(place)]
+
+
+def kill_tree(pid: int) -> None:
+    """Kill a process with its group, and all its descendants with theirs (a kernel is in a group of its
+    own)."""
+    import psutil  # type: ignore[import-untyped, unused-ignore]
+
+    try:
+        family = [process.pid for process in psutil.Process(pid).children(recursive=True)]
+    except psutil.Error:
+        family = []
+    own = os.getpgrp()
+    groups = {pid}
+    for member in family:
+        try:
+            groups.add(os.getpgid(member))
+        except ProcessLookupError:
+            continue
+    for group in groups - {own}:
+        try:
+            os.killpg(group, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            continue
+
+
+def supervise(run: Mapping[str, Any], key: str, config: str, root: str, results: str) -> str:
+    """Run one job to its end and return its record as JSON: what a cluster's worker calls. The paths are on a
+    shared disk."""
+    job = Job(Run.model_validate(dict(run)), key, Path(config), Path(root), Path(results))
+    record = job.done()
+    if record is None:
+        asked = job.folder / STOP
+        asked.unlink(missing_ok=True)
+        job.start()
+        try:
+            while (record := job.poll()) is None:
+                if asked.exists():
+                    raise InterruptedError("the suite that asked for this run was stopped")
+                time.sleep(0.2)
+        finally:
+            job.stop()
+            asked.unlink(missing_ok=True)
+    return record.model_dump_json()

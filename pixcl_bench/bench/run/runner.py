@@ -1,0 +1,283 @@
+"""Run a grid: a pool of processes on this machine, or a Dask cluster. Finished runs are never repeated."""
+
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from pixcl_bench.bench.config.grid import Run
+from pixcl_bench.bench.config.reading import Config
+from pixcl_bench.bench.errors import UsageError
+from pixcl_bench.bench.keys import run_key
+from pixcl_bench.bench.records import store
+from pixcl_bench.bench.run.jobs import STOP, Job, supervise
+from pixcl_bench.bench.run.machine import default_jobs, gpu_names
+from pixcl_bench.bench.run.progress import Board, PlainScreen, screen
+
+_PAUSE = 0.05
+LOCK = ".lock"
+
+
+@dataclass
+class Summary:
+    """What came of a grid: runs done before, done now, failed now, and whether it was interrupted."""
+
+    total: int
+    before: int = 0
+    done: int = 0
+    failed: list[store.Record] = field(default_factory=list)
+    interrupted: bool = False
+
+    @property
+    def left(self) -> int:
+        """Runs without an outcome."""
+        return self.total - self.before - self.done - len(self.failed)
+
+
+def make_jobs(runs: Sequence[Run], config: Config, results: Path) -> list[Job]:
+    """A job for each run, with its key; the results folder is made absolute."""
+    place = results.resolve()
+    return [Job(run, run_key(run, config.root), config.path, config.root, place) for run in runs]
+
+
+def run_grid(
+    runs: Sequence[Run],
+    *,
+    config: Config,
+    results: Path,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    force: bool = False,
+    keep_going: bool = True,
+    console: Console | None = None,
+) -> Summary:
+    """Run what is not done yet and return the summary.
+
+    jobs: processes at once (default: as many as the cores, or the GPUs, hold). scheduler: address of a Dask
+    scheduler. force: run everything again. keep_going: go on after a failure; otherwise start nothing after
+    the first. Ctrl-C stops every process; what is finished stays. Raises UsageError where another suite works
+    on this profile."""
+    if jobs is not None and jobs < 1:
+        raise UsageError(f"--jobs {jobs}: at least 1 is wanted")
+    every = make_jobs(runs, config, results)
+    todo, _, summary = survey(every, config, force)
+    if not todo:
+        return summary
+    console = console or Console()
+    with _interruptible(), _locks(todo, console):
+        todo, board, summary = survey(every, config, force)  # another suite may have finished some meanwhile
+        if not todo:
+            return summary
+        if force:
+            for job in todo:
+                job.forget()
+        count = jobs or default_jobs(todo[0].run.device, todo[0].run.threads)
+        board.at_once = len(todo) if scheduler else count
+        console.print(_plan(summary, todo, count, scheduler, results), highlight=False, soft_wrap=True)
+        with screen(board, console) as view:
+            pool = _Cluster(scheduler) if scheduler else _Local(count, todo[0].run.device)
+            try:
+                _drive(todo, pool, board, view, summary, keep_going)
+            except KeyboardInterrupt:
+                summary.interrupted = True
+            finally:
+                pool.stop()
+    return summary
+
+
+def survey(jobs: Sequence[Job], config: Config, force: bool = False) -> tuple[list[Job], Board, Summary]:
+    """Which jobs are still to do, and a board with the records of the others."""
+    board = Board(config, [job.run for job in jobs])
+    todo = []
+    for job in jobs:
+        record = None if force else job.done()
+        if record is None:
+            todo.append(job)
+        else:
+            board.add(record)
+    return todo, board, Summary(len(jobs), before=len(jobs) - len(todo))
+
+
+def _plan(summary: Summary, todo: Sequence[Job], count: int, scheduler: str | None, results: Path) -> str:
+    threads = todo[0].run.threads
+    where = (
+        f"on the cluster at {scheduler}"
+        if scheduler
+        else f"{min(count, len(todo))} at once, {_many(threads, 'thread')} each"
+    )
+    run, before = todo[0].run, f", {summary.before} of them done before" if summary.before else ""
+    return (
+        f"{_many(summary.total, 'run')} of profile {run.profile!r}{before}; "
+        f"{_many(len(todo), 'run')} to do on {run.device}, {where}, at most {run.time_limit:g} s a run\n"
+        f"{_by_task(todo)}results in {shown(results / run.profile)}/"
+    )
+
+
+def _by_task(todo: Sequence[Job]) -> str:
+    """A line with the runs to do of each task, in the order in which they come; none where there is one
+    task."""
+    counts = Counter(job.run.task for job in todo)
+    words = ", then ".join(f"{count} of {task}" for task, count in counts.items())
+    return f"{words}\n" if len(counts) > 1 else ""
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+def shown(path: Path) -> str:
+    """A path as people want to read it: relative to the working folder where it lies inside."""
+    full = path.resolve()
+    return full.relative_to(Path.cwd()).as_posix() if full.is_relative_to(Path.cwd()) else str(path)
+
+
+def _drive(
+    todo: Sequence[Job],
+    pool: "_Local | _Cluster",
+    board: Board,
+    view: PlainScreen,
+    summary: Summary,
+    keep_going: bool,
+) -> None:
+    queue = list(todo)
+    while queue or pool.running:
+        while queue and pool.free():
+            job = queue.pop(0)
+            pool.start(job)
+            view.started(job.run)
+        for job, record in pool.ended():
+            board.add(record, job.seconds)
+            if record.status == "ok":
+                summary.done += 1
+            else:
+                summary.failed.append(record)
+                if not keep_going:
+                    queue.clear()
+            view.ended(job.run, record, job.seconds)
+        view.tick(pool.running)
+        time.sleep(_PAUSE)
+
+
+class _Local:
+    """Processes of this machine; one run for each GPU at a time."""
+
+    def __init__(self, count: int, device: str):
+        self.count = count
+        self.running: list[Job] = []
+        self.gpus = gpu_names() if device == "cuda" else []
+
+    def free(self) -> bool:
+        return len(self.running) < self.count
+
+    def start(self, job: Job) -> None:
+        used = [other.gpu for other in self.running]
+        if self.gpus:
+            job.gpu = min(self.gpus, key=lambda name: used.count(name))
+        self.running.append(job)
+        job.start()
+
+    def ended(self) -> Iterator[tuple[Job, store.Record]]:
+        for job in list(self.running):
+            record = job.poll()
+            if record is not None:
+                self.running.remove(job)
+                yield job, record
+
+    def stop(self) -> None:
+        for job in self.running:
+            job.stop()
+
+
+class _Cluster:
+    """The workers of a Dask cluster; project and results must lie on a disk that they share."""
+
+    def __init__(self, address: str):
+        try:
+            from distributed import Client
+        except ImportError as error:
+            raise UsageError("--scheduler needs dask: python -m pip install 'dask[distributed]'") from error
+        try:
+            self.client = Client(address, timeout=10)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise UsageError(f"no Dask scheduler answers at {address!r}: {error}") from error
+        self.executor = self.client.get_executor(pure=False)
+        self.running: list[Job] = []
+        self.futures: dict[int, Any] = {}
+
+    def free(self) -> bool:
+        return True
+
+    def start(self, job: Job) -> None:
+        job.began, job.started = time.monotonic(), store.now()
+        run = job.run.model_dump(mode="json")
+        self.futures[id(job)] = self.executor.submit(
+            supervise, run, job.key, str(job.config), str(job.root), str(job.results)
+        )
+        self.running.append(job)
+
+    def ended(self) -> Iterator[tuple[Job, store.Record]]:
+        for job in list(self.running):
+            future = self.futures[id(job)]
+            if future.done():
+                self.running.remove(job)
+                yield job, _cluster_record(job, future.result)
+
+    def stop(self) -> None:
+        for job in self.running:
+            if not self.futures[id(job)].cancel() and job.folder.is_dir():
+                (job.folder / STOP).touch()
+        self.executor.shutdown(wait=False)
+        self.client.close()
+
+
+def _cluster_record(job: Job, result: Callable[[], str]) -> store.Record:
+    from pixcl_bench.bench.run.worker import fail
+
+    try:
+        return store.Record.model_validate_json(result())
+    except Exception as error:  # whatever a remote process raises is the failure of that run, not of the grid
+        return fail(job.spec(), "error", f"on the cluster: {type(error).__name__}: {error}", job.started)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM stops the suite like Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _locks(jobs: Sequence[Job], console: Console) -> Iterator[None]:
+    """Hold the lock of each profile's results, so that no two suites do the same run at once. That a disk
+    has no locks is told, and no more."""
+    from pixcl_bench.data.fetch import LockHeldError, locked
+
+    with ExitStack() as stack:
+        for folder in sorted({job.results / job.run.profile for job in jobs}):
+            try:
+                alone = stack.enter_context(locked(folder / LOCK, wait=False))
+            except LockHeldError as error:
+                raise UsageError(
+                    f"another pixcl-bench is at work on {shown(folder)}: wait, or use other --results"
+                ) from error
+            if not alone:
+                text = "no file locks on this disk: start no second pixcl-bench there meanwhile"
+                console.print(f"warning: {shown(folder)}: {text}", highlight=False, soft_wrap=True)
+        yield

@@ -1,0 +1,1 @@
+"""Published data sets that lie under a folder of the user."""

@@ -1,0 +1,1 @@
+"""Containers of images, volumes, landmarks and pixels, and their splits."""

@@ -1,0 +1,1 @@
+"""ARCO: stratified sampling of the pixels that a contrastive loss compares."""

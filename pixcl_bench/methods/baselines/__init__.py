@@ -1,0 +1,1 @@
+"""Methods of others that the papers are compared with, by task."""

@@ -1,0 +1,1 @@
+"""Baselines of pre-training for dense prediction."""

@@ -1,0 +1,1 @@
+"""Contrastive and distillation baselines that learn one vector for an image."""

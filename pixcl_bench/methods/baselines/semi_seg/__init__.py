@@ -1,0 +1,1 @@
+"""Baselines of semi-supervised segmentation."""

@@ -1,0 +1,1 @@
+"""What a learner is, for each task, and how one is built from a configuration."""

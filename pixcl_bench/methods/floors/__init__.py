@@ -1,0 +1,1 @@
+"""What any method must beat, by task, and what it cannot be expected to beat."""

@@ -1,0 +1,1 @@
+"""GraSS: crops that follow the gradient of a contrastive loss."""

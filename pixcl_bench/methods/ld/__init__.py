@@ -1,0 +1,1 @@
+"""LD: local discrimination, its transfer to segmentation, and its variant guided by shapes."""

@@ -1,0 +1,1 @@
+"""What several methods share: losses, views, memories, operations in space."""

@@ -1,0 +1,139 @@
+"""The task: what a learner is shown, the same bits twice, and an evaluation that changes nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pixcl_bench.data.sets.images import ImageSet
+from pixcl_bench.methods.contract.learner import Learner
+from pixcl_bench.tasks.image_ssl import (
+    RunResult,
+    batches,
+    evaluate,
+    features,
+    make_learner,
+    pretrain,
+    run_image_ssl,
+    uses_labels,
+)
+from pixcl_bench.tasks.settings import ImageSSLSettings, ViewSettings
+
+CPU = torch.device("cpu")
+SETTINGS = ImageSSLSettings(encoder="vit_micro", steps=3, batch_size=16, probe_epochs=2, probe_lrs=(0.1, 1.0),
+                            views=ViewSettings(flip=0.0, grey=0.0, jitter=(0.2, 0.2, 0.0, 0.0)))  # fmt: skip
+SIMCLR, PATCHMIX = (
+    "pixcl_bench.methods.baselines.image_ssl.simclr:simclr",
+    "pixcl_bench.methods.patchmix:patchmix",
+)
+SMALL = {"hidden": 16, "out": 8}
+
+
+def small(digits: ImageSet, n: int = 200) -> ImageSet:
+    from dataclasses import replace
+
+    return replace(digits, splits={k: v[:n] for k, v in digits.splits.items()})
+
+
+def test_encoder_weights_depend_on_the_seed_alone() -> None:
+    make = lambda target, seed, **args: make_learner(target, args, SETTINGS, num_classes=3, seed=seed)  # noqa: E731
+    a, b = make(SIMCLR, 0, **SMALL), make(PATCHMIX, 0, **SMALL)
+    assert all(torch.equal(x, y) for x, y in zip(a.encoder.parameters(), b.encoder.parameters(), strict=True))
+    assert not torch.equal(make(SIMCLR, 1, **SMALL).encoder.pos_embed, a.encoder.pos_embed)
+
+
+def test_learner_sees_what_it_lists_and_nothing_else(digits: ImageSet) -> None:
+    class Curious(Learner):
+        batch_keys = ("view1", "depth")
+
+    learner = make_learner(SIMCLR, SMALL, SETTINGS, num_classes=10, seed=0)
+    assert set(next(batches(digits, learner, SETTINGS, seed=0, device=CPU))) == {"view1", "view2"}
+    with pytest.raises(ValueError, match="cannot give \\['depth'\\]"):
+        next(batches(digits, Curious(), SETTINGS, seed=0, device=CPU))
+
+
+def test_labels_only_for_the_ceiling_and_from_train(digits: ImageSet) -> None:
+    ceiling = make_learner(
+        "pixcl_bench.methods.floors.image_ssl:supervised", {}, SETTINGS, num_classes=10, seed=0
+    )
+    assert uses_labels(ceiling)
+    assert not uses_labels(make_learner(SIMCLR, SMALL, SETTINGS, num_classes=10, seed=0))
+    batch = next(batches(digits, ceiling, SETTINGS, seed=0, device=CPU))
+    assert set(batch) == {"view1", "label"}
+    assert int(batch["label"].min()) >= 0
+
+
+def test_methods_see_the_same_images_in_the_same_views(digits: ImageSet) -> None:
+    seen = []
+    for target in (SIMCLR, PATCHMIX):
+        learner = make_learner(target, SMALL, SETTINGS, num_classes=10, seed=0)
+        stream = batches(digits, learner, SETTINGS, seed=0, device=CPU, start=2)
+        torch.manual_seed(7)
+        seen.append(next(stream)["view2"])
+    assert torch.equal(*seen)
+
+
+def test_same_bits_twice_and_after_a_kill(digits: ImageSet, tmp_path: Path) -> None:
+    data = small(digits)
+    settings = SETTINGS.model_copy(update={"steps": 6, "checkpoint_every": 2})
+
+    def run(**more: Any) -> RunResult:
+        args = {**SMALL, "momentum": 0.9}
+        return run_image_ssl(PATCHMIX, args, data, settings, seed=0, device=CPU, **more)
+
+    first, second = run(), run()
+
+    def stop(done: int, total: int) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(folder=tmp_path, owner="k", on_step=stop)
+    third = run(folder=tmp_path, owner="k")
+    assert third.timings["resumed_at"] == 4
+    for other in (second, third):
+        assert other.metrics == first.metrics
+        assert other.history == first.history
+        states = zip(first.learner.state_dict().values(), other.learner.state_dict().values(), strict=True)
+        assert all(torch.equal(a, b) for a, b in states)
+
+
+def test_evaluation_changes_nothing_and_gives_all_metrics(digits: ImageSet) -> None:
+    data = small(digits)
+    settings = SETTINGS.model_copy(update={"random_head": True})
+    learner = make_learner(SIMCLR, SMALL, settings, num_classes=10, seed=0).to(CPU)
+    before = {k: v.clone() for k, v in learner.state_dict().items()}
+    scores = evaluate(learner, data, settings, seed=0, device=CPU)
+    assert all(torch.equal(v, before[k]) for k, v in learner.state_dict().items())
+    accuracies = {"knn20_top1", "knn200_top1", "knn20_top5", "linear_top1", "linear_top5", "majority_top1"}
+    diagnostics = {"alignment", "uniformity", "effective_rank", "feature_std"}
+    wanted = {*accuracies, *diagnostics, "random_head_knn20_top1"}
+    assert wanted <= set(scores)
+    assert all(0 <= scores[k] <= 1 for k in wanted if "top" in k)
+
+
+def test_features_follow_the_split(digits: ImageSet) -> None:
+    data = small(digits, 30)
+    learner = make_learner(
+        "pixcl_bench.methods.floors.image_ssl:mean_color", {}, SETTINGS, num_classes=10, seed=0
+    )
+    whole = features(learner, data, "val", SETTINGS, CPU)
+    parts = features(learner, data, "val", SETTINGS.model_copy(update={"eval_batch": 7}), CPU)
+    torch.testing.assert_close(whole, parts)
+    assert whole.shape == (30, 4)  # three means and the constant
+
+
+def test_zero_steps_leave_the_weights(digits: ImageSet) -> None:
+    learner = make_learner(SIMCLR, SMALL, SETTINGS, num_classes=10, seed=0)
+    before = learner.encoder.pos_embed.clone()
+    settings = SETTINGS.model_copy(update={"steps": 0})
+    assert pretrain(learner, digits, settings, seed=0, device=CPU).history == []
+    assert torch.equal(learner.encoder.pos_embed, before)
+
+
+@pytest.mark.gpu
+def test_runs_on_a_gpu_in_bf16(digits: ImageSet) -> None:
+    settings = SETTINGS.model_copy(update={"precision": "bf16", "channels_last": True})
+    result = run_image_ssl(PATCHMIX, SMALL, small(digits), settings, seed=0, device=torch.device("cuda"))
+    assert result.metrics["knn20_top1"] > 0
