@@ -166,7 +166,7 @@ def test_in_a_repository_of_notebooks_the_notebook_is_the_source(
 
     (project / "settings.ini").write_text("[DEFAULT]\nlib_path = ownlib\n", encoding="utf-8")
     for folder in ("ownlib/methods", "nbs/methods"):
-        (project / folder).mkdir(parents=True)
+        (project / folder).mkdir(parents=True, exist_ok=True)
     for package in ("ownlib", "ownlib/methods"):
         (project / package / "__init__.py").write_text("", encoding="utf-8")
     assert call("new-method", "told", "--task", "image_ssl")[0] == 0

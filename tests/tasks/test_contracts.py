@@ -217,7 +217,7 @@ from typing import Annotated, Any, Optional, TYPE_CHECKING, Union
 
 import elsewhere
 import pixcl_bench.methods.contract.segmenter as seg
-from pixcl_bench.methods import localiser
+from pixcl_bench.methods.contract import localiser
 from pixcl_bench.methods.contract.learner import Learner
 from pixcl_bench.methods.baselines.image_ssl.simclr import SimCLR
 from torch import nn
@@ -366,13 +366,14 @@ def change(path: Path, old: str, new: str) -> None:
 
 def test_check_names_file_line_key_and_both_classes(project: Path) -> None:
     file = project / "benchmarks/image_ssl.yaml"
-    change(file, "pixcl_bench.methods.floors.image_ssl:random_init", "pixcl_bench.methods.baselines.semi_seg.cps:cps")  # noqa: E501
+    cps = "pixcl_bench.methods.baselines.semi_seg.cps:cps"
+    change(file, "pixcl_bench.methods.floors.image_ssl:random_init", cps)
     lines = file.read_text(encoding="utf-8").splitlines()
-    line = next(i for i, text in enumerate(lines, 1) if "methods.cps" in text)
+    line = next(i for i, text in enumerate(lines, 1) if cps in text)
     (problem,) = check_config(project / "benchmarks.yaml")
     assert problem.path == "tasks.image_ssl.methods.random_init.learner"
     assert str(problem) == (
-        f"benchmarks/image_ssl.yaml:{line}:14: learner: pixcl_bench.methods.baselines.semi_seg.cps:cps builds "  # noqa: E501
+        f"benchmarks/image_ssl.yaml:{line}:14: learner: {cps} builds "
         "CrossPseudoSupervision, a Segmenter; the task image_ssl needs a Learner "
         "(a Segmenter is taken by: semi_seg)"
     )
@@ -383,7 +384,10 @@ def test_check_names_file_line_key_and_both_classes(project: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("pixcl_bench.methods.contract.learner:Lerner", "has no class 'Lerner' (did you mean 'Learner'?)"),
+        (
+            "pixcl_bench.methods.contract.learner:Lerner",
+            "has no class 'Lerner' (did you mean 'Learner'?)",
+        ),
         ("pixcl_bench.methods.bass:Learner", "does not exist (did you mean"),
         ("Learner", "'Learner' is no class: write package.module:Class"),
     ],
