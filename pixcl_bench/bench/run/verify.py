@@ -132,6 +132,9 @@ def judge(
         detail = (sample.detail or sample.reason or "") if sample else "it has no record"
         return Check(cell, kept, "failed", str(detail), sample)
     reference = _record(against / old.folder) if against else None
+    if reference is not None and reference.status != "ok":
+        detail = f"the reference failed: {reference.reason}"
+        return Check(cell, kept, "no reference", detail, sample)
     if reference is not None and reference.key != old.key:
         detail = f"the reference has key {reference.key}, the published record {old.key}"
         return Check(cell, kept, "no reference", detail, sample)

@@ -164,6 +164,20 @@ def test_on_another_machine_the_old_code_is_the_reference(config: Config, tmp_pa
     assert published(config)[0].metrics["score"] == 0.5, "the record keeps its numbers"
 
 
+def test_a_failed_reference_proves_nothing(config: Config, tmp_path: Path) -> None:
+    from pixcl_bench.bench.records.store import write_failure
+
+    record = finish(config, 0, tmp_path / "new", 0.7)
+    empty = {"metrics": {}, "curve": [], "key": published(config)[0].key}
+    failed = record.model_copy(
+        update=empty | {"status": "failed", "reason": "time limit", "detail": "slow"}
+    )
+    (tmp_path / "old" / record.folder).mkdir(parents=True)
+    write_failure(tmp_path / "old" / record.folder, failed)
+    check = judged(config, tmp_path / "new", tmp_path / "old")
+    assert (check.verdict, check.detail) == ("no reference", "the reference failed: time limit")
+
+
 def test_histories_are_compared_as_a_whole(config: Config, tmp_path: Path) -> None:
     finish(config, 0, tmp_path / "new")
     task = config.root / "toybench/task.py"
