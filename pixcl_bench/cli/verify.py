@@ -73,7 +73,8 @@ def verify(
         return
     place = results or loaded.path.parent / "results-verify"
     checks = check(found, loaded, place, seed=seed, against=against, jobs=jobs, console=out)
-    out.print(table(checks))
+    if any(one.verdict != "equal" for one in checks):
+        out.print(table(checks))
     for line in summary(checks):
         out.print(line, markup=False)
     if adopt:
