@@ -26,6 +26,7 @@ from pixcl_bench.bench.records.published import (
     compact,
     current_key,
     published_path,
+    read_all_published,
     read_published,
     run_of,
     write_published,
@@ -196,7 +197,7 @@ def adopt(checks: Sequence[Check], config: Config, out_dir: Path) -> int:
 
     Raises UsageError where the present code is not committed, or where a library has another
     version than a record names."""
-    equal = [check for check in checks if check.verdict == "equal" and check.sample is not None]
+    equal = whole_tables(checks, config, out_dir)
     count = 0
     for device in sorted({check.cell[1] for check in equal}):
         for profile in sorted({check.cell[0] for check in equal if check.cell[1] == device}):
@@ -209,6 +210,18 @@ def adopt(checks: Sequence[Check], config: Config, out_dir: Path) -> int:
             write_published(path, [fresh.get(record.checksum, record) for record in kept])
             count += len(fresh)
     return count
+
+
+def whole_tables(checks: Sequence[Check], config: Config, out_dir: Path) -> list[Check]:
+    """The cells that proved equal, of those published tables of which every other cell did too or
+    has today's key already."""
+    equal = {check.cell: check for check in checks if check.verdict == "equal" and check.sample}
+    broken = {
+        cell[:4]
+        for cell, records in cells(read_all_published(out_dir)).items()
+        if cell not in equal and changed(records, config)
+    }
+    return [check for cell, check in equal.items() if cell[:4] not in broken]
 
 
 def _adopted(record: Record, check: Check, config: Config) -> Record:

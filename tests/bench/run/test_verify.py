@@ -10,7 +10,12 @@ from toy_project import make_project
 
 from pixcl_bench.bench.config.reading import Config, load_config
 from pixcl_bench.bench.errors import UsageError
-from pixcl_bench.bench.records.published import current_key, publish, read_published
+from pixcl_bench.bench.records.published import (
+    current_key,
+    publish,
+    read_published,
+    write_published,
+)
 from pixcl_bench.bench.records.store import Record
 from pixcl_bench.bench.run.session import open_run
 from pixcl_bench.bench.run.verify import (
@@ -108,6 +113,20 @@ def test_a_cell_that_is_bit_equal_is_adopted(config: Config, tmp_path: Path) -> 
         assert note["commit"] not in (None, old.published["commit"])
         assert (note["from_key"], note["sample"]["seed"]) == (old.key, 0)
         assert note["sample"]["reference"] == "the record"
+
+
+def test_a_table_is_adopted_as_a_whole(config: Config, tmp_path: Path) -> None:
+    path = config.root / "published/quick-cpu.jsonl"
+    kept = published(config)
+    other = [r.model_copy(update={"method": "chance", "key": "0" * 20}) for r in kept]
+    write_published(path, [*kept, *other])
+    finish(config, 0, tmp_path / "new")
+    name = next(cell for cell in cells(published(config)) if cell[-1] == "plain")
+    run = samples({name: kept}, config)[name]
+    check = judge(name, kept, run, config, tmp_path / "new", None)
+    assert check.verdict == "equal"
+    assert adopt([check], config, path.parent) == 0
+    assert published_state(published(config), config).current == 0
 
 
 def test_one_bit_is_seen(config: Config, tmp_path: Path) -> None:
@@ -226,8 +245,6 @@ def test_verify_runs_one_seed_of_each_cell(config: Config, tmp_path: Path) -> No
     machine is the same."""
     path = config.root / "published/quick-cpu.jsonl"
     kept = [r.model_copy(update={"environment": {}}) for r in published(config)]
-    from pixcl_bench.bench.records.published import write_published
-
     write_published(path, kept)
     checks = verify(cells(published(config)), config, tmp_path / "new", seed=1, jobs=1)
     assert [check.verdict for check in checks] == ["differs"], checks
