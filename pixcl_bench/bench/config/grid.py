@@ -106,7 +106,7 @@ def fingerprint(dataset: str) -> str:
     return get_info(dataset).fingerprint(data_root())
 
 
-class _Fingerprints(dict[str, str]):
+class Fingerprints(dict[str, str]):
     """The fingerprints of data sets, each taken once for a plan: that of a user's own data looks
     at every file."""
 
@@ -146,7 +146,7 @@ def plan(
         m for m in methods or () if m not in known
     ]  # of other packages: they belong to no task
     runs: list[Run] = []
-    fingerprints = _Fingerprints()
+    fingerprints = Fingerprints()
     for task in chosen:
         first = [
             make_run(

@@ -4,7 +4,7 @@ numbers for pages."""
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pixcl_bench.bench.config.grid import Run, make_run
+from pixcl_bench.bench.config.grid import Fingerprints, Run, make_run
 from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.bench.errors import BenchError, UsageError
 from pixcl_bench.bench.keys import canonical_json, code_hash, run_key
@@ -105,9 +105,11 @@ def _refusal(record: Record, config: Config, allow_dirty: bool, allow_stale: boo
     return ""
 
 
-def run_of(record: Record, config: Config) -> Run | None:
+def run_of(record: Record, config: Config, fingerprints: Fingerprints | None = None) -> Run | None:
     """The run that the configuration asks for in the place of a record, or None where it knows
-    no such run."""
+    no such run. fingerprints: those of data sets, where many records are asked about."""
+    from pixcl_bench.data.catalogue import CatalogueError
+
     try:
         return make_run(
             config,
@@ -117,14 +119,17 @@ def run_of(record: Record, config: Config) -> Run | None:
             seed=record.seed,
             profile=record.profile,
             device="cuda" if record.device == "cuda" else "cpu",
+            data_fingerprint=None if fingerprints is None else fingerprints[record.dataset],
         )
-    except BenchError:
+    except (BenchError, CatalogueError):
         return None
 
 
-def current_key(record: Record, config: Config) -> str | None:
+def current_key(
+    record: Record, config: Config, fingerprints: Fingerprints | None = None
+) -> str | None:
     """The key that the run of a record would have today with the library versions it ran with."""
-    run = run_of(record, config)
+    run = run_of(record, config, fingerprints)
     return run_key(run, config.root, record.code.get("versions")) if run else None
 
 

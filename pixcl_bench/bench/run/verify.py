@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pixcl_bench.bench.config.grid import Run
+from pixcl_bench.bench.config.grid import Fingerprints, Run
 from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.bench.errors import RecordError, UsageError
 from pixcl_bench.bench.keys import code_hash, run_key, run_versions, version_of
@@ -75,7 +75,8 @@ def cells(records: Iterable[Record]) -> dict[CellName, list[Record]]:
 
 def changed(records: Sequence[Record], config: Config) -> bool:
     """Whether some record of a cell has another key than its run would have today."""
-    return any(current_key(record, config) != record.key for record in records)
+    known = Fingerprints()
+    return any(current_key(record, config, known) != record.key for record in records)
 
 
 def samples(
@@ -277,7 +278,8 @@ class PublishedState:
 
 def published_state(records: Sequence[Record], config: Config) -> PublishedState:
     """Count published records."""
-    current = [r for r in records if current_key(r, config) == r.key]
+    known = Fingerprints()  # that of a user's own data looks at every file
+    current = [r for r in records if current_key(r, config, known) == r.key]
     adopted = [r for r in current if (r.published or {}).get("adopted")]
     return PublishedState(len(records), len(current), len(adopted))
 

@@ -234,6 +234,11 @@ def test_another_version_of_a_library_adopts_nothing(config: Config, tmp_path: P
         adopt([check], config, path.parent)
 
 
+def test_records_of_a_data_set_that_is_gone_are_not_current(config: Config) -> None:
+    gone = [record.model_copy(update={"dataset": "gone"}) for record in published(config)]
+    assert published_state(gone, config).current == 0
+
+
 def test_a_cell_that_the_grid_lost(config: Config, tmp_path: Path) -> None:
     chosen = cells(published(config))
     name, records = next(iter(chosen.items()))
