@@ -23,8 +23,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """The functions of `pixcl_bench.cli.face`, imported when they are first asked for: every import of
-    a part of this package passes here. Their types stand in `__init__.pyi`."""
+    """The functions of `pixcl_bench.cli.face`, imported when they are first asked for: every import
+    of a part of this package passes here. Their types stand in `__init__.pyi`."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

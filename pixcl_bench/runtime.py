@@ -27,10 +27,10 @@ from typing import Any
 import numpy as np
 import torch
 
-# %% ../nbs/foundations/00_runtime.ipynb #e7643e2d
+# %% ../nbs/foundations/00_runtime.ipynb #426e3c58
 _DECLARED: list[torch.library.Library] = []  # a Library forgets its operators when it is collected
 
-
+# %% ../nbs/foundations/00_runtime.ipynb #e7643e2d
 def cure_torchvision(attempts: int = 8) -> list[str]:
     """Make `import torchvision` work beside a CPU build of torch.
 
@@ -50,9 +50,12 @@ def cure_torchvision(attempts: int = 8) -> list[str]:
                 raise
             _declare(found.group(1))
             declared.append(found.group(1))
-    raise RuntimeError(f"torchvision still fails to import after declaring {declared}: reinstall it to match torch {torch.__version__}")
+    raise RuntimeError(
+        f"torchvision still fails to import after declaring {declared}: reinstall it to match torch"
+        f" {torch.__version__}"
+    )
 
-# %% ../nbs/foundations/00_runtime.ipynb #14a88144
+# %% ../nbs/foundations/00_runtime.ipynb #98116860
 def _declare(operator: str) -> None:
     library = torch.library.Library("torchvision", "FRAGMENT")
     library.define(f"{operator}(Tensor a, Tensor b, float c) -> Tensor")
@@ -60,25 +63,27 @@ def _declare(operator: str) -> None:
     for name in [m for m in sys.modules if m == "torchvision" or m.startswith("torchvision.")]:
         del sys.modules[name]  # half imported
 
-
+# %% ../nbs/foundations/00_runtime.ipynb #14a88144
 CURED = tuple(cure_torchvision())
 # timm's dependencies ask for a notebook widget that nobody needs: bars are text.
 warnings.filterwarnings("ignore", message="IProgress not found")
 
 # %% ../nbs/foundations/00_runtime.ipynb #0ea9e5ff
 def derive_seed(seed: int, *axes: str | int) -> int:
-    """A 63-bit seed for one purpose, from the run's seed and the purpose's name (sha256 of both)."""
+    """A 63-bit seed for one purpose, from the run's seed and the purpose's name (sha256 of
+    both)."""
     text = "/".join([str(int(seed)), *map(str, axes)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
-# %% ../nbs/foundations/00_runtime.ipynb #559e2c31
+# %% ../nbs/foundations/00_runtime.ipynb #725ca2c7
 def generator(seed: int, *axes: str | int) -> torch.Generator:
     """A CPU generator with a derived seed, for draws that must not touch the global state."""
     return torch.Generator().manual_seed(derive_seed(seed, *axes))
 
-
+# %% ../nbs/foundations/00_runtime.ipynb #559e2c31
 def seed_all(seed: int) -> None:
-    """Seed the global generators of Python, numpy and torch (every device). `seed` is any non-negative integer."""
+    """Seed the global generators of Python, numpy and torch (every device). `seed` is any
+    non-negative integer."""
     import random
 
     random.seed(seed)
@@ -87,7 +92,8 @@ def seed_all(seed: int) -> None:
 
 # %% ../nbs/foundations/00_runtime.ipynb #7c49b263
 def set_deterministic(on: bool = True) -> None:
-    """Choose deterministic kernels on every device; an operation that has none raises when it is called."""
+    """Choose deterministic kernels on every device; an operation that has none raises when it is
+    called."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(on)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, shows in no result
@@ -103,8 +109,13 @@ def set_threads(threads: int) -> None:
 # %% ../nbs/foundations/00_runtime.ipynb #d6695987
 @contextmanager
 def reproducible(threads: int = 1) -> Iterator[None]:
-    """Deterministic kernels and a fixed number of threads inside the block; the former state after it."""
-    state = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads(), torch.backends.cudnn.benchmark
+    """Deterministic kernels and a fixed number of threads inside the block; the former state after
+    it."""
+    state = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.get_num_threads(),
+        torch.backends.cudnn.benchmark,
+    )
     set_deterministic(True)
     set_threads(threads)
     try:
@@ -116,25 +127,50 @@ def reproducible(threads: int = 1) -> Iterator[None]:
 
 # %% ../nbs/foundations/00_runtime.ipynb #94f12c2a
 def pick_device(name: str = "auto") -> torch.device:
-    """The device called `name` ("auto", "cpu", "cuda", "cuda:1", "mps"); "auto" is the GPU where there is one.
+    """The device called `name` ("auto", "cpu", "cuda", "cuda:1", "mps"); "auto" is the GPU where
+    there is one.
 
     Raises `ValueError` when the named device is not there.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind = name.split(":")[0]
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
     if kind not in there:
         raise ValueError(f"unknown device {name!r}: use auto, cpu, cuda, cuda:N or mps")
     if not there[kind]:
         raise ValueError(f"device {name!r} is not available on this machine: use auto or cpu")
     return torch.device(name)
 
+# %% ../nbs/foundations/00_runtime.ipynb #066abb41
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "kornia",
+    "numpy",
+    "scipy",
+    "pandas",
+    "matplotlib",
+    "seaborn",
+    "einops",
+    "jaxtyping",
+    "safetensors",
+    "pydantic",
+    "papermill",
+    "nbclient",
+    "ipykernel",
+    "jupyterlab",
+    "nbdev",
+    "pytest",
+    "pillow",
+)
+
 # %% ../nbs/foundations/00_runtime.ipynb #3adc3225
-PACKAGES = ("torch", "torchvision", "timm", "kornia", "numpy", "scipy", "pandas", "matplotlib", "seaborn", "einops", "jaxtyping",
-            "safetensors", "pydantic", "papermill", "nbclient", "ipykernel", "jupyterlab", "nbdev", "pytest", "pillow")  # fmt: skip
-
-
 def package_versions(names: tuple[str, ...] = PACKAGES) -> dict[str, str | None]:
     """Installed version of each package; None where it is absent."""
 
@@ -146,7 +182,7 @@ def package_versions(names: tuple[str, ...] = PACKAGES) -> dict[str, str | None]
 
     return {f"version_{name}": version(name) for name in names}
 
-# %% ../nbs/foundations/00_runtime.ipynb #63e43403
+# %% ../nbs/foundations/00_runtime.ipynb #71489b5e
 def _output(*command: str, cwd: Path | None = None) -> str | None:
     if shutil.which(command[0]) is None:
         return None
@@ -156,18 +192,22 @@ def _output(*command: str, cwd: Path | None = None) -> str | None:
         return None
     return done.stdout if done.returncode == 0 else None
 
-
+# %% ../nbs/foundations/00_runtime.ipynb #63e43403
 def git_state(folder: Path | None = None) -> dict[str, Any]:
-    """Commit of the checkout that holds this package, and a hash of what was changed since (None when clean or no checkout)."""
+    """Commit of the checkout that holds this package, and a hash of what was changed since (None
+    when clean or no checkout)."""
     here = folder or Path(str(getattr(find_spec("pixcl_bench"), "origin", ""))).resolve().parent
-    commit, diff = _output("git", "rev-parse", "HEAD", cwd=here), _output("git", "diff", "HEAD", cwd=here)
+    commit, diff = (
+        _output("git", "rev-parse", "HEAD", cwd=here),
+        _output("git", "diff", "HEAD", cwd=here),
+    )
     return {
         "commit": commit.strip() if commit else None,
         "dirty": bool(diff),
         "dirty_sha256": hashlib.sha256(diff.encode()).hexdigest() if diff else None,
     }
 
-# %% ../nbs/foundations/00_runtime.ipynb #994b6f9f
+# %% ../nbs/foundations/00_runtime.ipynb #2ac91ddb
 def _cpu_model() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -176,7 +216,7 @@ def _cpu_model() -> str:
             return found.group(1).strip()
     return platform.processor() or platform.machine()
 
-
+# %% ../nbs/foundations/00_runtime.ipynb #994b6f9f
 def _memory_gib() -> float | None:
     try:
         return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
@@ -232,6 +272,14 @@ def _flags() -> dict[str, Any]:
 
 # %% ../nbs/foundations/00_runtime.ipynb #48ea60c2
 def environment(device: torch.device | str = "cpu") -> dict[str, Any]:
-    """At least 30 fields that say in which environment a run took place: code, versions, machine, GPU, threads, flags."""
+    """At least 30 fields that say in which environment a run took place: code, versions, machine,
+    GPU, threads, flags."""
     device = torch.device(device)
-    return {"device": str(device), **git_state(), **_machine(), **_gpu(device), **_flags(), **package_versions()}
+    return {
+        "device": str(device),
+        **git_state(),
+        **_machine(),
+        **_gpu(device),
+        **_flags(),
+        **package_versions(),
+    }

@@ -31,7 +31,8 @@ from tqdm import tqdm
 # %% ../nbs/foundations/01_train.ipynb #8d1807d7
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a learner is trained. `lr` holds for the batch size in use; `warmup` is a fraction of the steps."""
+    """How a learner is trained. `lr` holds for the batch size in use; `warmup` is a fraction of the
+    steps."""
 
     steps: int
     lr: float = 1e-3
@@ -53,17 +54,21 @@ class TrainConfig:
     checkpoint_every: int = 0  # steps; 0: none
     seed: int = 0
 
-# %% ../nbs/foundations/01_train.ipynb #fb003ce0
+# %% ../nbs/foundations/01_train.ipynb #a9547386
 def learning_rate(step: int, config: TrainConfig) -> float:
-    """Learning rate of `step` (from 0): linear over the warm-up, then the schedule, between `lr` and `min_lr`."""
+    """Learning rate of `step` (from 0): linear over the warm-up, then the schedule, between `lr`
+    and `min_lr`."""
     warm = round(config.warmup * config.steps)
     if step < warm:
         return config.lr * (step + 1) / warm
-    return config.min_lr + (config.lr - config.min_lr) * _remaining(step - warm, config.steps - warm, config)
+    return config.min_lr + (config.lr - config.min_lr) * _remaining(
+        step - warm, config.steps - warm, config
+    )
 
-
+# %% ../nbs/foundations/01_train.ipynb #c559276a
 def _remaining(step: int, steps: int, config: TrainConfig) -> float:
-    """What the schedule leaves of the rate, from 1 to 0: the cosine reaches 0 in the last step, poly would after it."""
+    """What the schedule leaves of the rate, from 1 to 0: the cosine reaches 0 in the last step,
+    poly would after it."""
     if config.schedule == "cosine":
         return 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, steps - 1))))
     if config.schedule == "poly":
@@ -74,17 +79,23 @@ def _remaining(step: int, steps: int, config: TrainConfig) -> float:
         return 1.0
     raise ValueError(f"unknown schedule {config.schedule!r}: use cosine, poly, step or constant")
 
-
+# %% ../nbs/foundations/01_train.ipynb #fb003ce0
 def weight_decay(step: int, config: TrainConfig) -> float:
-    """Weight decay of `step`: constant, or half a cosine from `weight_decay` to `weight_decay_end`."""
+    """Weight decay of `step`: constant, or half a cosine from `weight_decay` to
+    `weight_decay_end`."""
     if config.weight_decay_end is None:
         return config.weight_decay
     t = step / max(1, config.steps - 1)
-    return config.weight_decay_end + (config.weight_decay - config.weight_decay_end) * 0.5 * (1 + math.cos(math.pi * t))
+    return config.weight_decay_end + (config.weight_decay - config.weight_decay_end) * 0.5 * (
+        1 + math.cos(math.pi * t)
+    )
 
 # %% ../nbs/foundations/01_train.ipynb #5d6ac313
-def parameter_groups(learner: nn.Module, decay: float, decay_all: bool = False) -> list[dict[str, Any]]:
-    """Two groups of the trainable parameters: those with `decay`, and without it, unless `decay_all`, tensors of fewer than two axes."""
+def parameter_groups(
+    learner: nn.Module, decay: float, decay_all: bool = False
+) -> list[dict[str, Any]]:
+    """Two groups of the trainable parameters: those with `decay`, and without it, unless
+    `decay_all`, tensors of fewer than two axes."""
     trainable = [p for p in learner.parameters() if p.requires_grad]
     return [
         {"params": [p for p in trainable if decay_all or p.ndim > 1], "weight_decay": decay},
@@ -93,26 +104,36 @@ def parameter_groups(learner: nn.Module, decay: float, decay_all: bool = False) 
 
 # %% ../nbs/foundations/01_train.ipynb #0d828b63
 def build_optimizer(learner: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW (betas 0.9, 0.999), SGD or LARS over `parameter_groups`. Raises `ValueError` for another name."""
+    """AdamW (betas 0.9, 0.999), SGD or LARS over `parameter_groups`. Raises `ValueError` for
+    another name."""
     groups = parameter_groups(learner, config.weight_decay, config.decay_all)
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=config.lr)
     if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov)
+        return torch.optim.SGD(
+            groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov
+        )
     if config.optimizer == "lars":
-        return Lars(groups, lr=config.lr, momentum=config.momentum, trust_coeff=0.02, trust_clip=True)
+        return Lars(
+            groups, lr=config.lr, momentum=config.momentum, trust_coeff=0.02, trust_clip=True
+        )
     raise ValueError(f"unknown optimizer {config.optimizer!r}: use adamw, sgd or lars")
 
 # %% ../nbs/foundations/01_train.ipynb #3e6b11ce
 def epoch_order(size: int, batch_size: int, seed: int, start: int = 0) -> Iterator[Tensor]:
-    """Index batches without end, from step `start` on: each epoch a fresh permutation of `size`, incomplete batches dropped."""
+    """Index batches without end, from step `start` on: each epoch a fresh permutation of `size`,
+    incomplete batches dropped."""
     if size < batch_size:
-        raise ValueError(f"a batch of {batch_size} cannot be drawn from {size} images: lower batch_size")
+        raise ValueError(
+            f"a batch of {batch_size} cannot be drawn from {size} images: lower batch_size"
+        )
     per_epoch = size // batch_size
     step = start
     while True:
         epoch, first = divmod(step, per_epoch)
-        order = torch.randperm(size, generator=torch.Generator().manual_seed(derive_seed(seed, "order", epoch)))
+        order = torch.randperm(
+            size, generator=torch.Generator().manual_seed(derive_seed(seed, "order", epoch))
+        )
         for i in range(first, per_epoch):
             yield order[i * batch_size : (i + 1) * batch_size]
             step += 1
@@ -120,7 +141,8 @@ def epoch_order(size: int, batch_size: int, seed: int, start: int = 0) -> Iterat
 # %% ../nbs/foundations/01_train.ipynb #86cb0cf3
 @dataclass
 class History:
-    """What was logged: `rows` of step, learning rate and the mean of the learner's values since the last row."""
+    """What was logged: `rows` of step, learning rate and the mean of the learner's values since the
+    last row."""
 
     rows: list[dict[str, float]] = field(default_factory=list)
     every: int = 1
@@ -132,41 +154,67 @@ class History:
             self._flush(step, lr)
 
     def _flush(self, step: int, lr: float) -> None:
-        names = dict.fromkeys(k for logged in self._pending for k in logged)  # a learner with stages logs other values in each
-        means = {k: torch.stack([p[k].float() for p in self._pending if k in p]).mean().item() for k in names}
+        # a learner with stages logs other values in each
+        names = dict.fromkeys(k for logged in self._pending for k in logged)
+        means = {
+            k: torch.stack([p[k].float() for p in self._pending if k in p]).mean().item()
+            for k in names
+        }
         if not all(map(math.isfinite, means.values())):
-            raise FloatingPointError(f"step {step + 1}: {means} is not finite; lower the learning rate, or raise the temperature")
+            raise FloatingPointError(
+                f"step {step + 1}: {means} is not finite; lower the learning rate, or raise the"
+                " temperature"
+            )
         self.rows.append({"step": step + 1, "lr": lr, **means})
         self._pending.clear()
 
-# %% ../nbs/foundations/01_train.ipynb #57ce87af
+# %% ../nbs/foundations/01_train.ipynb #b775a2c5
 def _pack(learner: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     tensors = {f"model/{k}": v for k, v in learner.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optim/{index}/{k}": torch.as_tensor(v) for k, v in state.items() if v is not None}
+        tensors |= {
+            f"optim/{index}/{k}": torch.as_tensor(v) for k, v in state.items() if v is not None
+        }
     return {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
 
-
-def _unpack(tensors: Mapping[str, Tensor], learner: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    learner.load_state_dict({k.removeprefix("model/"): v for k, v in tensors.items() if k.startswith("model/")})
+# %% ../nbs/foundations/01_train.ipynb #57ce87af
+def _unpack(
+    tensors: Mapping[str, Tensor], learner: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    learner.load_state_dict(
+        {k.removeprefix("model/"): v for k, v in tensors.items() if k.startswith("model/")}
+    )
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         if key.startswith("optim/"):
             _, index, name = key.split("/", 2)
             state.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    optimizer.load_state_dict(
+        {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+    )
 
-# %% ../nbs/foundations/01_train.ipynb #ad7ff68b
-def save_checkpoint(path: Path, learner: nn.Module, optimizer: torch.optim.Optimizer, *, step: int, history: History, owner: str) -> None:
+# %% ../nbs/foundations/01_train.ipynb #958af4d6
+def save_checkpoint(
+    path: Path,
+    learner: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    *,
+    step: int,
+    history: History,
+    owner: str,
+) -> None:
     """Write weights, optimiser, step and history to `path`, atomically."""
     about = {"step": str(step), "owner": owner, "history": json.dumps(history.rows)}
     part = path.with_suffix(".part")
     save_file(_pack(learner, optimizer), part, metadata=about)
     os.replace(part, path)
 
-
-def load_checkpoint(path: Path, learner: nn.Module, optimizer: torch.optim.Optimizer, *, owner: str) -> tuple[int, list[dict[str, float]]] | None:
-    """Restore what `save_checkpoint` wrote; returns (step, history rows), or None when there is none of this `owner`."""
+# %% ../nbs/foundations/01_train.ipynb #ad7ff68b
+def load_checkpoint(
+    path: Path, learner: nn.Module, optimizer: torch.optim.Optimizer, *, owner: str
+) -> tuple[int, list[dict[str, float]]] | None:
+    """Restore what `save_checkpoint` wrote; returns (step, history rows), or None when there is
+    none of this `owner`."""
     if not path.exists():
         return None
     with safe_open(path, framework="pt") as file:
@@ -186,7 +234,9 @@ def _set_schedule(optimizer: torch.optim.Optimizer, step: int, config: TrainConf
     return lr
 
 # %% ../nbs/foundations/01_train.ipynb #ff57ce6d
-def _optimise(loss: Tensor, learner: nn.Module, optimizer: torch.optim.Optimizer, clip: float | None) -> None:
+def _optimise(
+    loss: Tensor, learner: nn.Module, optimizer: torch.optim.Optimizer, clip: float | None
+) -> None:
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     if clip is not None:
@@ -194,8 +244,11 @@ def _optimise(loss: Tensor, learner: nn.Module, optimizer: torch.optim.Optimizer
     optimizer.step()
 
 # %% ../nbs/foundations/01_train.ipynb #3207ffa1
-def _layout(learner: Learner, config: TrainConfig, device: torch.device) -> Callable[..., dict[str, Tensor]]:
-    """Move the learner, choose memory layout, precision and compilation; returns the function that computes its losses."""
+def _layout(
+    learner: Learner, config: TrainConfig, device: torch.device
+) -> Callable[..., dict[str, Tensor]]:
+    """Move the learner, choose memory layout, precision and compilation; returns the function that
+    computes its losses."""
     learner.to(device)
     volumes = any(p.ndim == 5 for p in learner.parameters())
     layout, axes = (torch.channels_last_3d, 5) if volumes else (torch.channels_last, 4)
@@ -205,22 +258,26 @@ def _layout(learner: Learner, config: TrainConfig, device: torch.device) -> Call
 
     def compute(batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
         if config.channels_last:
-            batch = {k: v.contiguous(memory_format=layout) if v.ndim == axes else v for k, v in batch.items()}
+            batch = {
+                k: v.contiguous(memory_format=layout) if v.ndim == axes else v
+                for k, v in batch.items()
+            }
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=config.precision == "bf16"):
             return losses(batch, progress)
 
     return compute
 
-# %% ../nbs/foundations/01_train.ipynb #f754aebf
+# %% ../nbs/foundations/01_train.ipynb #b5853d7e
 @dataclass(frozen=True)
 class TrainResult:
-    """History rows, seconds spent in this process, and the step from which it started (above 0 after a resume)."""
+    """History rows, seconds spent in this process, and the step from which it started (above 0
+    after a resume)."""
 
     history: list[dict[str, float]]
     seconds: float
     started_at: int
 
-
+# %% ../nbs/foundations/01_train.ipynb #f754aebf
 def fit(
     learner: Learner,
     batches: Callable[[int], Iterator[Mapping[str, Tensor]]],
@@ -232,7 +289,8 @@ def fit(
     on_step: Callable[[int, int], None] | None = None,  # called with (steps done, steps in all)
     progress: bool | None = None,  # a bar; None: only where the output is a terminal
 ) -> TrainResult:
-    """Train `learner` in place for `config.steps` steps, resuming from a checkpoint in `folder` where there is one."""
+    """Train `learner` in place for `config.steps` steps, resuming from a checkpoint in `folder`
+    where there is one."""
     device = torch.device(device)
     compute = _layout(learner.train(), config, device)
     optimizer = build_optimizer(learner, config)
@@ -241,7 +299,14 @@ def fit(
     found = load_checkpoint(path, learner, optimizer, owner=owner) if path else None
     start, history.rows = found or (0, [])
     began = time.perf_counter()
-    steps = tqdm(range(start, config.steps), initial=start, total=config.steps, desc="train", mininterval=1.0, disable=None if progress is None else not progress)
+    steps = tqdm(
+        range(start, config.steps),
+        initial=start,
+        total=config.steps,
+        desc="train",
+        mininterval=1.0,
+        disable=None if progress is None else not progress,
+    )
     stream = batches(start)
     for step in steps:
         _step(step, stream, learner, compute, optimizer, history, config)
@@ -252,8 +317,15 @@ def fit(
     return TrainResult(history.rows, time.perf_counter() - began, start)
 
 # %% ../nbs/foundations/01_train.ipynb #7f22ac5e
-def _step(step: int, stream: Iterator[Mapping[str, Tensor]], learner: Learner, compute: Callable[..., dict[str, Tensor]],
-          optimizer: torch.optim.Optimizer, history: History, config: TrainConfig) -> None:  # fmt: skip
+def _step(
+    step: int,
+    stream: Iterator[Mapping[str, Tensor]],
+    learner: Learner,
+    compute: Callable[..., dict[str, Tensor]],
+    optimizer: torch.optim.Optimizer,
+    history: History,
+    config: TrainConfig,
+) -> None:
     seed_all(derive_seed(config.seed, "step", step))
     lr = _set_schedule(optimizer, step, config)
     logged = compute(next(stream), step / config.steps)

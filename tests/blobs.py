@@ -1,11 +1,13 @@
-"""Pictures of four blobs of different size, a little elsewhere in each, and where they are (y, x)."""
+"""Pictures of four blobs of different size, a little elsewhere in each, and where they are (y,
+x)."""
 
 import torch
 from torch import Tensor
 
 
 def blobs(n: int, side: int = 32, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Pictures of four blobs of different size, a little elsewhere in each, and where they are (y, x)."""
+    """Pictures of four blobs of different size, a little elsewhere in each, and where they are (y,
+    x)."""
     g = torch.Generator().manual_seed(seed)
     base = torch.tensor([[8.0, 8], [8, 24], [24, 10], [22, 24]]) * side / 32
     points = base + torch.randn(n, 4, 2, generator=g) * 0.5 + torch.randn(n, 1, 2, generator=g)

@@ -1,4 +1,5 @@
-"""Types and shapes of all of pixcl_bench are checked in tests; data come through the ordinary cache."""
+"""Types and shapes of all of pixcl_bench are checked in tests; data come through the ordinary
+cache."""
 
 from typing import TYPE_CHECKING
 
@@ -6,7 +7,8 @@ import pytest
 from jaxtyping import install_import_hook
 from project import ROOT
 
-# Before anything of the package is imported, or that part stays unchecked. `meaning` is left out: it has no
+# Before anything of the package is imported, or that part stays unchecked. `meaning` is left out:
+# it has no
 # tensors, and calls a function for every node of every syntax tree of the package, many times over.
 _ROOMS = [path.stem for path in (ROOT / "pixcl_bench").iterdir()]
 _CHECKED = [f"pixcl_bench.{room}" for room in sorted(_ROOMS) if room not in ("meaning", "__init__")]
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "canonical(name): needs the data set `name` under PIXCL_BENCH_DATA")
+    config.addinivalue_line(
+        "markers", "canonical(name): needs the data set `name` under PIXCL_BENCH_DATA"
+    )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

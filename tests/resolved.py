@@ -61,10 +61,16 @@ def _cells(config: Config, profile: str) -> list[str]:
 def _task(config: Config, name: str) -> dict[str, Any]:
     task = config.tasks[name].model_dump(
         include={
-            "title", "primary", "metrics", "baseline", "floor", "ceiling", "per_method",
+            "title",
+            "primary",
+            "metrics",
+            "baseline",
+            "floor",
+            "ceiling",
+            "per_method",
             "literature",
         }
-    )  # fmt: skip
+    )
     methods = config.tasks[name].methods
     task["methods"] = [(key, method.title, method.role) for key, method in methods.items()]
     task["metrics"] = list(task["metrics"].items())

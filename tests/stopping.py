@@ -26,8 +26,11 @@ def stop_at(step: int | None) -> Callable[[int, int], None]:
     return on_step
 
 
-def stopped_and_resumed(run: Callable[[Path, Callable[[int, int], None]], T], folder: Path, at: int) -> T:
-    """What `run(folder, on_step)` gives in its second go, after a first that stopped at step `at`."""
+def stopped_and_resumed(
+    run: Callable[[Path, Callable[[int, int], None]], T], folder: Path, at: int
+) -> T:
+    """What `run(folder, on_step)` gives in its second go, after a first that stopped at step
+    `at`."""
     folder.mkdir(exist_ok=True)
     with pytest.raises(Stopped):
         run(folder, stop_at(at))

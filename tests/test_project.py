@@ -18,16 +18,42 @@ from project import ROOT
 from pixcl_bench.bench.config.reading import load_config
 
 TOP_LEVEL = [
-    "nbs/index.ipynb", "pixcl_bench/__init__.py", "pixcl_bench/py.typed", "tests", "tools", "settings.ini",
-    "setup.py", "pyproject.toml", "benchmarks.yaml", "benchmarks", "_quarto.yml", "README.md",
-    "Makefile", "CONTRIBUTING.md", "LICENSE", "CITATION.cff", "MANIFEST.in", ".gitignore", ".ci/run",
-    ".github/workflows/test.yml", ".github/workflows/site.yml",
-]  # fmt: skip
+    "nbs/index.ipynb",
+    "pixcl_bench/__init__.py",
+    "pixcl_bench/py.typed",
+    "tests",
+    "tools",
+    "settings.ini",
+    "setup.py",
+    "pyproject.toml",
+    "benchmarks.yaml",
+    "benchmarks",
+    "_quarto.yml",
+    "README.md",
+    "Makefile",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "CITATION.cff",
+    "MANIFEST.in",
+    ".gitignore",
+    ".ci/run",
+    ".github/workflows/test.yml",
+    ".github/workflows/site.yml",
+]
 # The nine papers, then SimCLR and MoCo v3.
 PAPERS = [
-    "2306.12243", "2306.16122", "2306.15930", "2211.07118", "2108.09440", "2302.01735", "2306.15189",
-    "2306.15868", "2306.15651", "2002.05709", "2104.02057",
-]  # fmt: skip
+    "2306.12243",
+    "2306.16122",
+    "2306.15930",
+    "2211.07118",
+    "2108.09440",
+    "2302.01735",
+    "2306.15189",
+    "2306.15868",
+    "2306.15651",
+    "2002.05709",
+    "2104.02057",
+]
 FORBIDDEN = {
     "torch.load without weights_only=True": r"\btorch\.load\((?!.*weights_only=True)",
     "yaml.load (use safe_load)": r"\byaml\.load\(",
@@ -41,16 +67,21 @@ MACHINE_PATH = r"(?<![\w.:/~-])/(?:home|root|work|Users|mnt|opt)/\w"
 
 
 def committed(*patterns: str) -> list[Path]:
-    """Files of the project: what git tracks or would track; where there is no git, those in its folders."""
+    """Files of the project: what git tracks or would track; where there is no git, those in its
+    folders."""
     listing = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     if listing.returncode == 0:
         names = [name for name in listing.stdout.split("\0") if name]
         return sorted({ROOT / name for name in names if (ROOT / name).is_file()})
     found = [path for path in ROOT.rglob("*") if path.is_file() and ".venv" not in path.parts]
-    return sorted(p for p in found if any(fnmatch(p.relative_to(ROOT).as_posix(), each) for each in patterns))
+    return sorted(
+        p for p in found if any(fnmatch(p.relative_to(ROOT).as_posix(), each) for each in patterns)
+    )
 
 
 def name(path: Path) -> str:
@@ -59,7 +90,9 @@ def name(path: Path) -> str:
 
 def hits(pattern: str, lines: list[str]) -> list[str]:
     return [
-        f"{number}: {line.strip()[:120]}" for number, line in enumerate(lines, 1) if re.search(pattern, line)
+        f"{number}: {line.strip()[:120]}"
+        for number, line in enumerate(lines, 1)
+        if re.search(pattern, line)
     ]
 
 
@@ -110,7 +143,10 @@ def test_requirements_stand_on_one_line_and_parse(settings: dict[str, str], key:
     "package", ["torch", "nbdev", "execnb", "fastcore", "ghapi", "timm", "jupyterlab", "papermill"]
 )
 def test_requirements_are_capped(settings: dict[str, str], package: str) -> None:
-    found = {Requirement(word).name: Requirement(word).specifier for word in settings["requirements"].split()}
+    found = {
+        Requirement(word).name: Requirement(word).specifier
+        for word in settings["requirements"].split()
+    }
     assert any(spec.operator == "<" for spec in found[package]), f"{package} needs an upper bound"
 
 
@@ -118,7 +154,9 @@ def test_requirements_are_capped(settings: dict[str, str], package: str) -> None
 def test_title_cell(path: Path) -> None:
     first = nbformat.read(path, as_version=4).cells[0]
     title = [line.partition(" ")[0] for line in first.source.splitlines() if line.strip()]
-    form = "the first cell holds `# Title` and `> summary`: anything else would be lost from the page"
+    form = (
+        "the first cell holds `# Title` and `> summary`: anything else would be lost from the page"
+    )
     assert [first.cell_type, *title] == ["markdown", "#", ">"], form
 
 
@@ -132,7 +170,8 @@ def test_benchmark_notebooks_have_a_parameters_cell() -> None:
 @pytest.mark.parametrize("what", FORBIDDEN)
 def test_forbidden_calls(what: str) -> None:
     found = {
-        name(path): hits(FORBIDDEN[what], path.read_text(encoding="utf-8").splitlines()) for path in MODULES
+        name(path): hits(FORBIDDEN[what], path.read_text(encoding="utf-8").splitlines())
+        for path in MODULES
     }
     for path in NOTEBOOKS:
         found[name(path)] = hits(
@@ -152,7 +191,8 @@ def test_forbidden_patterns_find_what_they_name() -> None:
         "from a import *",
     ]
     assert [
-        bool(hits(pattern, [text])) for pattern, text in zip(FORBIDDEN.values(), samples, strict=True)
+        bool(hits(pattern, [text]))
+        for pattern, text in zip(FORBIDDEN.values(), samples, strict=True)
     ] == [True] * 7
     innocent = [
         "torch.load(path, weights_only=True)",
@@ -180,7 +220,9 @@ def test_no_path_of_one_machine() -> None:
         ".ci/run",
     ]
     files = [path for path in committed(*kinds) if path != Path(__file__).resolve()]
-    found = {name(p): hits("|".join(patterns), p.read_text(encoding="utf-8").splitlines()) for p in files}
+    found = {
+        name(p): hits("|".join(patterns), p.read_text(encoding="utf-8").splitlines()) for p in files
+    }
     assert not {where: lines for where, lines in found.items() if lines}
     assert hits(MACHINE_PATH, ["open('/home/someone/data')"])
     assert not hits(MACHINE_PATH, ["https://host/home/x", "~/work/x"])
@@ -189,7 +231,11 @@ def test_no_path_of_one_machine() -> None:
 @pytest.mark.parametrize("module", ["tools.readme", "tools.sync"])
 def test_readme_notebooks_and_modules_are_in_step(module: str) -> None:
     check = subprocess.run(
-        [sys.executable, "-m", module, "--check"], cwd=ROOT, capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", module, "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert check.returncode == 0, check.stdout + check.stderr
 
@@ -204,16 +250,24 @@ def make() -> str:
 
 def dry_run(make: str, target: str, folder: Path) -> str:
     environment = {
-        key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
     }
     result = subprocess.run(
-        [make, "-n", "-C", str(ROOT), target], cwd=folder, capture_output=True, text=True, env=environment
+        [make, "-n", "-C", str(ROOT), target],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=environment,
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
 
 
-@pytest.mark.parametrize("target", ["venv", "bench", "smoke", "test", "lint", "lab", "docs", "clean", "help"])
+@pytest.mark.parametrize(
+    "target", ["venv", "bench", "smoke", "test", "lint", "lab", "docs", "clean", "help"]
+)
 def test_make_targets(make: str, target: str, tmp_path: Path) -> None:
     dry_run(make, target, tmp_path)
 
@@ -257,7 +311,9 @@ def test_citation_names_papers_and_data(settings: dict[str, str]) -> None:
     assert cff["version"] == settings["version"]
     assert cff["license"] == "Apache-2.0"
     assert all({"type", "title", "authors"} <= set(reference) for reference in cff["references"])
-    cited = {i["value"] for reference in cff["references"] for i in reference.get("identifiers", [])}
+    cited = {
+        i["value"] for reference in cff["references"] for i in reference.get("identifiers", [])
+    }
     assert cited >= {f"arXiv:{paper}" for paper in PAPERS}
 
 

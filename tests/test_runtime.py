@@ -11,7 +11,10 @@ from pixcl_bench import runtime
 
 def test_derived_seeds_differ_by_axis_and_seed() -> None:
     seeds = {
-        runtime.derive_seed(s, axis, i) for s in range(20) for axis in ("order", "step") for i in range(20)
+        runtime.derive_seed(s, axis, i)
+        for s in range(20)
+        for axis in ("order", "step")
+        for i in range(20)
     }
     assert len(seeds) == 800
 
@@ -55,7 +58,9 @@ def test_reproducible_restores_the_former_state() -> None:
     assert torch.get_num_threads() == threads
 
 
-@pytest.mark.parametrize(("name", "message"), [("gpu", "unknown device"), ("tpu:0", "unknown device")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("gpu", "unknown device"), ("tpu:0", "unknown device")]
+)
 def test_unknown_device(name: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         runtime.pick_device(name)

@@ -1,4 +1,5 @@
-"""The loop: schedules, optimisers, precision, checkpoints, and a resume that gives the same bits."""
+"""The loop: schedules, optimisers, precision, checkpoints, and a resume that gives the same
+bits."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -30,7 +31,9 @@ class Toy(Learner):
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.encoder = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.Linear(8, 3))
+        self.encoder = nn.Sequential(
+            nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.Linear(8, 3)
+        )
 
     def losses(self, batch, progress):  # type: ignore[no-untyped-def]
         return {
@@ -51,7 +54,9 @@ def batches(start: int) -> Iterator[dict[str, torch.Tensor]]:
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd", "lars"])
 @pytest.mark.parametrize("killed_at", [1, 9, 10, 19, 24])
 def test_resume_gives_the_same_bits(tmp_path: Path, optimizer: str, killed_at: int) -> None:
-    config = TrainConfig(steps=25, lr=0.05, optimizer=optimizer, checkpoint_every=5, weight_decay_end=0.2)
+    config = TrainConfig(
+        steps=25, lr=0.05, optimizer=optimizer, checkpoint_every=5, weight_decay_end=0.2
+    )
     whole = Toy()
     straight = fit(whole, batches, config)
     with pytest.raises(Stopped):
@@ -85,7 +90,9 @@ def test_checkpoint_of_another_run_is_not_used(tmp_path: Path) -> None:
 
 
 def test_schedules() -> None:
-    c = TrainConfig(steps=100, lr=1.0, min_lr=0.1, warmup=0.2, weight_decay=0.04, weight_decay_end=0.4)
+    c = TrainConfig(
+        steps=100, lr=1.0, min_lr=0.1, warmup=0.2, weight_decay=0.04, weight_decay_end=0.4
+    )
     rates = [learning_rate(s, c) for s in range(100)]
     assert rates[0] == pytest.approx(0.05)
     assert rates[19] == rates[20] == pytest.approx(1.0)
@@ -101,7 +108,9 @@ def test_lars_worked_number() -> None:
         with torch.no_grad():
             layer.weight.copy_(torch.tensor([[3.0, 4.0]]))
         layer.weight.grad = torch.tensor([[0.6, 0.8]])
-        optimizer = build_optimizer(layer, TrainConfig(steps=1, lr=0.3, optimizer="lars", weight_decay=1e-4))
+        optimizer = build_optimizer(
+            layer, TrainConfig(steps=1, lr=0.3, optimizer="lars", weight_decay=1e-4)
+        )
         for group in optimizer.param_groups:
             group["trust_clip"] = clip
         optimizer.step()
@@ -139,7 +148,9 @@ def test_history_is_thinned() -> None:
     assert set(result.history[0]) == {"step", "lr", "loss", "progress"}
 
 
-@pytest.mark.parametrize("change", [{"precision": "bf16"}, {"channels_last": True}, {"clip_grad": 0.5}])
+@pytest.mark.parametrize(
+    "change", [{"precision": "bf16"}, {"channels_last": True}, {"clip_grad": 0.5}]
+)
 def test_switches_train(change: dict) -> None:  # type: ignore[type-arg]
     learner = Toy()
     result = fit(learner, batches, TrainConfig(steps=60, lr=0.02, **change))

@@ -153,19 +153,25 @@ def act(mode: str, job: object) -> None:
 '''
 
 CELLS = [
-    'method = "plain"\ndataset = "digits"\nseed = 0\nprofile = "quick"\ndevice = "cpu"\n'
-    'overrides = {}\nconfig = ""\nresults = ""',
+    (
+        'method = "plain"\ndataset = "digits"\nseed = 0\nprofile = "quick"\ndevice = "cpu"\n'
+        'overrides = {}\nconfig = ""\nresults = ""'
+    ),
     "from pixcl_bench.bench.run.session import open_run\nfrom toybench.task import act, score",
-    'job = open_run("toy", method=method, dataset=dataset, seed=seed, profile=profile, device=device,\n'
-    "               overrides=overrides, config=config, results=results)",
+    (
+        'job = open_run("toy", method=method, dataset=dataset, seed=seed, profile=profile,'
+        " device=device,\n               overrides=overrides, config=config, results=results)"
+    ),
     'mode = job.run.args.get("mode", "ok")\nact(mode, job)  # as asked',
     'history = [{"step": i, "loss": 1 / (i + 1), "lr": 0.1} for i in range(120)]',
-    'value = score(job.run.seed, job.run.args.get("width", 0))\n'
-    'if mode != "silent":\n'
-    '    job.finish(metrics={"score": value, "error": None}, history=history,\n'
-    '               timings={"train_seconds": 1.5},\n'
-    '               environment={"python": "3", "secret": "x"},\n'
-    '               notes={"uses_labels": False, "why": "test"})',
+    (
+        'value = score(job.run.seed, job.run.args.get("width", 0))\n'
+        'if mode != "silent":\n'
+        '    job.finish(metrics={"score": value, "error": None}, history=history,\n'
+        '               timings={"train_seconds": 1.5},\n'
+        '               environment={"python": "3", "secret": "x"},\n'
+        '               notes={"uses_labels": False, "why": "test"})'
+    ),
 ]
 
 

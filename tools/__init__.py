@@ -1,1 +1,2 @@
-"""What only maintainers run, from the project's folder: `python -m tools.sync`, `python -m tools.readme`."""
+"""What only maintainers run, from the project's folder: `python -m tools.sync`, `python -m
+tools.readme`."""

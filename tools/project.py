@@ -22,7 +22,8 @@ def find_root(start: Path | None = None) -> Path:
         if (folder / "settings.ini").is_file() and (folder / "nbs").is_dir():
             return folder
     raise FileNotFoundError(
-        "no folder with settings.ini and nbs/ here or above: run this inside a clone of the repository"
+        "no folder with settings.ini and nbs/ here or above: run this inside a clone of the"
+        " repository"
     )
 
 

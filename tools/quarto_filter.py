@@ -1,7 +1,7 @@
 """Quarto's notebook filter: notebook JSON on stdin, nbdev's processors applied, JSON on stdout.
 
-Named in `_quarto.yml` as `ipynb-filters`. nbdev's own `nbdev_filter` cannot stand there, for Quarto does not
-say where the notebook lies, which nbdev asks for.
+Named in `_quarto.yml` as `ipynb-filters`. nbdev's own `nbdev_filter` cannot stand there, for Quarto
+does not say where the notebook lies, which nbdev asks for.
 """
 
 import contextlib
@@ -11,8 +11,8 @@ import sys
 
 
 def apply(text: str, path: str = "nbs/index.ipynb") -> str:
-    """The notebook `text` (JSON) as nbdev shows it: hidden cells gone, directives read, titles as front
-    matter.
+    """The notebook `text` (JSON) as nbdev shows it: hidden cells gone, directives read, titles as
+    front matter.
 
     Args:
         text: JSON of a notebook.
@@ -31,7 +31,9 @@ def apply(text: str, path: str = "nbs/index.ipynb") -> str:
             if cell.cell_type == "raw":
                 # It names a page after the path above, which is not the notebook's own.
                 lines = cell.source.splitlines()
-                cell.source = "\n".join(line for line in lines if not line.startswith("output-file:"))
+                cell.source = "\n".join(
+                    line for line in lines if not line.startswith("output-file:")
+                )
                 break
         return str(nb2str(notebook))
 

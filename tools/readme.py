@@ -25,8 +25,8 @@ def _from_top(target: str) -> str:
 
 
 def _markdown(text: str) -> str:
-    """Markdown of a cell or output: links as seen from the top level, Quarto's `:::` lines left out, code
-    untouched."""
+    """Markdown of a cell or output: links as seen from the top level, Quarto's `:::` lines left
+    out, code untouched."""
     lines, inside = [], False
     for line in text.strip("\n").splitlines():
         inside ^= bool(_FENCE.match(line.lstrip()))
@@ -44,10 +44,13 @@ def _fenced(text: str, language: str = "") -> str:
 
 
 def _output(output: dict[str, object]) -> str:
-    """Markdown of one output: Markdown as it is, else text in a fence; pictures are left to the page."""
+    """Markdown of one output: Markdown as it is, else text in a fence; pictures are left to the
+    page."""
     kind = output.get("output_type")
     if kind == "error":
-        raise ValueError(f"an output is an error ({output.get('ename')}): mend and run the notebook first")
+        raise ValueError(
+            f"an output is an error ({output.get('ename')}): mend and run the notebook first"
+        )
     if kind == "stream":
         return _fenced(joined(output.get("text"))) if output.get("name") == "stdout" else ""
     data = output.get("data")
@@ -86,7 +89,9 @@ def readme(notebook: Notebook) -> str:
         raise ValueError("the first cell must hold `# Title` and `> summary`, nothing else")
     parts = [f"# {match['title'].strip()}", NOTE, match["summary"].strip()]
     for cell in cells[1:]:
-        parts += _code_cell(cell) if cell["cell_type"] == "code" else [_markdown(joined(cell["source"]))]
+        parts += (
+            _code_cell(cell) if cell["cell_type"] == "code" else [_markdown(joined(cell["source"]))]
+        )
     return "\n\n".join(part for part in parts if part.strip()) + "\n"
 
 
@@ -100,13 +105,15 @@ def difference(old: str, new: str) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write README.md, or with `--check` compare it only; 0 where it is in step, 1 where it is not, 2 on an
-    error."""
+    """Write README.md, or with `--check` compare it only; 0 where it is in step, 1 where it is not,
+    2 on an error."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument(
         "--check", action="store_true", help="change nothing; exit code 1 where README.md differs"
     )
-    parser.add_argument("--root", type=Path, help="the repository (default: found from the working folder)")
+    parser.add_argument(
+        "--root", type=Path, help="the repository (default: found from the working folder)"
+    )
     options = parser.parse_args(argv)
     try:
         root = options.root or find_root()

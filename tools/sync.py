@@ -1,6 +1,7 @@
 """Checks that notebooks and modules are in step: `python -m tools.sync [--check]`.
 
-Without `--check` it mends what a command can mend (exports the notebooks, cleans them), then checks.
+Without `--check` it mends what a command can mend (exports the notebooks, cleans them), then
+checks.
 """
 
 import argparse
@@ -38,18 +39,24 @@ class Problem:
 
 
 def _run_export(root: Path) -> None:
-    """nbdev's export in a process of its own: it caches the settings of the folder that it first saw."""
+    """nbdev's export in a process of its own: it caches the settings of the folder that it first
+    saw."""
     env = {name: value for name, value in os.environ.items() if name != "IN_TEST"}
     done = subprocess.run(
-        [sys.executable, "-c", _EXPORT], cwd=root, env=env, capture_output=True, text=True, check=False
+        [sys.executable, "-c", _EXPORT],
+        cwd=root,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise RuntimeError(f"nbdev_export failed:\n{done.stderr.strip()[-2000:]}")
 
 
 def exported(root: Path) -> dict[str, str]:
-    """Text of every module that the notebooks give, by its path from the top; the project itself is not
-    touched."""
+    """Text of every module that the notebooks give, by its path from the top; the project itself is
+    not touched."""
     package = settings(root)["lib_path"]
     with tempfile.TemporaryDirectory(prefix="pixcl-sync-") as folder:
         copied = Path(folder) / root.name
@@ -88,7 +95,9 @@ def module_problems(root: Path) -> Iterator[Problem]:
             yield Problem(file, "no notebook exports it", "delete it, or bring its notebook back")
         elif wanted[file] != found[file]:
             yield Problem(
-                file, "differs from what its notebook exports", "edit the notebook, then run: nbdev_export"
+                file,
+                "differs from what its notebook exports",
+                "edit the notebook, then run: nbdev_export",
             )
 
 
@@ -99,7 +108,9 @@ def cleaned(path: Path, root: Path) -> str:
 
     options = settings(root)
     notebook = copy.deepcopy(read_notebook(path))
-    metadata, cells = (options.get(f"allowed_{kind}metadata_keys", "").split() for kind in ("", "cell_"))
+    metadata, cells = (
+        options.get(f"allowed_{kind}metadata_keys", "").split() for kind in ("", "cell_")
+    )
     clean_nb(notebook, False, metadata, cells, options.get("clean_ids", "True") == "True")
     return str(nb2str(notebook))
 
@@ -119,18 +130,24 @@ def notebook_problems(path: Path, root: Path) -> Iterator[Problem]:
             f"{path.stat().st_size / 1000:.0f} kB, more than {LARGEST // 1000}",
             "make its figures smaller",
         )
-    cells = [c for c in notebook["cells"] if c["cell_type"] == "code" and joined(c["source"]).strip()]
+    cells = [
+        c for c in notebook["cells"] if c["cell_type"] == "code" and joined(c["source"]).strip()
+    ]
     outputs = [o for c in cells for o in c.get("outputs", [])]
     if cells and not outputs:
         yield Problem(name, "not executed: no cell has an output", run)
     for output in outputs:
         if output.get("output_type") == "error":
-            yield Problem(name, f"has the error output {output.get('ename')}: {output.get('evalue')}", run)
+            yield Problem(
+                name, f"has the error output {output.get('ename')}: {output.get('evalue')}", run
+            )
     for cell in cells:
         lines = code(cell).splitlines()
         if {"export", "exports", "exporti"} & set(directives(cell)) and len(lines) > LONGEST:
             yield Problem(
-                name, f"exported cell of {len(lines)} lines, more than {LONGEST}: {lines[0]!r}", "split it"
+                name,
+                f"exported cell of {len(lines)} lines, more than {LONGEST}: {lines[0]!r}",
+                "split it",
             )
     if cleaned(path, root) != path.read_text(encoding="utf-8"):
         yield Problem(name, "not clean", f"run: nbdev_clean --fname {name}")
@@ -154,11 +171,13 @@ def mend(root: Path) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """0 where all is in step, 1 where not (each problem on its line of stderr), 2 where the check cannot be
-    made."""
+    """0 where all is in step, 1 where not (each problem on its line of stderr), 2 where the check
+    cannot be made."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="change nothing, only check")
-    parser.add_argument("--root", type=Path, help="the repository (default: found from the working folder)")
+    parser.add_argument(
+        "--root", type=Path, help="the repository (default: found from the working folder)"
+    )
     options = parser.parse_args(argv)
     try:
         root = (options.root or find_root()).resolve()

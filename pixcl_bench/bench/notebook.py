@@ -45,7 +45,8 @@ def _numbers_code(path: Path, stamp: Stamp) -> tuple[str, ...]:
 
 
 def parameter_names(path: Path) -> set[str]:
-    """The names assigned in the cell tagged `parameters`. Raises NotebookError where there is none."""
+    """The names assigned in the cell tagged `parameters`. Raises NotebookError where there is
+    none."""
     for source, tags in code_cells(path):
         if "parameters" in tags:
             return set(assigned_names(source))
@@ -53,7 +54,8 @@ def parameter_names(path: Path) -> set[str]:
 
 
 def notebook_fault(notebook: str, root: Path) -> tuple[str, str]:
-    """What is wrong with the path of a notebook of the project, and a hint; empty where it is there."""
+    """What is wrong with the path of a notebook of the project, and a hint; empty where it is
+    there."""
     path, place = PurePosixPath(notebook), root / notebook
     if path.is_absolute() or ".." in path.parts or "\\" in notebook:
         hint = "write a path inside it, like nbs/benchmarks/NAME.ipynb"
@@ -71,7 +73,8 @@ def notebook_fault(notebook: str, root: Path) -> tuple[str, str]:
 
 
 def assigned_names(source: str) -> Iterator[str]:
-    """The names that the top-level statements of a cell assign; none where the cell does not parse."""
+    """The names that the top-level statements of a cell assign; none where the cell does not
+    parse."""
     try:
         body = ast.parse(source).body
     except SyntaxError:
@@ -88,7 +91,8 @@ def assigned_names(source: str) -> Iterator[str]:
 
 
 def check_parameters(given: Iterable[str], path: Path) -> None:
-    """Raise NotebookError for a parameter that the notebook does not take: papermill itself only warns."""
+    """Raise NotebookError for a parameter that the notebook does not take: papermill itself only
+    warns."""
     known = parameter_names(path)
     wrong = [name for name in given if name not in known]
     if wrong:

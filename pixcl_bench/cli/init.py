@@ -65,4 +65,8 @@ def _files() -> dict[str, str]:
 
     root = builtin_project()
     found = {path.as_posix(): (root / path).read_text("utf-8") for path in project_files(root)}
-    return {"README.md": README.format(version=version_of("pixcl_bench")), ".gitignore": GITIGNORE, **found}
+    return {
+        "README.md": README.format(version=version_of("pixcl_bench")),
+        ".gitignore": GITIGNORE,
+        **found,
+    }

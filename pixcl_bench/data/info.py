@@ -19,9 +19,9 @@ Kind = Literal["embedded", "synthetic", "canonical"]
 class Published:
     """The published form of a canonical data set.
 
-    `what` to get and from which `homepage`; `folder`: where it lies below the data root; `tree`: how
-    it must lie there, for people; `paths`: what must be there, relative to the root; `md5`: published
-    checksums of files, (path, md5).
+    `what` to get and from which `homepage`; `folder`: where it lies below the data root; `tree`:
+    how it must lie there, for people; `paths`: what must be there, relative to the root; `md5`:
+    published checksums of files, (path, md5).
     """
 
     what: str
@@ -36,11 +36,12 @@ class Published:
 class DatasetInfo:
     """One entry of the catalogue.
 
-    `loader`: "module:function", a keyword-only function that returns the set; the catalogue passes it
-    those of `root`, `cache`, `split_seed`, `image_size`, `workers` which its signature names.
-    `code`: modules that the loader reaches in ways which cannot be read from its code; usually none,
-    since what the loader calls is followed by name. `image_size`: side of the images in pixels, None where the loader is asked for a
-    size. `rules`: facts that the loader reads and that decide arrays or splits, as JSON has them.
+    `loader`: "module:function", a keyword-only function that returns the set; the catalogue passes
+    it those of `root`, `cache`, `split_seed`, `image_size`, `workers` which its signature names.
+    `code`: modules that the loader reaches in ways which cannot be read from its code; usually
+    none, since what the loader calls is followed by name. `image_size`: side of the images in
+    pixels, None where the loader is asked for a size. `rules`: facts that the loader reads and that
+    decide arrays or splits, as JSON has them.
     """
 
     name: str
@@ -114,7 +115,8 @@ class DatasetInfo:
         return tuple(path for path in paths if not (root / path).exists())
 
     def how_to_get(self, where: str) -> str:
-        """What to get, from where, and the tree that is expected; `where` says what was looked at."""
+        """What to get, from where, and the tree that is expected; `where` says what was looked
+        at."""
         if self.published is None:
             return f"data set {self.name}: {where}"
         tree = "\n".join(f"      {line}" for line in self.published.tree.splitlines())
@@ -122,5 +124,5 @@ class DatasetInfo:
             f"data set {self.name} is not there: {where}\n"
             f"  get      {self.published.what}, from {self.published.homepage}\n"
             f"  expected tree\n{tree}\n"
-            f"  then     pass --data-root ROOT, or set PIXCL_BENCH_DATA=ROOT"
+            "  then     pass --data-root ROOT, or set PIXCL_BENCH_DATA=ROOT"
         )

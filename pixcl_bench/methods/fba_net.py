@@ -25,11 +25,17 @@ from .contract.segmenter import Segmenter
 from ..nets.segmentation import Decoded, SegNet, Upsampling
 
 # %% ../../nbs/methods/01_fba_net.ipynb #c447ac1d
-def similarities(u: Float[Tensor, "*k b d"], v: Float[Tensor, "*k b d"], clip: float = 5e-4, straight: bool = False) -> Float[Tensor, "*k b b"]:
+def similarities(
+    u: Float[Tensor, "*k b d"],
+    v: Float[Tensor, "*k b d"],
+    clip: float = 5e-4,
+    straight: bool = False,
+) -> Float[Tensor, "*k b b"]:
     """Cosines of all rows of `u` with all of `v`, clipped to [clip, 1 - clip].
 
-    Beyond the bounds there is no gradient, as in the released code; `straight` lets it pass as if nothing had been clipped.
-    In full precision whatever the autocast: in bfloat16 the upper bound is 1, and the loss infinite.
+    Beyond the bounds there is no gradient, as in the released code; `straight` lets it pass as if
+    nothing had been clipped. In full precision whatever the autocast: in bfloat16 the upper bound
+    is 1, and the loss infinite.
     """
     with torch.autocast(u.device.type, enabled=False):
         cosine = F.normalize(u, dim=-1) @ F.normalize(v, dim=-1).mT
@@ -39,43 +45,69 @@ def similarities(u: Float[Tensor, "*k b d"], v: Float[Tensor, "*k b d"], clip: f
 # %% ../../nbs/methods/01_fba_net.ipynb #6136974b
 @torch.no_grad()
 def rank_weights(sim: Float[Tensor, "*k b b"], alpha: float) -> Float[Tensor, "*k b b"]:
-    """exp(-alpha (rank - 1)), rank 0 for the largest of a row; equal ones in the order of their columns."""
+    """exp(-alpha (rank - 1)), rank 0 for the largest of a row; equal ones in the order of their
+    columns."""
     rank = sim.argsort(dim=-1, descending=True, stable=True).argsort(dim=-1)
-    table = torch.exp(-alpha * (torch.arange(sim.shape[-1], device=sim.device, dtype=sim.dtype) - 1))
+    table = torch.exp(
+        -alpha * (torch.arange(sim.shape[-1], device=sim.device, dtype=sim.dtype) - 1)
+    )
     return table[rank]
 
-# %% ../../nbs/methods/01_fba_net.ipynb #dce6386e
-def lpos(u: Float[Tensor, "*k b d"], *, clip: float = 5e-4, straight: bool = False, alpha: float = 0.25) -> Float[Tensor, "*k"]:
-    """Attraction of all rows of `u` to each other, the pair of a row with itself included; at least 0."""
+# %% ../../nbs/methods/01_fba_net.ipynb #f0fafbe8
+def lpos(
+    u: Float[Tensor, "*k b d"], *, clip: float = 5e-4, straight: bool = False, alpha: float = 0.25
+) -> Float[Tensor, "*k"]:
+    """Attraction of all rows of `u` to each other, the pair of a row with itself included; at least
+    0."""
     sim = similarities(u, u, clip, straight)
     return (rank_weights(sim, alpha) * -sim.log()).mean((-2, -1))
 
-
-def lneg(u: Float[Tensor, "*k b d"], v: Float[Tensor, "*k b d"], *, clip: float = 5e-4, straight: bool = False, alpha: float = 2.5) -> Float[Tensor, "*k"]:
-    """Repulsion of all rows of `u` from all of `v`; at least 0. Ranks are per row of `u`: not symmetric."""
+# %% ../../nbs/methods/01_fba_net.ipynb #dce6386e
+def lneg(
+    u: Float[Tensor, "*k b d"],
+    v: Float[Tensor, "*k b d"],
+    *,
+    clip: float = 5e-4,
+    straight: bool = False,
+    alpha: float = 2.5,
+) -> Float[Tensor, "*k"]:
+    """Repulsion of all rows of `u` from all of `v`; at least 0. Ranks are per row of `u`: not
+    symmetric."""
     sim = similarities(u, v, clip, straight)
     return (rank_weights(sim, alpha) * -(1 - sim).log()).mean((-2, -1))
 
 # %% ../../nbs/methods/01_fba_net.ipynb #ead3fa0a
-def contrast_loss(e: Float[Tensor, "k b d"], *, multi_class: bool, clip: float = 5e-4, straight: bool = False) -> Float[Tensor, ""]:
-    """The contrast of one decoder. `e`: [foreground, background] of every volume, or with `multi_class` one vector per class."""
+def contrast_loss(
+    e: Float[Tensor, "k b d"], *, multi_class: bool, clip: float = 5e-4, straight: bool = False
+) -> Float[Tensor, ""]:
+    """The contrast of one decoder. `e`: [foreground, background] of every volume, or with
+    `multi_class` one vector per class."""
     if not multi_class:
-        return lpos(e, clip=clip, straight=straight).sum() + lneg(e[0], e[1], clip=clip, straight=straight)
+        return lpos(e, clip=clip, straight=straight).sum() + lneg(
+            e[0], e[1], clip=clip, straight=straight
+        )
     k, b, d = e.shape
-    pairs = lneg(e[:, None].expand(k, k, b, d), e[None].expand(k, k, b, d), clip=clip, straight=straight)
-    return (lpos(e, clip=clip, straight=straight).sum() + pairs.sum() - pairs.diagonal().sum()) / (k * (k - 1))
+    pairs = lneg(
+        e[:, None].expand(k, k, b, d), e[None].expand(k, k, b, d), clip=clip, straight=straight
+    )
+    return (lpos(e, clip=clip, straight=straight).sum() + pairs.sum() - pairs.diagonal().sum()) / (
+        k * (k - 1)
+    )
 
-# %% ../../nbs/methods/01_fba_net.ipynb #22acd70a
+# %% ../../nbs/methods/01_fba_net.ipynb #26a4d265
 Source = Literal["learned", "prob"]
 
-
+# %% ../../nbs/methods/01_fba_net.ipynb #22acd70a
 class ClassMaps(nn.Module):
-    """Logits (b, c, *s) -> maps in (0, 1): (b, 2, *s') [foreground, background], or (b, c, *s') with `multi_class`.
+    """Logits (b, c, *s) -> maps in (0, 1): (b, 2, *s') [foreground, background], or (b, c, *s')
+    with `multi_class`.
 
     "learned": at half resolution. "prob": probabilities, at full resolution.
     """
 
-    def __init__(self, *, num_classes: int, dims: int, multi_class: bool, source: Source = "learned") -> None:
+    def __init__(
+        self, *, num_classes: int, dims: int, multi_class: bool, source: Source = "learned"
+    ) -> None:
         super().__init__()
         conv = nn.Conv2d if dims == 2 else nn.Conv3d
         norm = nn.BatchNorm2d if dims == 2 else nn.BatchNorm3d
@@ -88,20 +120,27 @@ class ClassMaps(nn.Module):
     def forward(self, logits: Float[Tensor, "b c *s"]) -> Float[Tensor, "b k *t"]:
         if self.source == "prob":
             probs = logits.softmax(1)
-            return probs if self.multi_class else torch.stack([probs[:, 1:].sum(1), probs[:, 0]], dim=1)
+            return (
+                probs
+                if self.multi_class
+                else torch.stack([probs[:, 1:].sum(1), probs[:, 0]], dim=1)
+            )
         maps = self.norm(self.conv(logits)).sigmoid()
         return maps if self.multi_class else torch.cat([maps, 1 - maps], dim=1)
 
-# %% ../../nbs/methods/01_fba_net.ipynb #94863b2e
+# %% ../../nbs/methods/01_fba_net.ipynb #8625c924
 def halve(x: Float[Tensor, "b c *s"]) -> Float[Tensor, "b c *t"]:
     """Mean over cells of two voxels a side, for even sides."""
     for axis in range(2, x.ndim):
         x = x.unflatten(axis, (-1, 2)).mean(axis + 1)
     return x
 
-
-def pool_by(maps: Float[Tensor, "b k *t"], features: Float[Tensor, "b c *s"]) -> Float[Tensor, "b k c"]:
-    """Mean of the features over space, weighted with each map; features are halved where the maps have half their resolution."""
+# %% ../../nbs/methods/01_fba_net.ipynb #94863b2e
+def pool_by(
+    maps: Float[Tensor, "b k *t"], features: Float[Tensor, "b c *s"]
+) -> Float[Tensor, "b k c"]:
+    """Mean of the features over space, weighted with each map; features are halved where the maps
+    have half their resolution."""
     if maps.shape[2:] != features.shape[2:]:
         features = halve(features)
     weighted = maps.flatten(2) @ features.flatten(2).mT
@@ -115,12 +154,15 @@ class PooledHead(nn.Module):
         super().__init__()
         self.mlp = nn.Sequential(nn.Linear(channels, dim), nn.ReLU(), nn.Linear(dim, dim))
 
-    def forward(self, maps: Float[Tensor, "b k *t"], features: Float[Tensor, "b c *s"]) -> Float[Tensor, "b k d"]:
+    def forward(
+        self, maps: Float[Tensor, "b k *t"], features: Float[Tensor, "b c *s"]
+    ) -> Float[Tensor, "b k d"]:
         return self.mlp(pool_by(maps, features))
 
 # %% ../../nbs/methods/01_fba_net.ipynb #834a80d9
 def to_grid(x: Float[Tensor, "b c *s"], size: Sequence[int]) -> Float[Tensor, "b c *t"]:
-    """Adaptive mean pooling: cell i of n covers the voxels floor(i s / n) .. ceil((i + 1) s / n) - 1."""
+    """Adaptive mean pooling: cell i of n covers the voxels floor(i s / n) .. ceil((i + 1) s / n) -
+    1."""
     for axis, n in enumerate(size, start=2):
         s, i = x.shape[axis], torch.arange(n, device=x.device)[:, None]
         at = torch.arange(s, device=x.device)
@@ -130,59 +172,101 @@ def to_grid(x: Float[Tensor, "b c *s"], size: Sequence[int]) -> Float[Tensor, "b
 
 # %% ../../nbs/methods/01_fba_net.ipynb #1b4d7d71
 class MapHead(nn.Module):
-    """Maps -> Linear, ReLU. Foreground and background have a layer each; with `multi_class` all classes share one.
+    """Maps -> Linear, ReLU. Foreground and background have a layer each; with `multi_class` all
+    classes share one.
 
-    `grid`: the maps are reduced to this size and centred ("mlp_norm"). Without it ("official") `spatial` fixes the images' size.
+    `grid`: the maps are reduced to this size and centred ("mlp_norm"). Without it ("official")
+    `spatial` fixes the images' size.
     """
 
-    def __init__(self, *, spatial: Sequence[int], multi_class: bool, dim: int = 128, grid: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        spatial: Sequence[int],
+        multi_class: bool,
+        dim: int = 128,
+        grid: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
         self.expects = tuple(grid) if grid else tuple(n // 2 for n in spatial)
         self.grid, self.multi_class = grid, multi_class
-        self.layers = nn.ModuleList(nn.Linear(math.prod(self.expects), dim) for _ in range(1 if multi_class else 2))
+        self.layers = nn.ModuleList(
+            nn.Linear(math.prod(self.expects), dim) for _ in range(1 if multi_class else 2)
+        )
 
     def forward(self, maps: Float[Tensor, "b k *t"], features: Tensor) -> Float[Tensor, "b k d"]:
-        """`ValueError` where the maps' size is not the one the layers were made for. `features` serves only to see the images' size."""
+        """`ValueError` where the maps' size is not the one the layers were made for. `features`
+        serves only to see the images' size."""
         maps = halve(maps) if maps.shape[2:] == features.shape[2:] else maps
         maps = to_grid(maps, self.grid) if self.grid else maps
         if maps.shape[2:] != self.expects:
-            raise ValueError(f"the official head was made for images of {tuple(2 * n for n in self.expects)}, got {tuple(features.shape[2:])}")
+            raise ValueError(
+                f"the official head was made for images of {tuple(2 * n for n in self.expects)},"
+                f" got {tuple(features.shape[2:])}"
+            )
         flat = maps.flatten(2)
         if self.grid:
             flat = flat / flat.mean(-1, keepdim=True).clamp(min=1e-6) - 1
         elif not self.multi_class:
             flat = flat / flat.shape[-1]
-        return torch.stack([self.layers[k % len(self.layers)](m) for k, m in enumerate(flat.unbind(1))], dim=1).relu()
+        return torch.stack(
+            [self.layers[k % len(self.layers)](m) for k, m in enumerate(flat.unbind(1))], dim=1
+        ).relu()
 
-# %% ../../nbs/methods/01_fba_net.ipynb #84c4bd23
+# %% ../../nbs/methods/01_fba_net.ipynb #6579f646
 Head = Literal["pooled", "official", "mlp_norm"]
 
-
+# %% ../../nbs/methods/01_fba_net.ipynb #84c4bd23
 class ContrastModule(nn.Module):
     """Logits and last features of one decoder -> embeddings (k, b, dim) of its maps, in float32."""
 
-    def __init__(self, network: SegNet, *, head: Head, source: Source, multi_class: bool, dim: int, spatial: Sequence[int] | None) -> None:
+    def __init__(
+        self,
+        network: SegNet,
+        *,
+        head: Head,
+        source: Source,
+        multi_class: bool,
+        dim: int,
+        spatial: Sequence[int] | None,
+    ) -> None:
         super().__init__()
-        self.maps = ClassMaps(num_classes=network.num_classes, dims=network.dims, multi_class=multi_class, source=source)
+        self.maps = ClassMaps(
+            num_classes=network.num_classes,
+            dims=network.dims,
+            multi_class=multi_class,
+            source=source,
+        )
         if head == "official" and (spatial is None or len(spatial) != network.dims):
-            raise ValueError(f"head='official' needs spatial, the {network.dims} sides of the training images, got {spatial}")
+            raise ValueError(
+                f"head='official' needs spatial, the {network.dims} sides of the training images,"
+                f" got {spatial}"
+            )
         grid = {"official": None, "mlp_norm": (10, 14, 14)[3 - network.dims :]}.get(head)
-        self.head: nn.Module = PooledHead(network.channels[-1], dim) if head == "pooled" else MapHead(
-            spatial=spatial or (), multi_class=multi_class, dim=dim, grid=grid)  # fmt: skip
+        self.head: nn.Module = (
+            PooledHead(network.channels[-1], dim)
+            if head == "pooled"
+            else MapHead(spatial=spatial or (), multi_class=multi_class, dim=dim, grid=grid)
+        )
 
     def forward(self, decoded: Decoded) -> Float[Tensor, "k b d"]:
         with torch.autocast(decoded.logits.device.type, enabled=False):
-            return self.head(self.maps(decoded.logits.float()), decoded.taps[-1].float()).transpose(0, 1)
+            return self.head(self.maps(decoded.logits.float()), decoded.taps[-1].float()).transpose(
+                0, 1
+            )
 
 # %% ../../nbs/methods/01_fba_net.ipynb #f37cd4d1
-def consistency(probs: Float[Tensor, "s b c *x"], *, temperature: float = 0.1, detach_target: bool = False) -> Float[Tensor, ""]:
-    """Sum over ordered pairs of decoders of the mean squared difference between one and the other, sharpened; 0 for one decoder."""
+def consistency(
+    probs: Float[Tensor, "s b c *x"], *, temperature: float = 0.1, detach_target: bool = False
+) -> Float[Tensor, ""]:
+    """Sum over ordered pairs of decoders of the mean squared difference between one and the other,
+    sharpened; 0 for one decoder."""
     target = sharpen(probs, temperature)
     target = target.detach() if detach_target else target
     shifts = [(probs - target.roll(k, 0)).square().mean() for k in range(1, len(probs))]
     return len(probs) * torch.stack(shifts).sum() if shifts else probs.new_zeros(())
 
-# %% ../../nbs/methods/01_fba_net.ipynb #588ee0ad
+# %% ../../nbs/methods/01_fba_net.ipynb #a2168306
 @dataclass(frozen=True, kw_only=True)
 class ContrastOptions:
     """Weight and form of the contrast; values are the released code's. Raises `ValueError` for a
@@ -200,7 +284,7 @@ class ContrastOptions:
         if not 0 < self.clip < 0.5:
             raise ValueError(f"clip lies between 0 and 0.5, got {self.clip}")
 
-
+# %% ../../nbs/methods/01_fba_net.ipynb #0ffefa84
 @dataclass(frozen=True, kw_only=True)
 class EmbeddingOptions:
     """The modules that embed the maps of the contrast."""
@@ -212,7 +296,7 @@ class EmbeddingOptions:
     dim: int = 128  # of an embedding, as released
     spatial: tuple[int, ...] | None = None  # sides of the training images, for the head "official"
 
-
+# %% ../../nbs/methods/01_fba_net.ipynb #588ee0ad
 @dataclass(frozen=True, kw_only=True)
 class ConsistencyOptions:
     """How decoders are made to agree; values are the released code's."""
@@ -223,10 +307,10 @@ class ConsistencyOptions:
     ramp_stairs: int = 40  # steps until then, of 150 iterations each
     detach_target: bool = False  # no gradient to the sharpened target (ours)
 
-# %% ../../nbs/methods/01_fba_net.ipynb #605a455d
+# %% ../../nbs/methods/01_fba_net.ipynb #957d0f2b
 Supervision = Literal["protocol", "official"]
 
-
+# %% ../../nbs/methods/01_fba_net.ipynb #605a455d
 class ManyDecoders(Segmenter):
     """One encoder, the network's own decoder and `others`; evaluated is `network`, that is the
     first decoder."""
@@ -303,7 +387,7 @@ class FBANet(_Contrasted):
         logged = {"supervised": supervised, "consistency": agree, "contrast": contrast}
         return {"loss": loss} | {name: term.detach() for name, term in logged.items()}
 
-# %% ../../nbs/methods/01_fba_net.ipynb #3c52b0b4
+# %% ../../nbs/methods/01_fba_net.ipynb #9b63fb56
 def _others(network: SegNet, decoders: int) -> list[nn.Module]:
     if not 1 <= decoders <= 3:
         raise ValueError(f"decoders is 1, 2 or 3 (they differ in how they enlarge), got {decoders}")
@@ -312,7 +396,7 @@ def _others(network: SegNet, decoders: int) -> list[nn.Module]:
     ups = solid if network.dims == 3 else flat
     return [network.new_decoder(up) for up in ups[: decoders - 1]]
 
-
+# %% ../../nbs/methods/01_fba_net.ipynb #3c52b0b4
 def _contrast_module(
     network: SegNet, multi_class: bool, options: EmbeddingOptions
 ) -> ContrastModule:

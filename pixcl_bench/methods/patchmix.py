@@ -27,28 +27,42 @@ from ..nets.heads import moco_predictor, moco_projector, width
 
 # %% ../../nbs/methods/00_patchmix.ipynb #716017e4
 def segment_map(permutation: Int[Tensor, " t"], num_mix: int) -> Int[Tensor, " t"]:
-    """Segment number g(t) in 0..num_mix-1 of every patch position; the remainder of T / num_mix belongs to segment 0."""
+    """Segment number g(t) in 0..num_mix-1 of every patch position; the remainder of T / num_mix
+    belongs to segment 0."""
     tokens = len(permutation)
     if not 1 <= num_mix <= tokens:
-        raise ValueError(f"num_mix must be between 1 and the number of patches ({tokens}), got {num_mix}")
+        raise ValueError(
+            f"num_mix must be between 1 and the number of patches ({tokens}), got {num_mix}"
+        )
     size = tokens // num_mix
     slot = torch.arange(tokens, device=permutation.device)
     segment = torch.where(slot < size * num_mix, slot // size, 0)
     return torch.empty_like(segment).scatter_(0, permutation, segment)
 
 # %% ../../nbs/methods/00_patchmix.ipynb #fd44ecc6
-def mix_tokens(tokens: Float[Tensor, "b t c"], segments: Int[Tensor, " t"]) -> Float[Tensor, "b t c"]:
-    """Take the token at position t of image (i + g(t)) mod b, for all i and t at once. The input is not changed."""
+def mix_tokens(
+    tokens: Float[Tensor, "b t c"], segments: Int[Tensor, " t"]
+) -> Float[Tensor, "b t c"]:
+    """Take the token at position t of image (i + g(t)) mod b, for all i and t at once. The input is
+    not changed."""
     b, t, _ = tokens.shape
     source = (torch.arange(b, device=tokens.device)[:, None] + segments) % b
     return tokens[source, torch.arange(t, device=tokens.device)]
 
 # %% ../../nbs/methods/00_patchmix.ipynb #289e2235
-def mix_images(images: Float[Tensor, "b c h w"], *, patch: int, num_mix: int, permutation: Int[Tensor, " t"] | None = None) -> Float[Tensor, "b c h w"]:
-    """Mix each image with its `num_mix` - 1 successors in the batch, patch by patch (method file, 3.1).
+def mix_images(
+    images: Float[Tensor, "b c h w"],
+    *,
+    patch: int,
+    num_mix: int,
+    permutation: Int[Tensor, " t"] | None = None,
+) -> Float[Tensor, "b c h w"]:
+    """Mix each image with its `num_mix` - 1 successors in the batch, patch by patch (method file,
+    3.1).
 
-    `patch` divides height and width; `permutation` of the T patch positions is drawn when it is not given. Raises `ValueError`
-    when the patch does not tile the image or the batch is smaller than `num_mix`.
+    `patch` divides height and width; `permutation` of the T patch positions is drawn when it is not
+    given. Raises `ValueError` when the patch does not tile the image or the batch is smaller than
+    `num_mix`.
     """
     b, _, h, w = images.shape
     if h % patch or w % patch:
@@ -60,16 +74,17 @@ def mix_images(images: Float[Tensor, "b c h w"], *, patch: int, num_mix: int, pe
     mixed = mix_tokens(tokens, segment_map(order.to(images.device), num_mix))
     return rearrange(mixed, "b (y x) (c p q) -> b c (y p) (x q)", y=h // patch, p=patch, q=patch)
 
-# %% ../../nbs/methods/00_patchmix.ipynb #218b8872
+# %% ../../nbs/methods/00_patchmix.ipynb #2f3ed7bb
 def original_weights(batch: int, num_mix: int) -> dict[int, float]:
     """Offset -> weight of the mix-to-original target: 1/m for offsets 0..m-1."""
     if num_mix > batch:
         raise ValueError(f"a batch of {batch} images cannot be mixed {num_mix} at a time")
     return dict.fromkeys(range(num_mix), 1 / num_mix)
 
-
+# %% ../../nbs/methods/00_patchmix.ipynb #218b8872
 def mixed_weights(batch: int, num_mix: int, wrap: str = "accumulate") -> dict[int, float]:
-    """Offset (mod batch) -> weight of the mix-to-mix target: (m - |d|) / m^2; `wrap` is "accumulate" or "overwrite"."""
+    """Offset (mod batch) -> weight of the mix-to-mix target: (m - |d|) / m^2; `wrap` is
+    "accumulate" or "overwrite"."""
     if wrap not in ("accumulate", "overwrite"):
         raise ValueError(f"wrap is 'accumulate' or 'overwrite', got {wrap!r}")
     original_weights(batch, num_mix)
@@ -80,7 +95,9 @@ def mixed_weights(batch: int, num_mix: int, wrap: str = "accumulate") -> dict[in
     return weights
 
 # %% ../../nbs/methods/00_patchmix.ipynb #05816f43
-def target_matrix(weights: Mapping[int, float], batch: int, smoothing: float = 0.0) -> Float[Tensor, "b b"]:
+def target_matrix(
+    weights: Mapping[int, float], batch: int, smoothing: float = 0.0
+) -> Float[Tensor, "b b"]:
     """The full target: row i has `weights[d]` in column (i + d) mod batch, smoothed."""
     rows = torch.arange(batch)
     full = torch.zeros(batch, batch)
@@ -89,15 +106,20 @@ def target_matrix(weights: Mapping[int, float], batch: int, smoothing: float = 0
     return smoothing / batch + (1 - smoothing) * full
 
 # %% ../../nbs/methods/00_patchmix.ipynb #6b24456d
-def cyclic_cross_entropy(logits: Float[Tensor, "b b"], weights: Mapping[int, float], smoothing: float = 0.0) -> Float[Tensor, ""]:
-    """Cross-entropy of softmax(logits) with the target whose row i holds `weights[d]` in column (i + d) mod b, smoothed."""
+def cyclic_cross_entropy(
+    logits: Float[Tensor, "b b"], weights: Mapping[int, float], smoothing: float = 0.0
+) -> Float[Tensor, ""]:
+    """Cross-entropy of softmax(logits) with the target whose row i holds `weights[d]` in column (i
+    + d) mod b, smoothed."""
     b = len(logits)
     rows = torch.arange(b, device=logits.device)
     offsets = torch.tensor(list(weights), device=logits.device)
     weight = torch.tensor(list(weights.values()), device=logits.device, dtype=logits.dtype)
     gathered = logits.gather(1, (rows[:, None] + offsets) % b) @ weight
     total = smoothing + (1 - smoothing) * sum(weights.values())
-    return (total * logits.logsumexp(1) - (1 - smoothing) * gathered - smoothing * logits.mean(1)).mean()
+    return (
+        total * logits.logsumexp(1) - (1 - smoothing) * gathered - smoothing * logits.mean(1)
+    ).mean()
 
 # %% ../../nbs/methods/00_patchmix.ipynb #70029748
 @dataclass(frozen=True, kw_only=True)
@@ -124,23 +146,37 @@ class MixOptions:
         mixes = self.mix_p >= 1 or float(torch.rand(())) < self.mix_p
         return _draw(_several(self.patch)), _draw(_several(self.num_mix)) if mixes else 1
 
-# %% ../../nbs/methods/00_patchmix.ipynb #d0723890
+# %% ../../nbs/methods/00_patchmix.ipynb #6cceb2a5
 def _draw(choices: tuple[int, ...]) -> int:
     return choices[0] if len(choices) == 1 else choices[int(torch.randint(len(choices), ()))]
 
-
+# %% ../../nbs/methods/00_patchmix.ipynb #d0723890
 def _several(value: int | Sequence[int]) -> tuple[int, ...]:
     return (value,) if isinstance(value, int) else tuple(value)
 
 # %% ../../nbs/methods/00_patchmix.ipynb #7ce4f3e0
-def patchmix_terms(q1: Float[Tensor, "b d"], qm2: Float[Tensor, "b d"], k1: Float[Tensor, "b d"], k2: Float[Tensor, "b d"], km1: Float[Tensor, "b d"],
-                   *, num_mix: int, options: MixOptions, temperature: float = 0.2) -> dict[str, Tensor]:  # fmt: skip
-    """`oto`, `mto`, `mtm` and their weighted sum `loss`; q: predictions, k: keys, m: of mixed views, 1 and 2: the view."""
+def patchmix_terms(
+    q1: Float[Tensor, "b d"],
+    qm2: Float[Tensor, "b d"],
+    k1: Float[Tensor, "b d"],
+    k2: Float[Tensor, "b d"],
+    km1: Float[Tensor, "b d"],
+    *,
+    num_mix: int,
+    options: MixOptions,
+    temperature: float = 0.2,
+) -> dict[str, Tensor]:
+    """`oto`, `mto`, `mtm` and their weighted sum `loss`; q: predictions, k: keys, m: of mixed
+    views, 1 and 2: the view."""
     b = len(q1)
     to_original, to_mixed = cosine_logits(qm2, torch.cat([k1, km1]), temperature).split(b, dim=1)
-    oto = cyclic_cross_entropy(cosine_logits(q1, k2, temperature), original_weights(b, 1), options.smooth_oto)
+    oto = cyclic_cross_entropy(
+        cosine_logits(q1, k2, temperature), original_weights(b, 1), options.smooth_oto
+    )
     mto = cyclic_cross_entropy(to_original, original_weights(b, num_mix), options.smooth_mix)
-    mtm = cyclic_cross_entropy(to_mixed, mixed_weights(b, num_mix, options.wrap), options.smooth_mix)
+    mtm = cyclic_cross_entropy(
+        to_mixed, mixed_weights(b, num_mix, options.wrap), options.smooth_mix
+    )
     a, c, d = options.weights
     return {"loss": a * oto + c * mto + d * mtm, "oto": oto, "mto": mto, "mtm": mtm}
 
@@ -148,14 +184,25 @@ def patchmix_terms(q1: Float[Tensor, "b d"], qm2: Float[Tensor, "b d"], k1: Floa
 class PatchMix(Learner):
     """PatchMix (Shen et al. 2023), with a momentum network (`momentum` a number) or without (None).
 
-    `encoder` (b, 3, h, w) -> (b, d), `projector` (b, d) -> (b, out), `predictor` (b, out) -> (b, out). Features are the momentum encoder's
-    where there is one. `mu_epochs`: let the momentum move once an epoch of so many, as the released code does.
+    `encoder` (b, 3, h, w) -> (b, d), `projector` (b, d) -> (b, out), `predictor` (b, out) -> (b,
+    out). Features are the momentum encoder's where there is one. `mu_epochs`: let the momentum move
+    once an epoch of so many, as the released code does.
     """
 
     batch_keys: ClassVar[tuple[str, ...]] = ("view1", "view2")
 
-    def __init__(self, *, encoder: nn.Module, projector: nn.Module, predictor: nn.Module, options: MixOptions, temperature: float = 0.2,
-                 momentum: float | None = None, mu_epochs: int | None = None, drop_path: float = 0.1) -> None:  # fmt: skip
+    def __init__(
+        self,
+        *,
+        encoder: nn.Module,
+        projector: nn.Module,
+        predictor: nn.Module,
+        options: MixOptions,
+        temperature: float = 0.2,
+        momentum: float | None = None,
+        mu_epochs: int | None = None,
+        drop_path: float = 0.1,
+    ) -> None:
         super().__init__()
         self.encoder, self.projector, self.predictor = encoder, projector, predictor
         self.options, self.temperature = options, temperature
@@ -165,11 +212,21 @@ class PatchMix(Learner):
 
     def losses(self, batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
         patch, m = self.options.draw()
-        mixed1, mixed2 = (mix_images(batch[view], patch=patch, num_mix=m) for view in ("view1", "view2"))
+        mixed1, mixed2 = (
+            mix_images(batch[view], patch=patch, num_mix=m) for view in ("view1", "view2")
+        )
         z1, zm2 = self.projector(self.encoder(batch["view1"])), self.projector(self.encoder(mixed2))
         k1 = z1.detach() if self.target is None else self.keys(batch["view1"])
-        return patchmix_terms(self.predictor(z1), self.predictor(zm2), k1, self.keys(batch["view2"]), self.keys(mixed1),
-                              num_mix=m, options=self.options, temperature=self.temperature)  # fmt: skip
+        return patchmix_terms(
+            self.predictor(z1),
+            self.predictor(zm2),
+            k1,
+            self.keys(batch["view2"]),
+            self.keys(mixed1),
+            num_mix=m,
+            options=self.options,
+            temperature=self.temperature,
+        )
 
     @torch.no_grad()
     def keys(self, images: Tensor) -> Tensor:
@@ -177,14 +234,20 @@ class PatchMix(Learner):
 
     def after_step(self, progress: float) -> None:
         if self.target is not None and self.momentum is not None:
-            t = math.floor(progress * self.mu_epochs) / self.mu_epochs if self.mu_epochs else progress
-            self.target.update(nn.Sequential(self.encoder, self.projector), ema_schedule(t, self.momentum))
+            t = (
+                math.floor(progress * self.mu_epochs) / self.mu_epochs
+                if self.mu_epochs
+                else progress
+            )
+            self.target.update(
+                nn.Sequential(self.encoder, self.projector), ema_schedule(t, self.momentum)
+            )
 
     def embed(self, images: Tensor) -> Tensor:
         encoder = self.encoder if self.target is None else self.target.module.get_submodule("0")
         return encoder(images)
 
-# %% ../../nbs/methods/00_patchmix.ipynb #1843be6c
+# %% ../../nbs/methods/00_patchmix.ipynb #a28f6bee
 def _own_patch(encoder: nn.Module) -> int:
     """The side of the encoder's own patches in pixels."""
     embedding = getattr(encoder, "patch_embed", None)
@@ -193,7 +256,7 @@ def _own_patch(encoder: nn.Module) -> int:
         raise ValueError(f"{name} has no patches of its own: give patch, in pixels")
     return int(embedding.patch_size[0])
 
-
+# %% ../../nbs/methods/00_patchmix.ipynb #1843be6c
 def patchmix(
     *,
     encoder: nn.Module,

@@ -17,29 +17,40 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from .diagnostics import alignment, check_features, effective_rank, feature_std, uniformity
+from pixcl_bench.metrics.diagnostics import (
+    alignment,
+    check_features,
+    effective_rank,
+    feature_std,
+    uniformity,
+)
 
-# %% ../../nbs/metrics/00_classification.ipynb #7e17d261
+# %% ../../nbs/metrics/00_classification.ipynb #7149c6c3
 _all_ = ["alignment", "uniformity", "effective_rank", "feature_std"]
 
-
+# %% ../../nbs/metrics/00_classification.ipynb #0d6922f8
 def _check(name: str, x: Tensor, y: Tensor, num_classes: int) -> None:
     """`ValueError` unless `x` is a finite (n, d) with n labels `y` in [0, num_classes)."""
     check_features(name, x)
     if y.shape != x.shape[:1]:
-        raise ValueError(f"{name}: want a label a row: features {tuple(x.shape)}, labels {tuple(y.shape)}")
+        raise ValueError(
+            f"{name}: want a label a row: features {tuple(x.shape)}, labels {tuple(y.shape)}"
+        )
     low, high = int(y.min()), int(y.max())
     if low < 0 or high >= num_classes:
         raise ValueError(f"{name}: labels must be in [0, {num_classes}), got {low} to {high}")
 
-
+# %% ../../nbs/metrics/00_classification.ipynb #7e17d261
 def _check_width(name: str, x: Tensor, other: Tensor) -> None:
     if x.shape[1] != other.shape[1]:
-        raise ValueError(f"{name}: features of width {x.shape[1]} and {other.shape[1]} cannot be compared")
+        raise ValueError(
+            f"{name}: features of width {x.shape[1]} and {other.shape[1]} cannot be compared"
+        )
 
 # %% ../../nbs/metrics/00_classification.ipynb #2d30807e
 def _credit(scores: Tensor, labels: Tensor, k: int) -> Tensor:
-    """(n,) hits of `labels` in the top `k` of `scores` (n, c), on average over ties; rows with NaN: 0."""
+    """(n,) hits of `labels` in the top `k` of `scores` (n, c), on average over ties; rows with NaN:
+    0."""
     target = scores.gather(1, labels[:, None])
     ahead, level = (scores > target).sum(1), (scores == target).sum(1)
     credit = ((k - ahead) / level.clamp(min=1)).clamp(0, 1)
@@ -49,25 +60,30 @@ def _credit(scores: Tensor, labels: Tensor, k: int) -> Tensor:
 def topk_accuracy(
     scores: Float[Tensor, "n c"], labels: Int[Tensor, " n"], ks: Sequence[int] = (1, 5)
 ) -> dict[int, float]:
-    """Accuracy in [0, 1] for each k: the true class is among the k highest scores; ties count by their share.
+    """Accuracy in [0, 1] for each k: the true class is among the k highest scores; ties count by
+    their share.
 
     Raises `ValueError` for NaN scores, labels outside [0, c), or a k below 1.
     """
     _check("topk_accuracy", scores.masked_fill(scores.isinf(), 0.0), labels, scores.shape[1])
     if min(ks) < 1:
         raise ValueError(f"topk_accuracy: k must be at least 1, got {tuple(ks)}")
-    return {k: _credit(scores, labels.to(scores.device).long(), k).double().mean().item() for k in ks}
+    return {
+        k: _credit(scores, labels.to(scores.device).long(), k).double().mean().item() for k in ks
+    }
 
 # %% ../../nbs/metrics/00_classification.ipynb #ea006394
 def majority_accuracy(train_y: Int[Tensor, " n"], test_y: Int[Tensor, " m"]) -> float:
-    """Test accuracy in [0, 1] of always answering the commonest class of `train_y` (ties: the lowest)."""
+    """Test accuracy in [0, 1] of always answering the commonest class of `train_y` (ties: the
+    lowest)."""
     if not len(train_y) or not len(test_y):
         raise ValueError(f"majority_accuracy: no labels: {len(train_y)} train, {len(test_y)} test")
     return (test_y == train_y.long().bincount().argmax()).double().mean().item()
 
 # %% ../../nbs/metrics/00_classification.ipynb #b02ed1f7
 def _neighbours(bank: Tensor, queries: Tensor, k: int, chunk: int | None) -> tuple[Tensor, Tensor]:
-    """Cosine similarity, falling, and bank index of the min(k, n) nearest bank rows: both (q, k)."""
+    """Cosine similarity, falling, and bank index of the min(k, n) nearest bank rows: both (q,
+    k)."""
     if k < 1 or (chunk is not None and chunk < 1):
         raise ValueError(f"kNN: k and chunk must be at least 1, got k={k}, chunk={chunk}")
     _check_width("kNN", bank, queries)
@@ -78,7 +94,8 @@ def _neighbours(bank: Tensor, queries: Tensor, k: int, chunk: int | None) -> tup
 
 # %% ../../nbs/metrics/00_classification.ipynb #7a27a965
 def _vote(similarity: Tensor, classes: Tensor, num_classes: int, temperature: float) -> Tensor:
-    """(q, c) shares of the vote of neighbours with `similarity` (q, k, falling) and `classes` (q, k)."""
+    """(q, c) shares of the vote of neighbours with `similarity` (q, k, falling) and `classes` (q,
+    k)."""
     if not temperature > 0:
         raise ValueError(f"kNN: temperature must be positive, got {temperature}")
     weight = ((similarity - similarity[:, :1]) / temperature).double().exp()
@@ -87,13 +104,21 @@ def _vote(similarity: Tensor, classes: Tensor, num_classes: int, temperature: fl
 
 # %% ../../nbs/metrics/00_classification.ipynb #c3062ea0
 def knn_scores(
-    bank: Float[Tensor, "n d"], bank_labels: Int[Tensor, " n"], queries: Float[Tensor, "q d"], *,
-    k: int, temperature: float = 0.07, num_classes: int, chunk: int | None = None,
+    bank: Float[Tensor, "n d"],
+    bank_labels: Int[Tensor, " n"],
+    queries: Float[Tensor, "q d"],
+    *,
+    k: int,
+    temperature: float = 0.07,
+    num_classes: int,
+    chunk: int | None = None,
 ) -> Float[Tensor, "q c"]:
-    """Weighted kNN: each query's shares of the vote, over the classes; rows sum to 1. Source: Wu et al. 2018.
+    """Weighted kNN: each query's shares of the vote, over the classes; rows sum to 1. Source: Wu et
+    al. 2018.
 
-    `k` is clamped to the bank size; `temperature=inf` is the plain majority vote; `chunk` queries are taken
-    at a time (default: chunk x bank <= 5e6). `ValueError` for NaN features or labels out of range.
+    `k` is clamped to the bank size; `temperature=inf` is the plain majority vote; `chunk` queries
+    are taken at a time (default: chunk x bank <= 5e6). `ValueError` for NaN features or labels out
+    of range.
     """
     _check("kNN bank", bank, bank_labels, num_classes)
     check_features("kNN queries", queries)
@@ -102,11 +127,18 @@ def knn_scores(
 
 # %% ../../nbs/metrics/00_classification.ipynb #ea3d0495
 def knn_accuracy(
-    bank: Float[Tensor, "n d"], bank_labels: Int[Tensor, " n"],
-    queries: Float[Tensor, "q d"], query_labels: Int[Tensor, " q"], *,
-    num_classes: int, ks: Sequence[int] = (20, 200), temperature: float = 0.07, chunk: int | None = None,
+    bank: Float[Tensor, "n d"],
+    bank_labels: Int[Tensor, " n"],
+    queries: Float[Tensor, "q d"],
+    query_labels: Int[Tensor, " q"],
+    *,
+    num_classes: int,
+    ks: Sequence[int] = (20, 200),
+    temperature: float = 0.07,
+    chunk: int | None = None,
 ) -> dict[str, float]:
-    """Accuracies `knn20_top1`, `knn20_top5`, ... in [0, 1] for each k of `ks`; top-5 only from 5 classes on.
+    """Accuracies `knn20_top1`, `knn20_top5`, ... in [0, 1] for each k of `ks`; top-5 only from 5
+    classes on.
 
     A k above the bank size is clamped and keeps its name. Errors as in `knn_scores`.
     """
@@ -128,7 +160,8 @@ def knn_accuracy(
 def _softmax_gradient(
     x: Float[Tensor, "b d"], y: Int[Tensor, " b"], weight: Float[Tensor, "d r c"]
 ) -> Float[Tensor, "d r c"]:
-    """Gradient of the mean cross-entropy of each softmax regression `x @ weight[:, r]` to labels `y`."""
+    """Gradient of the mean cross-entropy of each softmax regression `x @ weight[:, r]` to labels
+    `y`."""
     error = (x @ weight.flatten(1)).unflatten(1, weight.shape[1:]).softmax(-1)
     column = y[:, None, None].expand(-1, weight.shape[1], 1)
     error.scatter_add_(2, column, error.new_full((1, 1, 1), -1.0).expand_as(column))
@@ -136,10 +169,19 @@ def _softmax_gradient(
 
 # %% ../../nbs/metrics/00_classification.ipynb #087c9abd
 class _LinearSweep:
-    """A linear classifier per learning rate, trained together; `weight` is (dim + 1, r, c), bias last."""
+    """A linear classifier per learning rate, trained together; `weight` is (dim + 1, r, c), bias
+    last."""
 
-    def __init__(self, *, dim: int, num_classes: int, lrs: Sequence[float], momentum: float,
-                 generator: torch.Generator, device: torch.device | str) -> None:
+    def __init__(
+        self,
+        *,
+        dim: int,
+        num_classes: int,
+        lrs: Sequence[float],
+        momentum: float,
+        generator: torch.Generator,
+        device: torch.device | str,
+    ) -> None:
         start = 0.01 * torch.randn(dim + 1, num_classes, generator=generator)
         start[-1] = 0.0
         self.weight = start[:, None].repeat(1, len(lrs), 1).to(device)
@@ -150,22 +192,35 @@ class _LinearSweep:
     @torch.no_grad()
     def step(self, x: Float[Tensor, "b d"], y: Int[Tensor, " b"], scale: float) -> None:
         """One step of SGD on a batch, every learning rate times `scale`."""
-        self.velocity.mul_(self.momentum).add_(_softmax_gradient(F.pad(x, (0, 1), value=1.0), y, self.weight))
+        self.velocity.mul_(self.momentum).add_(
+            _softmax_gradient(F.pad(x, (0, 1), value=1.0), y, self.weight)
+        )
         self.weight.addcmul_(self.velocity, self.rates, value=-scale)
 
     @torch.no_grad()
     def scores(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n r c"]:
         """Logits of every classifier."""
-        return (F.pad(x, (0, 1), value=1.0) @ self.weight.flatten(1)).unflatten(1, self.weight.shape[1:])
+        return (F.pad(x, (0, 1), value=1.0) @ self.weight.flatten(1)).unflatten(
+            1, self.weight.shape[1:]
+        )
 
 # %% ../../nbs/metrics/00_classification.ipynb #fca69198
-def _fit_sweep(sweep: _LinearSweep, x: Tensor, y: Tensor, *, batch_size: int, epochs: int,
-               generator: torch.Generator) -> _LinearSweep:
+def _fit_sweep(
+    sweep: _LinearSweep,
+    x: Tensor,
+    y: Tensor,
+    *,
+    batch_size: int,
+    epochs: int,
+    generator: torch.Generator,
+) -> _LinearSweep:
     """Train `sweep` in place on features `x` (n, d); the last batch of an epoch may be smaller."""
     done, total = 0, epochs * math.ceil(len(x) / batch_size)
     for _ in range(epochs):
         order = torch.randperm(len(x), generator=generator).to(x.device)
-        for part, labels in zip(x[order].split(batch_size), y[order].split(batch_size), strict=True):
+        for part, labels in zip(
+            x[order].split(batch_size), y[order].split(batch_size), strict=True
+        ):
             sweep.step(part, labels, (1 + math.cos(math.pi * done / total)) / 2)
             done += 1
     return sweep
@@ -174,19 +229,23 @@ def _fit_sweep(sweep: _LinearSweep, x: Tensor, y: Tensor, *, batch_size: int, ep
 def _stratified_holdout(
     labels: Int[Tensor, " n"], fraction: float, generator: torch.Generator
 ) -> tuple[Int[Tensor, " fit"], Int[Tensor, " held"]]:
-    """Indices (CPU) to fit on and held out, `fraction` of every class; `ValueError` if one is empty."""
+    """Indices (CPU) to fit on and held out, `fraction` of every class; `ValueError` if one is
+    empty."""
     n = len(labels)
     order = torch.randperm(n, generator=generator)
     order = order[labels.cpu()[order].argsort(stable=True)]
     ticks = torch.floor(torch.arange(n + 1, dtype=torch.float64) * fraction + 0.5)
     held = ticks.diff() > 0
     if not 0 < fraction < 1 or not held.any() or held.all():
-        raise ValueError(f"linear probe: cannot hold out a fraction {fraction} of {n} training samples")
+        raise ValueError(
+            f"linear probe: cannot hold out a fraction {fraction} of {n} training samples"
+        )
     return order[~held], order[held]
 
 # %% ../../nbs/metrics/00_classification.ipynb #18fcf158
 def _standardiser(x: Tensor) -> Callable[[Tensor], Tensor]:
-    """Standardise by mean and deviation of `x`; a dimension constant up to rounding is only centred."""
+    """Standardise by mean and deviation of `x`; a dimension constant up to rounding is only
+    centred."""
     std, mean = torch.std_mean(x.float(), dim=0, correction=0)
     scale = torch.where(std > 1e-6 * mean.abs(), std, 1.0)
     return lambda other: (other.float() - mean) / scale
@@ -194,12 +253,14 @@ def _standardiser(x: Tensor) -> Callable[[Tensor], Tensor]:
 # %% ../../nbs/metrics/00_classification.ipynb #a97f2f25
 @dataclass(frozen=True)
 class ProbeResult:
-    """Test accuracies in [0, 1] (`linear_top5`: None below 5 classes), the rate, and how it was chosen."""
+    """Test accuracies in [0, 1] (`linear_top5`: None below 5 classes), the rate, and how it was
+    chosen."""
 
     linear_top1: float
     linear_top5: float | None
     lr: float
-    holdout: dict[float, float]  # learning rate -> accuracy on `held_out` samples of the training set
+    # learning rate -> accuracy on `held_out` samples of the training set
+    holdout: dict[float, float]
     held_out: int
     standardised: bool
 
@@ -207,42 +268,57 @@ class ProbeResult:
         """The accuracies, by their names in a record."""
         return {"linear_top1": self.linear_top1, "linear_top5": self.linear_top5}
 
-# %% ../../nbs/metrics/00_classification.ipynb #1372ef49
+# %% ../../nbs/metrics/00_classification.ipynb #666c605e
 def _best(scores: Tensor, y: Tensor, lrs: Sequence[float]) -> tuple[float, dict[float, float]]:
-    """The (smallest) rate with the best `scores` (n, r, c), and the accuracy of each; diverged: 0."""
+    """The (smallest) rate with the best `scores` (n, r, c), and the accuracy of each; diverged:
+    0."""
     hits = _credit(scores.flatten(0, 1), y.repeat_interleave(len(lrs)), 1).view(len(y), len(lrs))
     accuracy = dict(zip(lrs, hits.double().mean(0).tolist(), strict=True))
     return max(sorted(accuracy), key=lambda lr: accuracy[lr]), accuracy
 
-
+# %% ../../nbs/metrics/00_classification.ipynb #1372ef49
 def _test(scores: Tensor, y: Tensor, lr: float) -> dict[int, float]:
     """Top-1 and, from 5 classes on, top-5 accuracy of the classifier that was chosen."""
     if not scores.isfinite().all():
-        raise ValueError(f"linear probe: diverged with lr {lr}; standardise the features or add lower rates")
+        raise ValueError(
+            f"linear probe: diverged with lr {lr}; standardise the features or add lower rates"
+        )
     return topk_accuracy(scores, y, (1, 5) if scores.shape[1] >= 5 else (1,))
 
 # %% ../../nbs/metrics/00_classification.ipynb #a013ed9a
 def _check_probe(num_classes: int, lrs: Sequence[float], epochs: int, batch_size: int) -> None:
     """`ValueError` for options that no probe can be trained with."""
     if num_classes < 2 or epochs < 1 or batch_size < 1:
-        raise ValueError("linear probe: want num_classes >= 2, epochs >= 1 and batch_size >= 1, "
-                         f"got {num_classes}, {epochs} and {batch_size}")
+        raise ValueError(
+            "linear probe: want num_classes >= 2, epochs >= 1 and batch_size >= 1, "
+            f"got {num_classes}, {epochs} and {batch_size}"
+        )
     if not lrs or min(lrs) <= 0 or len(set(lrs)) < len(lrs):
         raise ValueError(f"linear probe: lrs must be positive and different, got {tuple(lrs)}")
 
 # %% ../../nbs/metrics/00_classification.ipynb #3b861fe4
 def linear_probe(
-    train_x: Float[Tensor, "n d"], train_y: Int[Tensor, " n"],
-    test_x: Float[Tensor, "m d"], test_y: Int[Tensor, " m"], *,
-    num_classes: int, lrs: Sequence[float] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0), epochs: int = 100,
-    batch_size: int = 256, momentum: float = 0.9, holdout: float = 0.1, standardise: bool = True,
+    train_x: Float[Tensor, "n d"],
+    train_y: Int[Tensor, " n"],
+    test_x: Float[Tensor, "m d"],
+    test_y: Int[Tensor, " m"],
+    *,
+    num_classes: int,
+    lrs: Sequence[float] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
+    epochs: int = 100,
+    batch_size: int = 256,
+    momentum: float = 0.9,
+    holdout: float = 0.1,
+    standardise: bool = True,
     seed: int = 0,
 ) -> ProbeResult:
-    """Linear probe on cached features (`linear_cached` of the protocol): SGD, no weight decay, cosine to 0.
+    """Linear probe on cached features (`linear_cached` of the protocol): SGD, no weight decay,
+    cosine to 0.
 
-    `lrs` are used as they are, not scaled by the batch. One is chosen on a stratified fraction `holdout` of
-    the training set, then one classifier is fitted on all of it. The same `seed` gives the same bits on the
-    same machine. `ValueError` for NaN features, labels out of range, too few samples, weights that diverge.
+    `lrs` are used as they are, not scaled by the batch. One is chosen on a stratified fraction
+    `holdout` of the training set, then one classifier is fitted on all of it. The same `seed` gives
+    the same bits on the same machine. `ValueError` for NaN features, labels out of range, too few
+    samples, weights that diverge.
     """
     _check("linear probe, train", train_x, train_y, num_classes)
     _check("linear probe, test", test_x, test_y, num_classes)
@@ -253,8 +329,14 @@ def linear_probe(
 
     def scores(x: Tensor, y: Tensor, new: Tensor, rates: Sequence[float]) -> Tensor:
         scale = _standardiser(x) if standardise else Tensor.float
-        sweep = _LinearSweep(dim=x.shape[1], num_classes=num_classes, lrs=rates, momentum=momentum,
-                             generator=generator, device=device)
+        sweep = _LinearSweep(
+            dim=x.shape[1],
+            num_classes=num_classes,
+            lrs=rates,
+            momentum=momentum,
+            generator=generator,
+            device=device,
+        )
         _fit_sweep(sweep, scale(x), y, batch_size=batch_size, epochs=epochs, generator=generator)
         return sweep.scores(scale(new))
 
@@ -269,12 +351,15 @@ def encoder_fingerprint(module: nn.Module) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted([*module.named_parameters(), *module.named_buffers()]):
         digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        digest.update(
+            tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+        )
     return digest.hexdigest()
 
 # %% ../../nbs/metrics/00_classification.ipynb #41fa5959
 class OnlineProbe(nn.Module):
-    """A linear classifier that learns beside the encoder, on detached features, with an optimiser of its own.
+    """A linear classifier that learns beside the encoder, on detached features, with an optimiser
+    of its own.
 
     Source: the online classifier of solo-learn; start N(0, 0.01), bias 0, as the other probes.
     """
@@ -293,6 +378,8 @@ class OnlineProbe(nn.Module):
         return F.cross_entropy(self(features).float(), labels.long())
 
     @torch.no_grad()
-    def accuracy(self, features: Float[Tensor, "b d"], labels: Int[Tensor, " b"]) -> Float[Tensor, ""]:
+    def accuracy(
+        self, features: Float[Tensor, "b d"], labels: Int[Tensor, " b"]
+    ) -> Float[Tensor, ""]:
         """Top-1 accuracy in [0, 1], on the device: reading it out is left to whoever logs it."""
         return (self(features).argmax(1) == labels).float().mean()

@@ -13,17 +13,19 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-# %% ../../nbs/metrics/01_diagnostics.ipynb #fa0f777d
+# %% ../../nbs/metrics/01_diagnostics.ipynb #ddf8a1e3
 def check_features(name: str, x: Tensor) -> None:
     """`ValueError` unless `x` is (n, d) with n > 0 and all values finite."""
     if x.ndim != 2 or not len(x):
         raise ValueError(f"{name}: want features (n, d) with n > 0, got {tuple(x.shape)}")
     bad = ~x.isfinite().all(dim=1)
     if bad.any():
-        raise ValueError(f"{name}: {int(bad.sum())} of {len(bad)} feature rows have NaN or inf, "
-                         f"the first is row {int(bad.nonzero()[0])}: has the encoder diverged?")
+        raise ValueError(
+            f"{name}: {int(bad.sum())} of {len(bad)} feature rows have NaN or inf, "
+            f"the first is row {int(bad.nonzero()[0])}: has the encoder diverged?"
+        )
 
-
+# %% ../../nbs/metrics/01_diagnostics.ipynb #fa0f777d
 def _unit(name: str, x: Tensor) -> Tensor:
     """Rows on the unit sphere, in float32."""
     check_features(name, x)
@@ -36,19 +38,26 @@ def alignment(z1: Float[Tensor, "n d"], z2: Float[Tensor, "n d"]) -> float:
 
 # %% ../../nbs/metrics/01_diagnostics.ipynb #381e7574
 def uniformity(z: Float[Tensor, "n d"], *, limit: int = 2048, seed: int = 0) -> float:
-    """Log of the mean of exp(-2 |zi - zj|^2) over pairs of L2-normalised rows: -8 to 0, lower is wider.
+    """Log of the mean of exp(-2 |zi - zj|^2) over pairs of L2-normalised rows: -8 to 0, lower is
+    wider.
 
-    Of more than `limit` rows a seeded sample of `limit` is used; its 2 million pairs suffice for two digits.
-    `ValueError` for fewer than two rows.
+    Of more than `limit` rows a seeded sample of `limit` is used; its 2 million pairs suffice for
+    two digits. `ValueError` for fewer than two rows.
     """
     n = min(len(z), limit)
     if n < 2:
-        raise ValueError(f"uniformity: want at least 2 features and limit >= 2, got {len(z)} and {limit}")
+        raise ValueError(
+            f"uniformity: want at least 2 features and limit >= 2, got {len(z)} and {limit}"
+        )
     if len(z) > limit:
-        z = z[torch.randperm(len(z), generator=torch.Generator().manual_seed(seed))[:limit].to(z.device)]
+        z = z[
+            torch.randperm(len(z), generator=torch.Generator().manual_seed(seed))[:limit].to(
+                z.device
+            )
+        ]
     unit, total = _unit("uniformity", z), torch.zeros((), dtype=torch.float64, device=z.device)
     for start in range(0, n, 512):
-        kernel = (4 * (unit[start:start + 512] @ unit.T - 1)).exp()  # |a - b|^2 = 2 - 2ab
+        kernel = (4 * (unit[start : start + 512] @ unit.T - 1)).exp()  # |a - b|^2 = 2 - 2ab
         kernel.diagonal(start).zero_()
         total += kernel.sum(dtype=torch.float64)
     return math.log(total.item() / (n * (n - 1)))
@@ -58,7 +67,8 @@ def effective_rank(z: Float[Tensor, "n d"]) -> float:
     """Dimensions in use, 1 to min(n, d): exp of the entropy of the singular values; 0 for zeros."""
     check_features("effective rank", z)
     z = z.double() / z.abs().max().clamp(min=torch.finfo(z.dtype).tiny)
-    gram = z.T @ z if z.shape[1] <= len(z) else z @ z.T  # its eigenvalues are the squared singular values
+    # its eigenvalues are the squared singular values
+    gram = z.T @ z if z.shape[1] <= len(z) else z @ z.T
     sigma = torch.linalg.eigvalsh(gram).clamp(min=0).sqrt()
     if not sigma.sum() > 0:
         return 0.0
@@ -66,7 +76,8 @@ def effective_rank(z: Float[Tensor, "n d"]) -> float:
 
 # %% ../../nbs/metrics/01_diagnostics.ipynb #9736771f
 def feature_std(z: Float[Tensor, "n d"]) -> float:
-    """Mean over dimensions of the standard deviation of L2-normalised features: 0 to 1 / sqrt(d) at most.
+    """Mean over dimensions of the standard deviation of L2-normalised features: 0 to 1 / sqrt(d) at
+    most.
 
     Source: SimSiam (Chen & He 2021), figure 2.
     """

@@ -18,123 +18,199 @@ from torch import Tensor
 
 # %% ../../nbs/metrics/03_landmarks.ipynb #2523f5c6
 def radial_errors(
-    pred: Float[Tensor, "*s n l 2"], truth: Float[Tensor, "*t n l 2"], spacing: Float[Tensor, "n 2"] | None = None
-) -> Float[Tensor, "*r n l"]:  # fmt: skip
-    """Distances between predicted and true points, in the unit of `spacing` (per pixel, (y, x)), or in pixels without it; float64.
+    pred: Float[Tensor, "*s n l 2"],
+    truth: Float[Tensor, "*t n l 2"],
+    spacing: Float[Tensor, "n 2"] | None = None,
+) -> Float[Tensor, "*r n l"]:
+    """Distances between predicted and true points, in the unit of `spacing` (per pixel, (y, x)), or
+    in pixels without it; float64.
 
-    Leading axes (seeds, supports) broadcast. NaN where the truth is not known: no error, whatever was predicted. Infinite where it is known and
-    the prediction is not finite: `summarise_errors` makes the diagonal of the image of it and counts it. Raises `ValueError` for shapes or spacings that do not fit.
+    Leading axes (seeds, supports) broadcast. NaN where the truth is not known: no error, whatever
+    was predicted. Infinite where it is known and
+    the prediction is not finite: `summarise_errors` makes the diagonal of the image of it and
+    counts it. Raises `ValueError` for shapes or spacings that do not fit.
     """
-    if pred.shape[-3:] != truth.shape[-3:] or (spacing is not None and tuple(spacing.shape) != (truth.shape[-3], 2)):
+    if pred.shape[-3:] != truth.shape[-3:] or (
+        spacing is not None and tuple(spacing.shape) != (truth.shape[-3], 2)
+    ):
         found = None if spacing is None else tuple(spacing.shape)
-        raise ValueError(f"want points (..., n, L, 2) for the same n and L, and spacing (n, 2); got {tuple(pred.shape)}, {tuple(truth.shape)}, {found}")
+        raise ValueError(
+            "want points (..., n, L, 2) for the same n and L, and spacing (n, 2); got"
+            f" {tuple(pred.shape)}, {tuple(truth.shape)}, {found}"
+        )
     if spacing is not None and not bool((spacing.isfinite() & (spacing > 0)).all()):
-        raise ValueError(f"spacing must be positive lengths per pixel, got {spacing[~(spacing > 0).all(1)][:1].tolist() or 'an infinite one'}")
+        raise ValueError(
+            "spacing must be positive lengths per pixel, got"
+            f" {spacing[~(spacing > 0).all(1)][:1].tolist() or 'an infinite one'}"
+        )
     scale = 1.0 if spacing is None else spacing.double()[:, None]
     errors = torch.linalg.vector_norm((pred.double() - truth.double()) * scale, dim=-1)
     errors = errors.masked_fill(~pred.isfinite().all(-1), torch.inf)
     return errors.masked_fill(~truth.isfinite().all(-1), torch.nan)
 
-# %% ../../nbs/metrics/03_landmarks.ipynb #1bde3739
+# %% ../../nbs/metrics/03_landmarks.ipynb #090cf26a
 Frame = Literal["native", "resized"]
 
-
-def published_truth(native: Float[Tensor, "n l 2"], native_size: Real[Tensor, "n 2"], size: tuple[int, int] = (384, 384)) -> Float[Tensor, "n l 2"]:
-    """Points of the native images (height, width: `native_size`) on the grid of `size`, truncated before and after scaling as published; float64."""
+# %% ../../nbs/metrics/03_landmarks.ipynb #05147a8e
+def published_truth(
+    native: Float[Tensor, "n l 2"],
+    native_size: Real[Tensor, "n 2"],
+    size: tuple[int, int] = (384, 384),
+) -> Float[Tensor, "n l 2"]:
+    """Points of the native images (height, width: `native_size`) on the grid of `size`, truncated
+    before and after scaling as published; float64."""
     grid = torch.tensor(size, dtype=torch.float64, device=native.device)
-    return (native.double().trunc() * grid / native_size.double()[:, None]).trunc()  # multiplied first: exact where it divides
+    # multiplied first: exact where it divides
+    return (native.double().trunc() * grid / native_size.double()[:, None]).trunc()
 
-
-def exact_truth(native: Float[Tensor, "n l 2"], native_size: Real[Tensor, "n 2"], size: tuple[int, int] = (384, 384)) -> Float[Tensor, "n l 2"]:
-    """The same points without truncation, pixel centres at whole numbers in both images; float64."""
+# %% ../../nbs/metrics/03_landmarks.ipynb #1bde3739
+def exact_truth(
+    native: Float[Tensor, "n l 2"],
+    native_size: Real[Tensor, "n 2"],
+    size: tuple[int, int] = (384, 384),
+) -> Float[Tensor, "n l 2"]:
+    """The same points without truncation, pixel centres at whole numbers in both images;
+    float64."""
     ratio = torch.tensor(size, dtype=torch.float64, device=native.device) / native_size.double()
     return (native.double() + 0.5) * ratio[:, None] - 0.5
 
-# %% ../../nbs/metrics/03_landmarks.ipynb #248850db
+# %% ../../nbs/metrics/03_landmarks.ipynb #f928c8ed
 WRIST_MM = 50.0
 
-
-def isbi_errors(pred: Float[Tensor, "*s n l 2"], native: Float[Tensor, "n l 2"], *, size: tuple[int, int] = (384, 384), truncate: bool = True) -> Float[Tensor, "*s n l"]:
-    """Errors in mm on the ISBI 2015 cephalograms (2400 x 1935 pixels of 0.1 mm): `pred` on the grid, `native` the mean of both annotators."""
+# %% ../../nbs/metrics/03_landmarks.ipynb #3468a1a9
+def isbi_errors(
+    pred: Float[Tensor, "*s n l 2"],
+    native: Float[Tensor, "n l 2"],
+    *,
+    size: tuple[int, int] = (384, 384),
+    truncate: bool = True,
+) -> Float[Tensor, "*s n l"]:
+    """Errors in mm on the ISBI 2015 cephalograms (2400 x 1935 pixels of 0.1 mm): `pred` on the
+    grid, `native` the mean of both annotators."""
     native_size = torch.tensor([[2400, 1935]], device=native.device).expand(len(native), 2)
     truth = (published_truth if truncate else exact_truth)(native, native_size, size)
-    spacing = 0.1 * native_size.double() / torch.tensor(size, dtype=torch.float64, device=native.device)
+    spacing = (
+        0.1 * native_size.double() / torch.tensor(size, dtype=torch.float64, device=native.device)
+    )
     return radial_errors(pred, truth, spacing)
 
-
+# %% ../../nbs/metrics/03_landmarks.ipynb #248850db
 def hand_errors(
-    pred: Float[Tensor, "*s n l 2"], native: Float[Tensor, "n l 2"], native_size: Real[Tensor, "n 2"], *, size: tuple[int, int] = (384, 384), frame: Frame = "native",
+    pred: Float[Tensor, "*s n l 2"],
+    native: Float[Tensor, "n l 2"],
+    native_size: Real[Tensor, "n 2"],
+    *,
+    size: tuple[int, int] = (384, 384),
+    frame: Frame = "native",
     truncate: bool = True,
-) -> Float[Tensor, "*s n l"]:  # fmt: skip
-    """Errors in mm on hand radiographs: 50 mm from point 0 to point 4, measured in the native image or (`frame` "resized") on the grid as published."""
+) -> Float[Tensor, "*s n l"]:
+    """Errors in mm on hand radiographs: 50 mm from point 0 to point 4, measured in the native image
+    or (`frame` "resized") on the grid as published."""
     truth = (published_truth if truncate else exact_truth)(native, native_size, size)
     points = native.double() if frame == "native" else truth
-    per_pixel = WRIST_MM / torch.linalg.vector_norm(points[:, 0] - points[:, 4], dim=-1, keepdim=True)
+    per_pixel = WRIST_MM / torch.linalg.vector_norm(
+        points[:, 0] - points[:, 4], dim=-1, keepdim=True
+    )
     stretch = native_size.double() / torch.tensor(size, dtype=torch.float64, device=native.device)
-    return radial_errors(pred, truth, per_pixel * stretch if frame == "native" else per_pixel.expand(-1, 2))
+    return radial_errors(
+        pred, truth, per_pixel * stretch if frame == "native" else per_pixel.expand(-1, 2)
+    )
 
-# %% ../../nbs/metrics/03_landmarks.ipynb #ec82d470
+# %% ../../nbs/metrics/03_landmarks.ipynb #a4e5dcbf
 SDR_RADII = {"sdr2": 2.0, "sdr2_5": 2.5, "sdr3": 3.0, "sdr4": 4.0, "sdr10": 10.0}
 SUCCESS_RADII = {"success8": 8.0, "success16": 16.0, "success32": 32.0}
 _FRAME = 512  # LD's images
 
-
-def _penalised(errors: Float[Tensor, "*s n l"], diagonal: Float[Tensor, " n"]) -> Float[Tensor, "s n l"]:
+# %% ../../nbs/metrics/03_landmarks.ipynb #afb18319
+def _penalised(
+    errors: Float[Tensor, "*s n l"], diagonal: Float[Tensor, " n"]
+) -> Float[Tensor, "s n l"]:
     """Infinite errors replaced by the diagonal of the image; all leading axes in one."""
     flat = errors.double().reshape(-1, *errors.shape[-2:])
     return torch.where(flat.isinf(), diagonal[:, None], flat)
 
-
+# %% ../../nbs/metrics/03_landmarks.ipynb #ec82d470
 def _rates(errors: Float[Tensor, " k"], radii: dict[str, float]) -> dict[str, float]:
     return {name: float((errors < radius).double().mean()) for name, radius in radii.items()}
 
 # %% ../../nbs/metrics/03_landmarks.ipynb #3baf4baf
-def mean_over_images(errors: Float[Tensor, "s n l"], *, resamples: int = 2000, seed: int = 0) -> tuple[float, float] | None:
-    """95 % bootstrap interval of the mean over everything known, resampling images; None with fewer than two images that have a known landmark."""
+def mean_over_images(
+    errors: Float[Tensor, "s n l"], *, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float] | None:
+    """95 % bootstrap interval of the mean over everything known, resampling images; None with fewer
+    than two images that have a known landmark."""
     known = ~errors.isnan()
     number = known.sum((0, 2)).double()
     total = torch.where(known, errors.double(), 0.0).sum((0, 2))[number > 0].cpu()
     number = number[number > 0].cpu()
     if len(number) < 2:
         return None
-    drawn = torch.randint(len(number), (resamples, len(number)), generator=torch.Generator().manual_seed(seed))
-    times = torch.zeros(resamples, len(number), dtype=torch.float64).scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))
+    drawn = torch.randint(
+        len(number), (resamples, len(number)), generator=torch.Generator().manual_seed(seed)
+    )
+    times = torch.zeros(resamples, len(number), dtype=torch.float64).scatter_add_(
+        1, drawn, torch.ones_like(drawn, dtype=torch.float64)
+    )
     means = (times @ total) / (times @ number)
     low, high = np.quantile(means.numpy(), [0.025, 0.975])
     return float(low), float(high)
 
-# %% ../../nbs/metrics/03_landmarks.ipynb #704a05ba
+# %% ../../nbs/metrics/03_landmarks.ipynb #1878b8a3
 _TAKEN = frozenset({"low", "high", "px", "grid"})
 
-
+# %% ../../nbs/metrics/03_landmarks.ipynb #274bfb2f
 def _landmark_keys(names: Sequence[str], count: int) -> list[str]:
-    """`mre_<name>` for every landmark. Raises `ValueError` where there are not `count` of them, or two would get one key."""
+    """`mre_<name>` for every landmark. Raises `ValueError` where there are not `count` of them, or
+    two would get one key."""
     plain = ["_".join(name.split()) for name in names]
     if len(plain) != count or len(set(plain)) != count or _TAKEN & set(plain):
-        raise ValueError(f"want {count} different names of landmarks, none of {sorted(_TAKEN)}; got {list(names)}")
+        raise ValueError(
+            f"want {count} different names of landmarks, none of {sorted(_TAKEN)}; got"
+            f" {list(names)}"
+        )
     return [f"mre_{name}" for name in plain]
 
-
+# %% ../../nbs/metrics/03_landmarks.ipynb #704a05ba
 def _per_landmark(errors: Float[Tensor, "s n l"], keys: Sequence[str]) -> dict[str, float | None]:
     known: Bool[Tensor, "s n l"] = ~errors.isnan()
     number = known.sum((0, 1))
     mean = torch.where(known, errors, 0.0).sum((0, 1)) / number.clamp(min=1)
-    return {key: m if n else None for key, m, n in zip(keys, mean.tolist(), number.tolist(), strict=True)}
+    return {
+        key: m if n else None
+        for key, m, n in zip(keys, mean.tolist(), number.tolist(), strict=True)
+    }
 
 # %% ../../nbs/metrics/03_landmarks.ipynb #9d37fa27
 def summarise_errors(
-    errors_mm: Float[Tensor, "*s n l"], errors_px: Float[Tensor, "*s n l"], *, names: Sequence[str], size: tuple[int, int], spacing: Float[Tensor, "n 2"], seed: int = 0,
-) -> dict[str, float | None]:  # fmt: skip
-    """All measures of errors that `radial_errors` gave with `spacing` (`errors_mm`) and without (`errors_px`), over supports, images and landmarks.
+    errors_mm: Float[Tensor, "*s n l"],
+    errors_px: Float[Tensor, "*s n l"],
+    *,
+    names: Sequence[str],
+    size: tuple[int, int],
+    spacing: Float[Tensor, "n 2"],
+    seed: int = 0,
+) -> dict[str, float | None]:
+    """All measures of errors that `radial_errors` gave with `spacing` (`errors_mm`) and without
+    (`errors_px`), over supports, images and landmarks.
 
-    mre, median, mre_low, mre_high (95 % over images), mre_NAME: in the unit of the spacing. sdr2, sdr2_5, sdr3, sdr4, sdr10: shares strictly nearer than so many units.
-    LD's measures: mre_px, median_px, success8, success16, success32 in a frame whose longer side is 512. mre_grid: in pixels of the images (`size`: h, w).
-    undefined: number of missing predictions, each counted as the diagonal. None: nothing known. Raises `ValueError` where nothing at all is known.
+    mre, median, mre_low, mre_high (95 % over images), mre_NAME: in the unit of the spacing. sdr2,
+    sdr2_5, sdr3, sdr4, sdr10: shares strictly nearer than so many units. LD's measures: mre_px,
+    median_px, success8, success16, success32 in a frame whose longer side is 512. mre_grid: in
+    pixels of the images (`size`: h, w).
+    undefined: number of missing predictions, each counted as the diagonal. None: nothing known.
+    Raises `ValueError` where nothing at all is known.
     """
     number, landmarks = errors_mm.shape[-2:]
     keys = _landmark_keys(names, landmarks)
-    if errors_mm.shape != errors_px.shape or tuple(spacing.shape) != (number, 2) or not torch.equal(errors_mm.isnan(), errors_px.isnan()):
-        raise ValueError(f"errors in mm {tuple(errors_mm.shape)} and pixels {tuple(errors_px.shape)} with spacing {tuple(spacing.shape)} are not of the same points")
+    if (
+        errors_mm.shape != errors_px.shape
+        or tuple(spacing.shape) != (number, 2)
+        or not torch.equal(errors_mm.isnan(), errors_px.isnan())
+    ):
+        raise ValueError(
+            f"errors in mm {tuple(errors_mm.shape)} and pixels {tuple(errors_px.shape)} with"
+            f" spacing {tuple(spacing.shape)} are not of the same points"
+        )
     sides = torch.tensor(size, dtype=torch.float64, device=errors_mm.device)
     unit = _penalised(errors_mm, torch.linalg.vector_norm(sides * spacing.double(), dim=1))
     pixels = _penalised(errors_px, torch.linalg.vector_norm(sides).expand(number))
@@ -144,13 +220,41 @@ def summarise_errors(
     e, p = unit[known].cpu(), pixels[known].cpu()
     frame = p * (_FRAME / max(size))
     low, high = mean_over_images(unit, seed=seed) or (None, None)
-    result: dict[str, float | None] = {"mre": float(e.mean()), "median": float(np.median(e.numpy())), "mre_low": low, "mre_high": high}
-    result |= _rates(e, SDR_RADII) | {"mre_px": float(frame.mean()), "median_px": float(np.median(frame.numpy()))} | _rates(frame, SUCCESS_RADII)
-    return result | {"mre_grid": float(p.mean())} | _per_landmark(unit, keys) | {"undefined": float(errors_mm.isinf().sum())}
+    result: dict[str, float | None] = {
+        "mre": float(e.mean()),
+        "median": float(np.median(e.numpy())),
+        "mre_low": low,
+        "mre_high": high,
+    }
+    result |= (
+        _rates(e, SDR_RADII)
+        | {"mre_px": float(frame.mean()), "median_px": float(np.median(frame.numpy()))}
+        | _rates(frame, SUCCESS_RADII)
+    )
+    return (
+        result
+        | {"mre_grid": float(p.mean())}
+        | _per_landmark(unit, keys)
+        | {"undefined": float(errors_mm.isinf().sum())}
+    )
 
 # %% ../../nbs/metrics/03_landmarks.ipynb #a3c15f24
 def score_points(
-    pred: Float[Tensor, "*s n l 2"], truth: Float[Tensor, "*t n l 2"], spacing: Float[Tensor, "n 2"], *, names: Sequence[str], size: tuple[int, int], seed: int = 0
-) -> dict[str, float | None]:  # fmt: skip
-    """`summarise_errors` of the radial errors of `pred` (pixels of images of `size`); see there and `radial_errors`."""
-    return summarise_errors(radial_errors(pred, truth, spacing), radial_errors(pred, truth), names=names, size=size, spacing=spacing, seed=seed)
+    pred: Float[Tensor, "*s n l 2"],
+    truth: Float[Tensor, "*t n l 2"],
+    spacing: Float[Tensor, "n 2"],
+    *,
+    names: Sequence[str],
+    size: tuple[int, int],
+    seed: int = 0,
+) -> dict[str, float | None]:
+    """`summarise_errors` of the radial errors of `pred` (pixels of images of `size`); see there and
+    `radial_errors`."""
+    return summarise_errors(
+        radial_errors(pred, truth, spacing),
+        radial_errors(pred, truth),
+        names=names,
+        size=size,
+        spacing=spacing,
+        seed=seed,
+    )

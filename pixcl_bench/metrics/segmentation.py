@@ -19,13 +19,16 @@ from scipy import ndimage
 from torch import Tensor
 
 # %% ../../nbs/metrics/02_segmentation.ipynb #b15d374c
-def confusion(pred: Integer[Tensor, "*s"], truth: Integer[Tensor, "*s"], num_classes: int, ignore: int = 255) -> Integer[Tensor, "c c"]:
-    """Voxels with truth i (row) and prediction j (column); those whose truth is `ignore` are left out."""
+def confusion(
+    pred: Integer[Tensor, "*s"], truth: Integer[Tensor, "*s"], num_classes: int, ignore: int = 255
+) -> Integer[Tensor, "c c"]:
+    """Voxels with truth i (row) and prediction j (column); those whose truth is `ignore` are left
+    out."""
     seen = truth != ignore
     pairs = truth[seen].long() * num_classes + pred[seen].long()
     return torch.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
 
-# %% ../../nbs/metrics/02_segmentation.ipynb #f333e93e
+# %% ../../nbs/metrics/02_segmentation.ipynb #3c4ade7a
 def _monai() -> Any:
     """MONAI's metric tools, imported at first use: its import takes seconds."""
     from pixcl_bench import runtime  # noqa: F401 - before torchvision, which MONAI imports
@@ -33,19 +36,22 @@ def _monai() -> Any:
 
     return utils
 
-
+# %% ../../nbs/metrics/02_segmentation.ipynb #707c829d
 _Box = tuple[slice, ...]
 
-
+# %% ../../nbs/metrics/02_segmentation.ipynb #f333e93e
 def _union(a: _Box | None, b: _Box | None) -> _Box:
     if a is None or b is None:
         raise ValueError("surface distances need a voxel in both masks")
-    return tuple(slice(min(p.start, q.start), max(p.stop, q.stop)) for p, q in zip(a, b, strict=True))
+    return tuple(
+        slice(min(p.start, q.start), max(p.stop, q.stop)) for p, q in zip(a, b, strict=True)
+    )
 
 # %% ../../nbs/metrics/02_segmentation.ipynb #cdc8a3d1
 @dataclass(frozen=True)
 class SurfaceDistances:
-    """Distances of every surface voxel to the other surface: `there` from prediction to truth, `back` from truth to prediction."""
+    """Distances of every surface voxel to the other surface: `there` from prediction to truth,
+    `back` from truth to prediction."""
 
     there: np.ndarray
     back: np.ndarray
@@ -65,16 +71,21 @@ class SurfaceDistances:
         """Mean of both directions pooled: every surface voxel counts once."""
         return float(np.concatenate([self.there, self.back]).mean(dtype=np.float64))
 
-# %% ../../nbs/metrics/02_segmentation.ipynb #77f3f944
-def _between(pred: np.ndarray, truth: np.ndarray, spacing: Sequence[float] | None) -> SurfaceDistances:
+# %% ../../nbs/metrics/02_segmentation.ipynb #444fd3fd
+def _between(
+    pred: np.ndarray, truth: np.ndarray, spacing: Sequence[float] | None
+) -> SurfaceDistances:
     utils = _monai()
     edges = utils.get_mask_edges(pred, truth, crop=False)
     there = utils.get_surface_distance(edges[0], edges[1], spacing=spacing)
     return SurfaceDistances(there, utils.get_surface_distance(edges[1], edges[0], spacing=spacing))
 
-
-def surface_distances(pred: Bool[Tensor, "*s"], truth: Bool[Tensor, "*s"], spacing: Sequence[float] | None = None) -> SurfaceDistances:
-    """Surface distances of two masks of the same shape, in voxels, or in mm with `spacing` (mm per axis, in the order of the axes).
+# %% ../../nbs/metrics/02_segmentation.ipynb #77f3f944
+def surface_distances(
+    pred: Bool[Tensor, "*s"], truth: Bool[Tensor, "*s"], spacing: Sequence[float] | None = None
+) -> SurfaceDistances:
+    """Surface distances of two masks of the same shape, in voxels, or in mm with `spacing` (mm per
+    axis, in the order of the axes).
 
     Raises `ValueError` where a mask is empty: there is no distance to nothing.
     """
@@ -82,10 +93,11 @@ def surface_distances(pred: Bool[Tensor, "*s"], truth: Bool[Tensor, "*s"], spaci
     box = _union(*(next(iter(ndimage.find_objects(m.astype(np.uint8))), None) for m in (p, t)))
     return _between(p[box], t[box], spacing)
 
-# %% ../../nbs/metrics/02_segmentation.ipynb #58876a49
+# %% ../../nbs/metrics/02_segmentation.ipynb #c55affcf
 @dataclass(frozen=True)
 class ClassScore:
-    """Scores of one class in one case. Overlaps in [0, 1]; distances in voxels, or mm where a spacing was given; None: does not exist."""
+    """Scores of one class in one case. Overlaps in [0, 1]; distances in voxels, or mm where a
+    spacing was given; None: does not exist."""
 
     dice: float
     jaccard: float
@@ -94,7 +106,7 @@ class ClassScore:
     assd: float | None
     state: Literal["defined", "undefined", "absent"] = "defined"
 
-
+# %% ../../nbs/metrics/02_segmentation.ipynb #58876a49
 @dataclass(frozen=True)
 class CaseScores:
     """Scores of one case: class index -> its scores, for the classes that were asked for."""
@@ -102,40 +114,73 @@ class CaseScores:
     classes: Mapping[int, ClassScore]
 
     def count(self, state: str) -> int:
-        """How many classes are "undefined" (in one of prediction and truth only) or "absent" (in neither)."""
+        """How many classes are "undefined" (in one of prediction and truth only) or "absent" (in
+        neither)."""
         return sum(score.state == state for score in self.classes.values())
 
-# %% ../../nbs/metrics/02_segmentation.ipynb #422bfee1
+# %% ../../nbs/metrics/02_segmentation.ipynb #2fd2e6d1
 Undefined = Literal["penalise", "field"]
 
-
+# %% ../../nbs/metrics/02_segmentation.ipynb #422bfee1
 def _missing(absent: bool, undefined: Undefined, diagonal: float) -> ClassScore:
     state: Literal["undefined", "absent"] = "absent" if absent else "undefined"
     if undefined == "field":
         return ClassScore(0.0, 0.0, 0.0, 0.0, 0.0, state)
-    return ClassScore(1.0, 1.0, None, None, None, state) if absent else ClassScore(0.0, 0.0, diagonal, diagonal, diagonal, state)
+    return (
+        ClassScore(1.0, 1.0, None, None, None, state)
+        if absent
+        else ClassScore(0.0, 0.0, diagonal, diagonal, diagonal, state)
+    )
 
 # %% ../../nbs/metrics/02_segmentation.ipynb #6f5c2889
-def _check_case(pred: Tensor, truth: Tensor, num_classes: int, spacing: Sequence[float] | None, classes: Sequence[int], ignore: int) -> None:
+def _check_case(
+    pred: Tensor,
+    truth: Tensor,
+    num_classes: int,
+    spacing: Sequence[float] | None,
+    classes: Sequence[int],
+    ignore: int,
+) -> None:
     if pred.shape != truth.shape or not pred.numel():
-        raise ValueError(f"prediction {tuple(pred.shape)} and truth {tuple(truth.shape)} must have one shape, with voxels in it")
+        raise ValueError(
+            f"prediction {tuple(pred.shape)} and truth {tuple(truth.shape)} must have one shape,"
+            " with voxels in it"
+        )
     if spacing is not None and (len(spacing) != pred.ndim or min(spacing) <= 0):
-        raise ValueError(f"spacing must be {pred.ndim} positive lengths in mm, one per axis, got {tuple(spacing)}")
+        raise ValueError(
+            f"spacing must be {pred.ndim} positive lengths in mm, one per axis, got"
+            f" {tuple(spacing)}"
+        )
     if any(not 0 < c < num_classes for c in classes):
-        raise ValueError(f"classes to score must be among 1..{num_classes - 1} (0 is background), got {list(classes)}")
+        raise ValueError(
+            f"classes to score must be among 1..{num_classes - 1} (0 is background), got"
+            f" {list(classes)}"
+        )
     known = truth[truth != ignore]
     for name, label in (("prediction", pred), ("truth", known)):
         if label.numel() and not 0 <= int(label.min()) <= int(label.max()) < num_classes:
-            raise ValueError(f"{name} has labels {int(label.min())}..{int(label.max())}, want 0..{num_classes - 1}")
+            raise ValueError(
+                f"{name} has labels {int(label.min())}..{int(label.max())}, want"
+                f" 0..{num_classes - 1}"
+            )
 
 # %% ../../nbs/metrics/02_segmentation.ipynb #d38ca5ff
-def score_case(pred: Integer[Tensor, "*s"], truth: Integer[Tensor, "*s"], *, num_classes: int, spacing: Sequence[float] | None = None,
-               undefined: Undefined = "penalise", classes: Sequence[int] | None = None, ignore: int = 255) -> CaseScores:  # fmt: skip
+def score_case(
+    pred: Integer[Tensor, "*s"],
+    truth: Integer[Tensor, "*s"],
+    *,
+    num_classes: int,
+    spacing: Sequence[float] | None = None,
+    undefined: Undefined = "penalise",
+    classes: Sequence[int] | None = None,
+    ignore: int = 255,
+) -> CaseScores:
     """Score a labelled volume (or image) against the truth, class by class.
 
-    `spacing`: mm per axis in the order of the axes; None: distances in voxels. `classes`: those to score, default all but
-    background. Voxels whose truth is `ignore` belong to nothing, in truth and prediction. Raises `ValueError` for labels outside
-    0..num_classes-1, other shapes, or a spacing that does not fit. Definitions: medpy's (see the table above).
+    `spacing`: mm per axis in the order of the axes; None: distances in voxels. `classes`: those to
+    score, default all but background. Voxels whose truth is `ignore` belong to nothing, in truth
+    and prediction. Raises `ValueError` for labels outside 0..num_classes-1, other shapes, or a
+    spacing that does not fit. Definitions: medpy's (see the table above).
     """
     wanted = list(range(1, num_classes)) if classes is None else list(classes)
     _check_case(pred, truth, num_classes, spacing, wanted, ignore)
@@ -144,7 +189,9 @@ def score_case(pred: Integer[Tensor, "*s"], truth: Integer[Tensor, "*s"], *, num
     seen = (truth != ignore).cpu().numpy()
     p, t = (np.where(seen, x.cpu().numpy(), 0) for x in (pred, truth))
     boxes = [ndimage.find_objects(x, max_label=num_classes - 1) for x in (p, t)]
-    diagonal = float(np.linalg.norm(np.array(p.shape) * np.array(spacing if spacing is not None else 1.0)))
+    diagonal = float(
+        np.linalg.norm(np.array(p.shape) * np.array(spacing if spacing is not None else 1.0))
+    )
     scores: dict[int, ClassScore] = {}
     for c in wanted:
         a, b = (found[c - 1] for found in boxes)
@@ -156,59 +203,91 @@ def score_case(pred: Integer[Tensor, "*s"], truth: Integer[Tensor, "*s"], *, num
         scores[c] = ClassScore(2 * n / total, n / (total - n), d.hd95, d.asd, d.assd)
     return CaseScores(scores)
 
-# %% ../../nbs/metrics/02_segmentation.ipynb #cd92f271
+# %% ../../nbs/metrics/02_segmentation.ipynb #ca1fcca5
 _MEASURES = ("dice", "jaccard", "hd95", "asd", "assd")
 
-
+# %% ../../nbs/metrics/02_segmentation.ipynb #d4dc7fe1
 def _mean(values: Sequence[float | None]) -> float | None:
     there = [v for v in values if v is not None]
     return float(np.mean(there)) if there else None
 
-
+# %% ../../nbs/metrics/02_segmentation.ipynb #cd92f271
 def summarise(cases: Sequence[CaseScores], class_names: Sequence[str]) -> dict[str, float | None]:
-    """Means over cases, then over classes: dice, jaccard, hd95, asd, assd; dice_NAME per class; counts undefined and absent.
+    """Means over cases, then over classes: dice, jaccard, hd95, asd, assd; dice_NAME per class;
+    counts undefined and absent.
 
-    `class_names`: of all classes, background first. None: nothing to take a mean of. Raises `ValueError` without cases, or where cases were
-    not scored on the same classes.
+    `class_names`: of all classes, background first. None: nothing to take a mean of. Raises
+    `ValueError` without cases, or where cases were not scored on the same classes.
     """
     if not cases or any(set(case.classes) != set(cases[0].classes) for case in cases):
-        raise ValueError(f"want at least one case, all scored on the same classes, got {[sorted(c.classes) for c in cases][:5]}")
+        raise ValueError(
+            "want at least one case, all scored on the same classes, got"
+            f" {[sorted(c.classes) for c in cases][:5]}"
+        )
     scored = sorted(cases[0].classes)
     if scored[-1] >= len(class_names):
-        raise ValueError(f"class {scored[-1]} has no name: the names are {list(class_names)} (background first)")
-    table = {m: [_mean([getattr(case.classes[c], m) for case in cases]) for c in scored] for m in _MEASURES}
+        raise ValueError(
+            f"class {scored[-1]} has no name: the names are {list(class_names)} (background first)"
+        )
+    table = {
+        m: [_mean([getattr(case.classes[c], m) for case in cases]) for c in scored]
+        for m in _MEASURES
+    }
     result = {m: _mean(per_class) for m, per_class in table.items()}
-    result |= {"dice_" + class_names[c].replace(" ", "_"): v for c, v in zip(scored, table["dice"], strict=True)}
-    return result | {state: float(sum(case.count(state) for case in cases)) for state in ("undefined", "absent")}
+    result |= {
+        "dice_" + class_names[c].replace(" ", "_"): v
+        for c, v in zip(scored, table["dice"], strict=True)
+    }
+    return result | {
+        state: float(sum(case.count(state) for case in cases)) for state in ("undefined", "absent")
+    }
 
-# %% ../../nbs/metrics/02_segmentation.ipynb #20602d46
+# %% ../../nbs/metrics/02_segmentation.ipynb #fb306200
 def _overlap(patch: Sequence[int], stride: Sequence[int]) -> tuple[float, ...]:
-    """The overlap for which MONAI's int(patch * (1 - overlap)) is the stride; half a voxel keeps rounding away."""
+    """The overlap for which MONAI's int(patch * (1 - overlap)) is the stride; half a voxel keeps
+    rounding away."""
     return tuple(max(0.0, 1 - (s + 0.5) / p) for p, s in zip(patch, stride, strict=True))
 
-
+# %% ../../nbs/metrics/02_segmentation.ipynb #20602d46
 @torch.no_grad()
-def sliding_window(predict: Callable[[Tensor], Tensor], volume: Float[Tensor, "c *s"], *, patch: Sequence[int], stride: Sequence[int],
-                   batch: int = 8) -> Float[Tensor, "k *s"]:  # fmt: skip
-    """Class probabilities of a whole volume (or image), averaged over overlapping windows, on the volume's device.
+def sliding_window(
+    predict: Callable[[Tensor], Tensor],
+    volume: Float[Tensor, "c *s"],
+    *,
+    patch: Sequence[int],
+    stride: Sequence[int],
+    batch: int = 8,
+) -> Float[Tensor, "k *s"]:
+    """Class probabilities of a whole volume (or image), averaged over overlapping windows, on the
+    volume's device.
 
-    `predict` maps windows (b, c, *patch) to probabilities (b, k, *patch). Raises `ValueError` where a stride is 0 or leaves gaps.
+    `predict` maps windows (b, c, *patch) to probabilities (b, k, *patch). Raises `ValueError` where
+    a stride is 0 or leaves gaps.
     """
     dims = volume.ndim - 1
-    if len(patch) != dims or len(stride) != dims or any(not 0 < s <= p for p, s in zip(patch, stride, strict=False)):
-        raise ValueError(f"patch and stride want {dims} numbers each with 0 < stride <= patch, got {tuple(patch)} and {tuple(stride)}")
+    if (
+        len(patch) != dims
+        or len(stride) != dims
+        or any(not 0 < s <= p for p, s in zip(patch, stride, strict=False))
+    ):
+        raise ValueError(
+            f"patch and stride want {dims} numbers each with 0 < stride <= patch, got"
+            f" {tuple(patch)} and {tuple(stride)}"
+        )
     _monai()
     from monai.inferers.utils import sliding_window_inference
-
 
     def own(windows: Tensor) -> Tensor:
         return predict(windows).float().clone()  # MONAI multiplies it in place
 
-    return sliding_window_inference(volume[None], tuple(patch), batch, own, overlap=_overlap(patch, stride))[0]
+    return sliding_window_inference(
+        volume[None], tuple(patch), batch, own, overlap=_overlap(patch, stride)
+    )[0]
 
 # %% ../../nbs/metrics/02_segmentation.ipynb #a1ad42a5
 def largest_component(pred: Integer[Tensor, "*s"]) -> Integer[Tensor, "*s"]:
-    """The labels of the largest connected piece of the foreground (full connectivity); everything else becomes 0."""
+    """The labels of the largest connected piece of the foreground (full connectivity); everything
+    else becomes 0."""
     foreground = pred.cpu().numpy() > 0
     pieces, found = ndimage.label(foreground, structure=np.ones((3,) * foreground.ndim))
     if found < 2:

@@ -15,105 +15,160 @@ import torch
 from jaxtyping import Integer
 from torch import Tensor
 
-# %% ../../nbs/metrics/04_semantic.ipynb #f3c79c91
+# %% ../../nbs/metrics/04_semantic.ipynb #c04baccd
 def _ratio(above: int, below: int) -> float | None:
     return above / below if below else None
 
-
+# %% ../../nbs/metrics/04_semantic.ipynb #d108c5d4
 def _mean(values: Sequence[float | None]) -> float | None:
     there = [v for v in values if v is not None]
     return sum(there) / len(there) if there else None
 
-
+# %% ../../nbs/metrics/04_semantic.ipynb #f3c79c91
 def _kappa(right: int, chance: int, total: int) -> float | None:
     """`chance`: sum over classes of row sum times column sum."""
     if total and chance == total**2:
         return 1.0  # truth and prediction are one and the same class
     return _ratio(total * right - chance, total**2 - chance)
 
-# %% ../../nbs/metrics/04_semantic.ipynb #12e7724d
+# %% ../../nbs/metrics/04_semantic.ipynb #9a4d6532
 def class_keys(number: int, class_names: Sequence[str] | None) -> list[str]:
-    """Names of `number` classes as they stand in keys of results: spaces are underscores, numbers where there are no names."""
-    names = [str(k) for k in range(number)] if class_names is None else [name.replace(" ", "_") for name in class_names]
+    """Names of `number` classes as they stand in keys of results: spaces are underscores, numbers
+    where there are no names."""
+    names = (
+        [str(k) for k in range(number)]
+        if class_names is None
+        else [name.replace(" ", "_") for name in class_names]
+    )
     if len(names) != number or len(set(names)) != number:
         raise ValueError(f"want {number} different class names, got {list(class_names or [])}")
     return names
 
-
+# %% ../../nbs/metrics/04_semantic.ipynb #12e7724d
 def _left_out(exclude: Sequence[str], keys: Sequence[str]) -> set[str]:
     wanted = [name.replace(" ", "_") for name in exclude]
     for name in wanted:
         if name not in keys:
             near = difflib.get_close_matches(name, keys, n=1)
-            raise ValueError(f"no class {name!r} to exclude" + (f": did you mean {near[0]!r}?" if near else f": the classes are {', '.join(keys)}"))
+            raise ValueError(
+                f"no class {name!r} to exclude"
+                + (
+                    f": did you mean {near[0]!r}?"
+                    if near
+                    else f": the classes are {', '.join(keys)}"
+                )
+            )
     return set(wanted)
 
 # %% ../../nbs/metrics/04_semantic.ipynb #611ef352
 def scores(
-    confusion: Integer[Tensor, "c c"], *, class_names: Sequence[str] | None = None, exclude: Sequence[str] = ()
+    confusion: Integer[Tensor, "c c"],
+    *,
+    class_names: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
 ) -> dict[str, float | None]:
-    """miou, oa, kappa, mf1 and iou_NAME of a table of counts (rows: truth), as fractions; None where there is nothing to divide by.
+    """miou, oa, kappa, mf1 and iou_NAME of a table of counts (rows: truth), as fractions; None
+    where there is nothing to divide by.
 
-    A class in neither truth nor prediction has no IoU and is in no mean; nor are the classes named in `exclude`, whose pixels count in oa
-    and kappa. Kappa is 1 where truth and prediction are one and the same class. Raises `ValueError` for names that do not fit.
+    A class in neither truth nor prediction has no IoU and is in no mean; nor are the classes named
+    in `exclude`, whose pixels count in oa and kappa. Kappa is 1 where truth and prediction are one
+    and the same class. Raises `ValueError` for names that do not fit.
     """
     keys = class_keys(len(confusion), class_names)
     left_out = _left_out(exclude, keys)
     if (confusion < 0).any():
         raise ValueError("counts cannot be negative: this is no confusion matrix")
-    truth, called, right = (x.tolist() for x in (confusion.sum(1), confusion.sum(0), confusion.diagonal()))
+    truth, called, right = (
+        x.tolist() for x in (confusion.sum(1), confusion.sum(0), confusion.diagonal())
+    )
     total = sum(truth)
     iou = [_ratio(n, t + p - n) for n, t, p in zip(right, truth, called, strict=True)]
     f1 = [_ratio(2 * n, t + p) for n, t, p in zip(right, truth, called, strict=True)]
     counted = [k for k, name in enumerate(keys) if name not in left_out]
     return {
-        "miou": _mean([iou[k] for k in counted]), "oa": _ratio(sum(right), total),
-        "kappa": _kappa(sum(right), sum(t * p for t, p in zip(truth, called, strict=True)), total), "mf1": _mean([f1[k] for k in counted]),
+        "miou": _mean([iou[k] for k in counted]),
+        "oa": _ratio(sum(right), total),
+        "kappa": _kappa(sum(right), sum(t * p for t, p in zip(truth, called, strict=True)), total),
+        "mf1": _mean([f1[k] for k in counted]),
         **{f"iou_{name}": value for name, value in zip(keys, iou, strict=True)},
-    }  # fmt: skip
+    }
 
 # %% ../../nbs/metrics/04_semantic.ipynb #d9d2e6b0
-def _check_labels(pred: Integer[Tensor, "n h w"], truth: Integer[Tensor, "m i j"], num_classes: int, ignore: int) -> None:
+def _check_labels(
+    pred: Integer[Tensor, "n h w"], truth: Integer[Tensor, "m i j"], num_classes: int, ignore: int
+) -> None:
     if pred.shape != truth.shape or len(pred) == 0:
-        raise ValueError(f"want as many predictions as truths, of the same size and at least one, got {tuple(pred.shape)} and {tuple(truth.shape)}")
+        raise ValueError(
+            "want as many predictions as truths, of the same size and at least one, got"
+            f" {tuple(pred.shape)} and {tuple(truth.shape)}"
+        )
     for name, labels, known in (("prediction", pred, pred >= 0), ("truth", truth, truth != ignore)):
-        wrong = known & ((labels >= num_classes) | (labels < 0)) if name == "truth" else (labels >= num_classes) | ~known
+        wrong = (
+            known & ((labels >= num_classes) | (labels < 0))
+            if name == "truth"
+            else (labels >= num_classes) | ~known
+        )
         if bool(wrong.any()):
             i, row, column = (int(v) for v in wrong.nonzero()[0])
-            raise ValueError(f"{name} of image {i} has class {int(labels[i, row, column])} at row {row}, column {column}: the classes are 0 to {num_classes - 1}")
+            raise ValueError(
+                f"{name} of image {i} has class {int(labels[i, row, column])} at row {row}, column"
+                f" {column}: the classes are 0 to {num_classes - 1}"
+            )
 
 # %% ../../nbs/metrics/04_semantic.ipynb #80992c8c
 def image_counts(
-    pred: Integer[Tensor, "n h w"], truth: Integer[Tensor, "m i j"], *, num_classes: int, ignore: int = 255
+    pred: Integer[Tensor, "n h w"],
+    truth: Integer[Tensor, "m i j"],
+    *,
+    num_classes: int,
+    ignore: int = 255,
 ) -> tuple[Integer[Tensor, "n k"], Integer[Tensor, "n k"], Integer[Tensor, "n k"]]:
-    """Pixels by image and class: in both, in the prediction, in the truth; where the truth is `ignore` nothing counts."""
+    """Pixels by image and class: in both, in the prediction, in the truth; where the truth is
+    `ignore` nothing counts."""
     _check_labels(pred, truth, num_classes, ignore)
     n, seen = len(pred), truth != ignore
     first = torch.arange(n, device=pred.device)[:, None, None] * num_classes
-    places = ((first + labels.long())[chosen] for labels, chosen in ((truth, seen & (pred == truth)), (pred, seen), (truth, seen)))
-    both, called, there = (torch.bincount(x, minlength=n * num_classes).view(n, num_classes) for x in places)
+    places = (
+        (first + labels.long())[chosen]
+        for labels, chosen in ((truth, seen & (pred == truth)), (pred, seen), (truth, seen))
+    )
+    both, called, there = (
+        torch.bincount(x, minlength=n * num_classes).view(n, num_classes) for x in places
+    )
     return both, called, there
 
-# %% ../../nbs/metrics/04_semantic.ipynb #14a603a3
+# %% ../../nbs/metrics/04_semantic.ipynb #3932386f
 _AT_ONCE = 128  # images
 
-
+# %% ../../nbs/metrics/04_semantic.ipynb #14a603a3
 def image_dice(
-    pred: Integer[Tensor, "n h w"], truth: Integer[Tensor, "m i j"], *, num_classes: int, background: int | None = 0, ignore: int = 255,
-    class_names: Sequence[str] | None = None, both_empty: Literal["skip", "one"] = "skip",
-) -> dict[str, float | None]:  # fmt: skip
-    """dice, dice_NAME for every class but `background`, and absent: how many pairs of image and class are in neither mask.
+    pred: Integer[Tensor, "n h w"],
+    truth: Integer[Tensor, "m i j"],
+    *,
+    num_classes: int,
+    background: int | None = 0,
+    ignore: int = 255,
+    class_names: Sequence[str] | None = None,
+    both_empty: Literal["skip", "one"] = "skip",
+) -> dict[str, float | None]:
+    """dice, dice_NAME for every class but `background`, and absent: how many pairs of image and
+    class are in neither mask.
 
-    Fractions. A mean over images, then over classes; a class with no image to score is None and in no mean. Predicted where there is none: 0.
-    In neither: left out, or 1 with `both_empty="one"`. `class_names`: of all classes. Raises `ValueError` for shapes or labels that do not fit.
+    Fractions. A mean over images, then over classes; a class with no image to score is None and in
+    no mean. Predicted where there is none: 0.
+    In neither: left out, or 1 with `both_empty="one"`. `class_names`: of all classes. Raises
+    `ValueError` for shapes or labels that do not fit.
     """
     keys = class_keys(num_classes, class_names)
     wanted = [k for k in range(num_classes) if k != background]
     if not wanted or (background is not None and not 0 <= background < num_classes):
-        raise ValueError(f"background {background} leaves no class of {num_classes} to score, or is none of them")
+        raise ValueError(
+            f"background {background} leaves no class of {num_classes} to score, or is none of them"
+        )
     if len(pred) != len(truth):
         raise ValueError(f"want as many predictions as truths, got {len(pred)} and {len(truth)}")
-    parts = zip(pred.split(_AT_ONCE), truth.split(_AT_ONCE), strict=True)  # whole test sets are too large to count at once
+    # whole test sets are too large to count at once
+    parts = zip(pred.split(_AT_ONCE), truth.split(_AT_ONCE), strict=True)
     counts = [image_counts(p, t, num_classes=num_classes, ignore=ignore) for p, t in parts]
     both, called, there = (torch.cat(x)[:, wanted] for x in zip(*counts, strict=True))
     size = called + there
@@ -121,6 +176,11 @@ def image_dice(
     dice = torch.where(empty, 1.0, 2 * both.double() / size.clamp(min=1))
     weight = torch.ones_like(dice) if both_empty == "one" else (~empty).double()
     images = weight.sum(0)
-    means = [m if n else None for m, n in zip(((dice * weight).sum(0) / images.clamp(min=1)).tolist(), images.tolist(), strict=True)]
+    means = [
+        m if n else None
+        for m, n in zip(
+            ((dice * weight).sum(0) / images.clamp(min=1)).tolist(), images.tolist(), strict=True
+        )
+    ]
     by_class = {f"dice_{keys[k]}": m for k, m in zip(wanted, means, strict=True)}
     return {"dice": _mean(means), **by_class, "absent": float(empty.sum())}

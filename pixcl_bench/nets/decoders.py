@@ -27,21 +27,46 @@ from .transfer import MapEncoder
 
 # %% ../../nbs/nets/05_decoders.ipynb #32aca0ef
 class LowLevelDecoder(DeepLabV3PlusDecoder):
-    """smp's DeepLabV3+ decoder for the maps of any encoder that has one at 1/4 and ends coarser: [images, *maps] -> (b, width, h / 4, w / 4).
+    """smp's DeepLabV3+ decoder for the maps of any encoder that has one at 1/4 and ends coarser:
+    [images, *maps] -> (b, width, h / 4, w / 4).
 
-    `align_corners` of the enlargement: False as the protocol, True as smp. Raises `ValueError` where the encoder lacks such maps.
+    `align_corners` of the enlargement: False as the protocol, True as smp. Raises `ValueError`
+    where the encoder lacks such maps.
     """
 
-    def __init__(self, encoder: MapEncoder, *, width: int, atrous_rates: Sequence[int], dropout: float, align_corners: bool) -> None:
+    def __init__(
+        self,
+        encoder: MapEncoder,
+        *,
+        width: int,
+        atrous_rates: Sequence[int],
+        dropout: float,
+        align_corners: bool,
+    ) -> None:
         channels, scales = encoder.channels, encoder.scales
         if 4 not in scales or scales[-1] < 8 or scales[-1] % 4:
-            raise ValueError(f"deeplabv3plus reads a map at 1/4 and a coarser last one, this encoder's maps are at 1/{', 1/'.join(map(str, scales))}: take unet or linear")
+            raise ValueError(
+                "deeplabv3plus reads a map at 1/4 and a coarser last one, this encoder's maps are"
+                f" at 1/{', 1/'.join(map(str, scales))}: take unet or linear"
+            )
         if len(tuple(atrous_rates)) != 3 or min(atrous_rates) < 1:
-            raise ValueError(f"the atrous pyramid has three rates, at least 1 each, got {tuple(atrous_rates)}")
+            raise ValueError(
+                f"the atrous pyramid has three rates, at least 1 each, got {tuple(atrous_rates)}"
+            )
         low = max(k for k, scale in enumerate(scales) if scale == 4)
-        super().__init__((3, channels[low], channels[low], channels[-1]), 3, width, tuple(atrous_rates), 8, True, dropout)
+        super().__init__(
+            (3, channels[low], channels[low], channels[-1]),
+            3,
+            width,
+            tuple(atrous_rates),
+            8,
+            True,
+            dropout,
+        )
         self.low = low
-        self.up = nn.Upsample(scale_factor=scales[-1] // 4, mode="bilinear", align_corners=align_corners)
+        self.up = nn.Upsample(
+            scale_factor=scales[-1] // 4, mode="bilinear", align_corners=align_corners
+        )
 
     def forward(self, features: list[Tensor]) -> Tensor:
         low = features[1 + self.low]
@@ -49,25 +74,33 @@ class LowLevelDecoder(DeepLabV3PlusDecoder):
 
 # %% ../../nbs/nets/05_decoders.ipynb #3e3b0de3
 class LinearProbe(nn.Module):
-    """1x1 convolutions on every map, enlarged bilinearly to the size of the images and summed: [images, *maps] -> logits (b, k, h, w)."""
+    """1x1 convolutions on every map, enlarged bilinearly to the size of the images and summed:
+    [images, *maps] -> logits (b, k, h, w)."""
 
     def __init__(self, channels: Sequence[int], num_classes: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(nn.Conv2d(c, num_classes, 1, bias=k == 0) for k, c in enumerate(channels))
+        self.layers = nn.ModuleList(
+            nn.Conv2d(c, num_classes, 1, bias=k == 0) for k, c in enumerate(channels)
+        )
 
     def forward(self, features: list[Tensor]) -> Tensor:
         size = features[0].shape[-2:]
-        logits = (_enlarged(layer(m), size, False) for layer, m in zip(self.layers, features[1:], strict=True))
+        logits = (
+            _enlarged(layer(m), size, False)
+            for layer, m in zip(self.layers, features[1:], strict=True)
+        )
         return torch.stack(list(logits)).sum(0)
 
 # %% ../../nbs/nets/05_decoders.ipynb #d8f1ac72
-def _enlarged(x: Float[Tensor, "b k i j"], size: Sequence[int], align_corners: bool) -> Float[Tensor, "b k h w"]:
+def _enlarged(
+    x: Float[Tensor, "b k i j"], size: Sequence[int], align_corners: bool
+) -> Float[Tensor, "b k h w"]:
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=align_corners)
 
-# %% ../../nbs/nets/05_decoders.ipynb #f094a500
+# %% ../../nbs/nets/05_decoders.ipynb #48cd5ad3
 _Net = TypeVar("_Net", bound="Freezable")
 
-
+# %% ../../nbs/nets/05_decoders.ipynb #f094a500
 class Freezable(nn.Module):
     """A network whose `encoder` can be frozen."""
 
@@ -75,7 +108,8 @@ class Freezable(nn.Module):
     frozen: bool = False
 
     def freeze(self: _Net) -> _Net:
-        """No gradient to the encoder, and its normalisation stays in evaluation mode whatever mode the network is put in."""
+        """No gradient to the encoder, and its normalisation stays in evaluation mode whatever mode
+        the network is put in."""
         self.frozen = True
         self.encoder.requires_grad_(False)
         return self.train(self.training)
@@ -93,64 +127,112 @@ class Freezable(nn.Module):
 
 # %% ../../nbs/nets/05_decoders.ipynb #23d1966f
 class SegmentationNet(Freezable):
-    """Encoder, decoder on [images, *maps], a `head` to classes, and perhaps an `auxiliary` head on the last but one map.
+    """Encoder, decoder on [images, *maps], a `head` to classes, and perhaps an `auxiliary` head on
+    the last but one map.
 
     `align_corners` of the last enlargement to the size of the images.
     """
 
-    def __init__(self, encoder: MapEncoder, decoder: nn.Module, head: nn.Module, auxiliary: nn.Module | None = None, *, align_corners: bool = False) -> None:
+    def __init__(
+        self,
+        encoder: MapEncoder,
+        decoder: nn.Module,
+        head: nn.Module,
+        auxiliary: nn.Module | None = None,
+        *,
+        align_corners: bool = False,
+    ) -> None:
         super().__init__()
         self.encoder, self.decoder, self.head, self.auxiliary = encoder, decoder, head, auxiliary
         self.align_corners = align_corners
 
-    def _both(self, images: Float[Tensor, "b c h w"], auxiliary: nn.Module | None) -> tuple[Tensor, Tensor | None]:
+    def _both(
+        self, images: Float[Tensor, "b c h w"], auxiliary: nn.Module | None
+    ) -> tuple[Tensor, Tensor | None]:
         size, d = images.shape[-2:], self.encoder.divisor
         if any(n % d or n == 0 for n in size):
-            raise ValueError(f"this network takes images whose sides are multiples of {d}, got {tuple(size)}: pad, crop or resize them")
+            raise ValueError(
+                f"this network takes images whose sides are multiples of {d}, got {tuple(size)}:"
+                " pad, crop or resize them"
+            )
         maps = self.encoder.feature_maps(images)
         logits = self.head(self.decoder([images, *maps]))
-        aside = None if auxiliary is None else _enlarged(auxiliary(maps[-2]), size, self.align_corners)
-        return (logits if logits.shape[-2:] == size else _enlarged(logits, size, self.align_corners)), aside
+        aside = (
+            None if auxiliary is None else _enlarged(auxiliary(maps[-2]), size, self.align_corners)
+        )
+        return (
+            logits if logits.shape[-2:] == size else _enlarged(logits, size, self.align_corners)
+        ), aside
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k h w"]:
-        """Logits at full size of images in [0, 1]. Raises `ValueError` where a side is no multiple of the encoder's divisor."""
+        """Logits at full size of images in [0, 1]. Raises `ValueError` where a side is no multiple
+        of the encoder's divisor."""
         return self._both(images, None)[0]
 
     def with_auxiliary(self, images: Float[Tensor, "b c h w"]) -> tuple[Tensor, Tensor | None]:
         """Logits and those of the auxiliary head (None where there is none), both (b, k, h, w)."""
         return self._both(images, self.auxiliary)
 
-# %% ../../nbs/nets/05_decoders.ipynb #f3a7aaba
+# %% ../../nbs/nets/05_decoders.ipynb #cf629315
 Decoder = Literal["deeplabv3plus", "unet", "linear"]
 WIDTHS = {"deeplabv3plus": 512, "unet": 16}  # where none is given: the protocol's, and smp's
 
-
+# %% ../../nbs/nets/05_decoders.ipynb #f3a7aaba
 def fcn_head(channels: int, num_classes: int, dropout: float = 0.1) -> nn.Sequential:
-    """(b, channels, i, j) -> (b, num_classes, i, j): 3x3 to a quarter of the channels, batch normalisation, ReLU, dropout, 1x1."""
+    """(b, channels, i, j) -> (b, num_classes, i, j): 3x3 to a quarter of the channels, batch
+    normalisation, ReLU, dropout, 1x1."""
     inner = max(1, channels // 4)
-    return nn.Sequential(nn.Conv2d(channels, inner, 3, padding=1, bias=False), nn.BatchNorm2d(inner), nn.ReLU(inplace=True),
-                         nn.Dropout2d(dropout), nn.Conv2d(inner, num_classes, 1))  # fmt: skip
+    return nn.Sequential(
+        nn.Conv2d(channels, inner, 3, padding=1, bias=False),
+        nn.BatchNorm2d(inner),
+        nn.ReLU(inplace=True),
+        nn.Dropout2d(dropout),
+        nn.Conv2d(inner, num_classes, 1),
+    )
 
 # %% ../../nbs/nets/05_decoders.ipynb #ee8cf5c4
-def _decoder(encoder: MapEncoder, name: str, width: int, rates: Sequence[int], dropout: float, align_corners: bool) -> nn.Module:
+def _decoder(
+    encoder: MapEncoder,
+    name: str,
+    width: int,
+    rates: Sequence[int],
+    dropout: float,
+    align_corners: bool,
+) -> nn.Module:
     if name == "deeplabv3plus":
-        return LowLevelDecoder(encoder, width=width, atrous_rates=rates, dropout=dropout, align_corners=align_corners)
+        return LowLevelDecoder(
+            encoder, width=width, atrous_rates=rates, dropout=dropout, align_corners=align_corners
+        )
     depth = len(encoder.channels)
     widths = [width * 2**k for k in range(depth - 1, -1, -1)]
     return UnetDecoder((3, *encoder.channels), widths, n_blocks=depth)
 
 # %% ../../nbs/nets/05_decoders.ipynb #d50cb2ff
-def build_segmentation(encoder: MapEncoder, decoder: Decoder, *, num_classes: int, width: int | None = None,
-                       atrous_rates: Sequence[int] = (12, 24, 36), dropout: float = 0.1, auxiliary: bool = False,
-                       align_corners: bool = False) -> SegmentationNet:  # fmt: skip
-    """A segmentation network around this very encoder; decoder and heads are drawn from torch's global generator, as smp draws them.
+def build_segmentation(
+    encoder: MapEncoder,
+    decoder: Decoder,
+    *,
+    num_classes: int,
+    width: int | None = None,
+    atrous_rates: Sequence[int] = (12, 24, 36),
+    dropout: float = 0.1,
+    auxiliary: bool = False,
+    align_corners: bool = False,
+) -> SegmentationNet:
+    """A segmentation network around this very encoder; decoder and heads are drawn from torch's
+    global generator, as smp draws them.
 
-    `width`: channels of the pyramid (deeplabv3plus; None: 512) or of the U-Net's finest level (None: 16, twice as many a level coarser); the
-    linear probe has none. `atrous_rates` belong to deeplabv3plus; `dropout` is in its pyramid and in the auxiliary head. `align_corners`:
-    True enlarges as smp does. In training deeplabv3plus needs batches of at least 2. Raises `ValueError` for what does not fit.
+    `width`: channels of the pyramid (deeplabv3plus; None: 512) or of the U-Net's finest level
+    (None: 16, twice as many a level coarser); the linear probe has none. `atrous_rates` belong to
+    deeplabv3plus; `dropout` is in its pyramid and in the auxiliary head. `align_corners`: True
+    enlarges as smp does. In training deeplabv3plus needs batches of at least 2. Raises `ValueError`
+    for what does not fit.
     """
     if num_classes < 1 or not 0 <= dropout < 1 or (width is not None and width < 1):
-        raise ValueError(f"want num_classes and width of at least 1, dropout in [0, 1), got {num_classes}, {width} and {dropout}")
+        raise ValueError(
+            f"want num_classes and width of at least 1, dropout in [0, 1), got {num_classes},"
+            f" {width} and {dropout}"
+        )
     if auxiliary and len(encoder.channels) < 2:
         raise ValueError("an auxiliary head reads the last but one map: this encoder has one only")
     head: nn.Module = nn.Identity()
@@ -159,7 +241,12 @@ def build_segmentation(encoder: MapEncoder, decoder: Decoder, *, num_classes: in
     elif decoder in WIDTHS:
         size = width or WIDTHS[decoder]
         body = _decoder(encoder, decoder, size, atrous_rates, dropout, align_corners)
-        head = nn.Conv2d(size, num_classes, 1 if decoder == "deeplabv3plus" else 3, padding=0 if decoder == "deeplabv3plus" else 1)
+        head = nn.Conv2d(
+            size,
+            num_classes,
+            1 if decoder == "deeplabv3plus" else 3,
+            padding=0 if decoder == "deeplabv3plus" else 1,
+        )
     else:
         raise ValueError(f"a decoder is one of deeplabv3plus, unet, linear, got {decoder!r}")
     aside = fcn_head(encoder.channels[-2], num_classes, dropout) if auxiliary else None

@@ -19,12 +19,16 @@ from torch import Tensor, nn
 # %% ../../nbs/nets/03_dense.ipynb #3c94a270
 from .segmentation import LinearUp
 
-# %% ../../nbs/nets/03_dense.ipynb #936c9a9a
+# %% ../../nbs/nets/03_dense.ipynb #14660d0e
 def conv_bn(channels_in: int, channels_out: int) -> nn.Sequential:
     """3x3 convolution (with bias), batch normalisation, ReLU."""
-    return nn.Sequential(nn.Conv2d(channels_in, channels_out, 3, padding=1), nn.BatchNorm2d(channels_out), nn.ReLU(inplace=True))
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, 3, padding=1),
+        nn.BatchNorm2d(channels_out),
+        nn.ReLU(inplace=True),
+    )
 
-
+# %% ../../nbs/nets/03_dense.ipynb #936c9a9a
 class Stages(nn.Module):
     """Stages one after another; the output of each is returned, fine to coarse."""
 
@@ -40,7 +44,8 @@ class Stages(nn.Module):
 
 # %% ../../nbs/nets/03_dense.ipynb #521c4282
 class Decoder(nn.Module):
-    """Encoder maps (fine to coarse) -> maps coarse to fine: the coarsest itself, then `blocks[k]([up(x), skip])` for each block.
+    """Encoder maps (fine to coarse) -> maps coarse to fine: the coarsest itself, then
+    `blocks[k]([up(x), skip])` for each block.
 
     After the last skip a block gets the enlarged map alone.
     """
@@ -60,7 +65,8 @@ class Decoder(nn.Module):
 
 # %% ../../nbs/nets/03_dense.ipynb #fbb48262
 def draw_weights(module: nn.Module) -> None:
-    """Draw all weights anew from the global RNG, in place: Kaiming normal (fan out), biases 0, batch normalisation reset."""
+    """Draw all weights anew from the global RNG, in place: Kaiming normal (fan out), biases 0,
+    batch normalisation reset."""
     for part in module.modules():
         if isinstance(part, nn.Conv2d):
             nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
@@ -73,12 +79,20 @@ def draw_weights(module: nn.Module) -> None:
 class DenseNet(nn.Module):
     """Images -> feature maps, coarse to fine. `encoder` alone gives its own maps, fine to coarse.
 
-    `channels[k]` and `scales[k]` (image side over map side) belong to map k; every side of an image must be a multiple of `divisor`.
-    Images of one channel are repeated where the network takes three.
+    `channels[k]` and `scales[k]` (image side over map side) belong to map k; every side of an image
+    must be a multiple of `divisor`. Images of one channel are repeated where the network takes
+    three.
     """
 
     def __init__(
-        self, *, encoder: nn.Module, decoder: nn.Module, channels: Sequence[int], scales: Sequence[int], divisor: int, in_channels: int
+        self,
+        *,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        channels: Sequence[int],
+        scales: Sequence[int],
+        divisor: int,
+        in_channels: int,
     ) -> None:
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
@@ -87,7 +101,8 @@ class DenseNet(nn.Module):
         draw_weights(self)
 
     def feature_maps(self, images: Float[Tensor, "b c h w"]) -> list[Tensor]:
-        """Maps (b, channels[k], h / scales[k], w / scales[k]). Raises `ValueError` when sides or channels do not fit."""
+        """Maps (b, channels[k], h / scales[k], w / scales[k]). Raises `ValueError` when sides or
+        channels do not fit."""
         maps: list[Tensor] = self.decoder(self.encoder(self.fit(images)))
         return maps
 
@@ -95,41 +110,67 @@ class DenseNet(nn.Module):
         return self.feature_maps(images)
 
     def fit(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k h w"]:
-        """The images as `encoder` takes them: one channel repeated where three are wanted. Raises `ValueError` when they do not fit."""
+        """The images as `encoder` takes them: one channel repeated where three are wanted. Raises
+        `ValueError` when they do not fit."""
         channels, *sides = images.shape[1:]
         if any(n % self.divisor or n == 0 for n in sides):
-            raise ValueError(f"this network takes images whose sides are multiples of {self.divisor}, got {tuple(sides)}: pad, crop or resize them, or build it with fewer levels")
+            raise ValueError(
+                f"this network takes images whose sides are multiples of {self.divisor}, got"
+                f" {tuple(sides)}: pad, crop or resize them, or build it with fewer levels"
+            )
         if channels not in (1, self.in_channels):
-            raise ValueError(f"this network takes images of {self.in_channels} channels (or 1, repeated), got {channels}")
-        return images.expand(-1, self.in_channels, -1, -1) if channels != self.in_channels else images
+            raise ValueError(
+                f"this network takes images of {self.in_channels} channels (or 1, repeated), got"
+                f" {channels}"
+            )
+        return (
+            images.expand(-1, self.in_channels, -1, -1) if channels != self.in_channels else images
+        )
 
-# %% ../../nbs/nets/03_dense.ipynb #e28f4cb6
+# %% ../../nbs/nets/03_dense.ipynb #9cfee007
 LD_CONVS, LD_WIDTHS = (2, 2, 3, 3, 3), (1, 2, 4, 8, 8)
 
-
+# %% ../../nbs/nets/03_dense.ipynb #e28f4cb6
 def ld_unet(*, in_channels: int = 1, width: int = 16, levels: int = 5) -> DenseNet:
-    """LD's U-Net (defaults) or a smaller one of 2 to 5 levels: maps at 1/2^(levels-1), ..., 1/2, 1; the finest has 2 * width channels."""
+    """LD's U-Net (defaults) or a smaller one of 2 to 5 levels: maps at 1/2^(levels-1), ..., 1/2, 1;
+    the finest has 2 * width channels."""
     if not 2 <= levels <= 5 or width < 1:
-        raise ValueError(f"a network has 2 to 5 levels and at least 1 channel of width, got levels={levels}, width={width}")
+        raise ValueError(
+            f"a network has 2 to 5 levels and at least 1 channel of width, got levels={levels},"
+            f" width={width}"
+        )
     widths = [width * m for m in LD_WIDTHS[:levels]]
     sizes, stages = [in_channels, *widths], []
     for k, convs in enumerate(LD_CONVS[:levels]):
         pool = [nn.MaxPool2d(2)] if k else []
-        stages.append(nn.Sequential(*pool, *(conv_bn(sizes[k + (j > 0)], widths[k]) for j in range(convs))))
+        stages.append(
+            nn.Sequential(*pool, *(conv_bn(sizes[k + (j > 0)], widths[k]) for j in range(convs)))
+        )
     blocks: list[nn.Module] = []
     channels = [widths[-1]]
     for k in range(levels - 2, 0, -1):
-        blocks.append(nn.Sequential(conv_bn(channels[-1] + widths[k], widths[k]), conv_bn(widths[k], widths[k - 1])))
+        blocks.append(
+            nn.Sequential(
+                conv_bn(channels[-1] + widths[k], widths[k]), conv_bn(widths[k], widths[k - 1])
+            )
+        )
         channels.append(widths[k - 1])
     scales = [2**k for k in range(levels - 1, -1, -1)]
     decoder = Decoder([*blocks, nn.Identity()], nn.Upsample(scale_factor=2, mode="nearest"))
     channels.append(channels[-1] + widths[0])
-    return DenseNet(encoder=Stages(stages), decoder=decoder, channels=channels, scales=scales, divisor=scales[0], in_channels=in_channels)
+    return DenseNet(
+        encoder=Stages(stages),
+        decoder=decoder,
+        channels=channels,
+        scales=scales,
+        divisor=scales[0],
+        in_channels=in_channels,
+    )
 
-# %% ../../nbs/nets/03_dense.ipynb #ad25c638
+# %% ../../nbs/nets/03_dense.ipynb #557de8c9
 VGG19 = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
 
-
+# %% ../../nbs/nets/03_dense.ipynb #437670a1
 def _vgg19_stages() -> list[nn.Module]:
     stages: list[nn.Module] = []
     channels = 3
@@ -141,58 +182,86 @@ def _vgg19_stages() -> list[nn.Module]:
         stages.append(nn.Sequential(*layers, nn.MaxPool2d(2)))
     return stages
 
-
+# %% ../../nbs/nets/03_dense.ipynb #ad25c638
 def vgg19_unet(*, pretrained: bool = False) -> DenseNet:
-    """The U-Net of CC2D and IGU-Aug without its heads: maps at 1/32, 1/16, ..., 1; `pretrained`: ImageNet weights in the encoder, by timm."""
+    """The U-Net of CC2D and IGU-Aug without its heads: maps at 1/32, 1/16, ..., 1; `pretrained`:
+    ImageNet weights in the encoder, by timm."""
     wide = [(1024, 256), (512, 128), (256, 64), (128, 128), (128, 128)]
     blocks = [nn.Sequential(conv_bn(c, d), conv_bn(d, d)) for c, d in wide]
     net = DenseNet(
-        encoder=Stages(_vgg19_stages()), decoder=Decoder(blocks, LinearUp()), channels=[512, *(d for _, d in wide)],
-        scales=[32, 16, 8, 4, 2, 1], divisor=32, in_channels=3,
-    )  # fmt: skip
+        encoder=Stages(_vgg19_stages()),
+        decoder=Decoder(blocks, LinearUp()),
+        channels=[512, *(d for _, d in wide)],
+        scales=[32, 16, 8, 4, 2, 1],
+        divisor=32,
+        in_channels=3,
+    )
     if pretrained:
         import pixcl_bench.runtime  # noqa: F401 - first: lets timm import beside a CPU torch
         import timm
 
         learned = timm.create_model("vgg19", pretrained=True).features.state_dict()
-        net.encoder.load_state_dict(dict(zip(net.encoder.state_dict(), learned.values(), strict=True)))
+        net.encoder.load_state_dict(
+            dict(zip(net.encoder.state_dict(), learned.values(), strict=True))
+        )
         net.pretrained = True
     return net
 
-# %% ../../nbs/nets/03_dense.ipynb #4cbe41b2
-def build_dense(name: Literal["ld_unet", "vgg19"], *, width: int = 16, levels: int = 5, in_channels: int = 1, pretrained: bool = False) -> DenseNet:
-    """`ld_unet` or `vgg19` by name; `width`, `levels`, `in_channels` belong to the first, `pretrained` to the second. `ValueError` for another name."""
+# %% ../../nbs/nets/03_dense.ipynb #9c99599a
+def build_dense(
+    name: Literal["ld_unet", "vgg19"],
+    *,
+    width: int = 16,
+    levels: int = 5,
+    in_channels: int = 1,
+    pretrained: bool = False,
+) -> DenseNet:
+    """`ld_unet` or `vgg19` by name; `width`, `levels`, `in_channels` belong to the first,
+    `pretrained` to the second. `ValueError` for another name."""
     if name == "ld_unet" and pretrained:
-        raise ValueError("there are no pretrained weights of ld_unet: take vgg19, or pretrained=False")
+        raise ValueError(
+            "there are no pretrained weights of ld_unet: take vgg19, or pretrained=False"
+        )
     if name == "ld_unet":
         return ld_unet(in_channels=in_channels, width=width, levels=levels)
     if name == "vgg19":
         return vgg19_unet(pretrained=pretrained)
     raise ValueError(f"a dense network is one of ld_unet, vgg19, got {name!r}")
 
-
+# %% ../../nbs/nets/03_dense.ipynb #4cbe41b2
 def fresh_copy(net: DenseNet) -> DenseNet:
-    """A trainable network of the same shape and on the same device with newly drawn weights; a pretrained encoder is copied with its weights."""
+    """A trainable network of the same shape and on the same device with newly drawn weights; a
+    pretrained encoder is copied with its weights."""
     copied = copy.deepcopy(net).requires_grad_(True).train()
     copied.zero_grad(set_to_none=True)
     for part in [copied.decoder] if net.pretrained else [copied]:
         draw_weights(part)
     return copied
 
-# %% ../../nbs/nets/03_dense.ipynb #f75089d2
-def _bare(channels: int, kernel: tuple[int, int], dilation: int = 1, channels_in: int | None = None) -> nn.Sequential:
+# %% ../../nbs/nets/03_dense.ipynb #9d22edd5
+def _bare(
+    channels: int, kernel: tuple[int, int], dilation: int = 1, channels_in: int | None = None
+) -> nn.Sequential:
     padding = (dilation * (kernel[0] // 2), dilation * (kernel[1] // 2))
-    conv = nn.Conv2d(channels_in or channels, channels, kernel, padding=padding, dilation=dilation, bias=False)
+    conv = nn.Conv2d(
+        channels_in or channels, channels, kernel, padding=padding, dilation=dilation, bias=False
+    )
     return nn.Sequential(conv, nn.BatchNorm2d(channels))
 
-
+# %% ../../nbs/nets/03_dense.ipynb #f75089d2
 class ContextBlock(nn.Module):
-    """Four branches, dilated 1, 3, 5, 7, side by side, mixed by a 3x3 convolution and added to a 1x1 of the input; keeps shape and channels."""
+    """Four branches, dilated 1, 3, 5, 7, side by side, mixed by a 3x3 convolution and added to a
+    1x1 of the input; keeps shape and channels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         wider = (
-            nn.Sequential(_bare(channels, (1, 1)), _bare(channels, (1, k)), _bare(channels, (k, 1)), _bare(channels, (3, 3), k))
+            nn.Sequential(
+                _bare(channels, (1, 1)),
+                _bare(channels, (1, k)),
+                _bare(channels, (k, 1)),
+                _bare(channels, (3, 3), k),
+            )
             for k in (3, 5, 7)
         )
         self.branches = nn.ModuleList([_bare(channels, (1, 1)), *wider])
@@ -205,29 +274,41 @@ class ContextBlock(nn.Module):
 
 # %% ../../nbs/nets/03_dense.ipynb #608c0a7e
 class PyramidHeads(nn.Module):
-    """A 1x1 convolution to `dim` channels for every map (coarse to fine); `context` puts a `ContextBlock` in front of the three coarsest."""
+    """A 1x1 convolution to `dim` channels for every map (coarse to fine); `context` puts a
+    `ContextBlock` in front of the three coarsest."""
 
     def __init__(self, channels: Sequence[int], dim: int = 16, context: bool = False) -> None:
         super().__init__()
         if dim < 1 or not channels:
-            raise ValueError(f"heads need at least one map and one channel, got channels={tuple(channels)}, dim={dim}")
+            raise ValueError(
+                f"heads need at least one map and one channel, got channels={tuple(channels)},"
+                f" dim={dim}"
+            )
         self.dim = dim
-        self.context = nn.ModuleList(ContextBlock(c) if context and k < 3 else nn.Identity() for k, c in enumerate(channels))
+        self.context = nn.ModuleList(
+            ContextBlock(c) if context and k < 3 else nn.Identity() for k, c in enumerate(channels)
+        )
         self.heads = nn.ModuleList(nn.Conv2d(c, dim, 1) for c in channels)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Maps of `dim` channels, as many as there are maps given (coarsest first, at most as many as heads)."""
+        """Maps of `dim` channels, as many as there are maps given (coarsest first, at most as many
+        as heads)."""
         if len(maps) > len(self.heads):
             raise ValueError(f"there are heads for {len(self.heads)} maps, got {len(maps)}")
-        return [head(context(x)) for head, context, x in zip(self.heads, self.context, maps, strict=False)]
+        return [
+            head(context(x))
+            for head, context, x in zip(self.heads, self.context, maps, strict=False)
+        ]
 
-# %% ../../nbs/nets/03_dense.ipynb #3cd2fc14
+# %% ../../nbs/nets/03_dense.ipynb #b72e5983
 class _Branch(nn.Sequential):
     def __init__(self, channels_in: int, channels_out: int) -> None:
-        super().__init__(conv_bn(channels_in, channels_out), nn.Conv2d(channels_out, channels_out, 3, padding=1))
+        super().__init__(
+            conv_bn(channels_in, channels_out), nn.Conv2d(channels_out, channels_out, 3, padding=1)
+        )
         draw_weights(self)
 
-
+# %% ../../nbs/nets/03_dense.ipynb #b3d5f6ca
 class EmbeddingBranch(_Branch):
     """Feature map -> unit vectors (b, dim, h, w), L2 norm 1 at every pixel."""
 
@@ -238,9 +319,10 @@ class EmbeddingBranch(_Branch):
         u = super().forward(x)
         return u / (u.norm(dim=1, keepdim=True) + 1e-10)
 
-
+# %% ../../nbs/nets/03_dense.ipynb #3cd2fc14
 class ClusterBranch(_Branch):
-    """Feature map -> soft memberships (b, clusters, h, w): not negative, sum 1 at every pixel; a normalised sigmoid, no softmax."""
+    """Feature map -> soft memberships (b, clusters, h, w): not negative, sum 1 at every pixel; a
+    normalised sigmoid, no softmax."""
 
     def __init__(self, channels: int, clusters: int = 16) -> None:
         super().__init__(channels, clusters)

@@ -49,23 +49,29 @@ def init_vit(net: VisionTransformer) -> None:
 
 # %% ../../nbs/nets/00_encoders.ipynb #22c9d383
 def build_vit(name: str, image_size: int, **changes: Any) -> VisionTransformer:
-    """One of `VITS` for square images of `image_size` pixels, with MoCo v3's initial weights. `changes` go to timm."""
+    """One of `VITS` for square images of `image_size` pixels, with MoCo v3's initial weights.
+    `changes` go to timm."""
     sizes = {**VITS[name], **changes}
     if image_size % sizes["patch_size"]:
-        raise ValueError(f"{name}: patches of {sizes['patch_size']} pixels do not tile an image of {image_size}")
+        raise ValueError(
+            f"{name}: patches of {sizes['patch_size']} pixels do not tile an image of {image_size}"
+        )
     net = VisionTransformer(img_size=image_size, num_classes=0, **sizes)
     init_vit(net)
     return net
 
 # %% ../../nbs/nets/00_encoders.ipynb #dc52cb9b
 def set_drop_path(net: nn.Module, rate: float) -> None:
-    """Stochastic depth of a timm ViT: 0 in the first block, growing linearly to `rate` in the last. Other networks refuse a rate above 0."""
+    """Stochastic depth of a timm ViT: 0 in the first block, growing linearly to `rate` in the last.
+    Other networks refuse a rate above 0."""
     if not 0 <= rate < 1:
         raise ValueError(f"drop path is a probability below 1, got {rate}")
     blocks = getattr(net, "blocks", None)
     if blocks is None:
         if rate:
-            raise ValueError(f"{type(net).__name__} has no transformer blocks: drop path must be 0, got {rate}")
+            raise ValueError(
+                f"{type(net).__name__} has no transformer blocks: drop path must be 0, got {rate}"
+            )
         return
     for i, block in enumerate(blocks):
         p = rate * i / max(1, len(blocks) - 1)
@@ -74,7 +80,8 @@ def set_drop_path(net: nn.Module, rate: float) -> None:
 
 # %% ../../nbs/nets/00_encoders.ipynb #8964a0bc
 def cifar_stem(net: nn.Module) -> nn.Module:
-    """Give a timm ResNet the stem for small images: 3 x 3, stride 1, no max-pool. In place; returns the network."""
+    """Give a timm ResNet the stem for small images: 3 x 3, stride 1, no max-pool. In place; returns
+    the network."""
     old = net.conv1
     if not isinstance(old, nn.Conv2d):
         raise ValueError(f"{type(net).__name__} has no single-convolution stem to replace")
@@ -85,13 +92,18 @@ def cifar_stem(net: nn.Module) -> nn.Module:
 
 # %% ../../nbs/nets/00_encoders.ipynb #1daab1ce
 class ConvNano(nn.Module):
-    """Convolutions 3 x 3 with batch normalisation and ReLU, halving the side from the second on; global average at the end."""
+    """Convolutions 3 x 3 with batch normalisation and ReLU, halving the side from the second on;
+    global average at the end."""
 
     def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 128)) -> None:
         super().__init__()
         self.num_features = widths[-1]
         self.stages = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(c, d, 3, stride=2 if i else 1, padding=1, bias=False), nn.BatchNorm2d(d), nn.ReLU())
+            nn.Sequential(
+                nn.Conv2d(c, d, 3, stride=2 if i else 1, padding=1, bias=False),
+                nn.BatchNorm2d(d),
+                nn.ReLU(),
+            )
             for i, (c, d) in enumerate(zip((3, *widths[:-1]), widths, strict=True))
         )
 
@@ -106,17 +118,18 @@ class ConvNano(nn.Module):
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         return self.feature_maps(images)[-1].mean((2, 3))
 
-# %% ../../nbs/nets/00_encoders.ipynb #244d405d
+# %% ../../nbs/nets/00_encoders.ipynb #2442c73e
 def encoder_names() -> list[str]:
     """Names of our own; every name of timm is accepted besides."""
     return [*VITS, "conv_nano", "resnet18_cifar", "resnet50_cifar"]
 
-
+# %% ../../nbs/nets/00_encoders.ipynb #244d405d
 def build_encoder(name: str, *, image_size: int = 32, pretrained: bool = False) -> nn.Module:
     """The encoder called `name`: one of ours, or a timm model without its head.
 
-    Weights are drawn from torch's global generator, or loaded by timm when `pretrained` (timm models only; needs the
-    weights on disk or a network). Raises `ValueError` with the nearest name for an unknown one.
+    Weights are drawn from torch's global generator, or loaded by timm when `pretrained` (timm
+    models only; needs the weights on disk or a network). Raises `ValueError` with the nearest name
+    for an unknown one.
     """
     if name in encoder_names() and pretrained:
         raise ValueError(f"{name} has no published weights: take a timm model, or pretrained=False")
@@ -132,6 +145,8 @@ def build_encoder(name: str, *, image_size: int = 32, pretrained: bool = False) 
 def _timm_encoder(name: str, image_size: int, pretrained: bool) -> nn.Module:
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, [*encoder_names(), *timm.list_models()], n=3)
-        raise ValueError(f"unknown encoder {name!r}" + (f": did you mean {', '.join(near)}?" if near else ""))
+        raise ValueError(
+            f"unknown encoder {name!r}" + (f": did you mean {', '.join(near)}?" if near else "")
+        )
     sized = {"img_size": image_size} if "vit" in name or "swin" in name else {}
     return timm.create_model(name, num_classes=0, pretrained=pretrained, **sized)

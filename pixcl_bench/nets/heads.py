@@ -14,10 +14,13 @@ from torch import nn
 
 # %% ../../nbs/nets/01_heads.ipynb #05ea5cfa
 def width(encoder: nn.Module) -> int:
-    """How many features `encoder` gives. Raises `ValueError` when it does not say so in `num_features`."""
+    """How many features `encoder` gives. Raises `ValueError` when it does not say so in
+    `num_features`."""
     features = getattr(encoder, "num_features", None)
     if not isinstance(features, int):
-        raise ValueError(f"{type(encoder).__name__} does not say in num_features how many features it gives")
+        raise ValueError(
+            f"{type(encoder).__name__} does not say in num_features how many features it gives"
+        )
     return features
 
 # %% ../../nbs/nets/01_heads.ipynb #ae32344d
@@ -27,7 +30,8 @@ def simclr_projector(dim: int, hidden: int = 2048, out: int = 256) -> nn.Sequent
 
 # %% ../../nbs/nets/01_heads.ipynb #ae00404b
 def bn_mlp(sizes: list[int], last_bn: bool = True) -> nn.Sequential:
-    """Linear layers without bias through `sizes`, batch normalisation and ReLU between, at the end (`last_bn`) one without affine."""
+    """Linear layers without bias through `sizes`, batch normalisation and ReLU between, at the end
+    (`last_bn`) one without affine."""
     if len(sizes) < 2:
         raise ValueError(f"a head needs at least an input and an output size, got {sizes}")
     layers: list[nn.Module] = []
@@ -39,22 +43,25 @@ def bn_mlp(sizes: list[int], last_bn: bool = True) -> nn.Sequential:
         layers.append(nn.BatchNorm1d(sizes[-1], affine=False))
     return nn.Sequential(*layers)
 
-# %% ../../nbs/nets/01_heads.ipynb #18910609
+# %% ../../nbs/nets/01_heads.ipynb #61a2a4cc
 def moco_projector(dim: int, hidden: int = 4096, out: int = 256, layers: int = 3) -> nn.Sequential:
     """Projector of MoCo v3 and PatchMix: `layers` linear layers dim -> hidden -> ... -> out."""
     return bn_mlp([dim, *[hidden] * (layers - 1), out])
 
-
+# %% ../../nbs/nets/01_heads.ipynb #18910609
 def moco_predictor(out: int = 256, hidden: int = 4096, layers: int = 2) -> nn.Sequential:
     """Predictor of MoCo v3 and PatchMix: out -> hidden -> out."""
     return bn_mlp([out, *[hidden] * (layers - 1), out])
 
 # %% ../../nbs/nets/01_heads.ipynb #5a6bf3e7
 def random_head(dim: int, out: int = 1000, seed: int = 0) -> nn.Linear:
-    """A frozen, seeded Xavier-uniform projection dim -> out, as PatchMix's released kNN evaluation applies unknowingly."""
+    """A frozen, seeded Xavier-uniform projection dim -> out, as PatchMix's released kNN evaluation
+    applies unknowingly."""
     head = nn.Linear(dim, out).requires_grad_(False)
     bound = (6.0 / (dim + out)) ** 0.5
-    weight = torch.empty(out, dim).uniform_(-bound, bound, generator=torch.Generator().manual_seed(seed))
+    weight = torch.empty(out, dim).uniform_(
+        -bound, bound, generator=torch.Generator().manual_seed(seed)
+    )
     head.weight.copy_(weight)
     nn.init.zeros_(head.bias)
     return head

@@ -31,16 +31,26 @@ from .dense import DenseNet, conv_bn
 
 # %% ../../nbs/nets/04_transfer.ipynb #920f0b40
 class MapEncoder(nn.Module):
-    """A network of maps as an encoder: images (b, 1 or 3, h, w) in [0, 1] -> (b, num_features), or maps by `feature_maps`.
+    """A network of maps as an encoder: images (b, 1 or 3, h, w) in [0, 1] -> (b, num_features), or
+    maps by `feature_maps`.
 
-    `net` gives the maps, fine to coarse, of normalised images (b, 3, h, w); map k has `channels[k]` and is `scales[k]` times smaller than the
-    image. `divisor`: sides that are multiples of it give maps of exactly these sizes. `mean`, `std` (0.5 and 0.25 until set) are not saved.
+    `net` gives the maps, fine to coarse, of normalised images (b, 3, h, w); map k has `channels[k]`
+    and is `scales[k]` times smaller than the image. `divisor`: sides that are multiples of it give
+    maps of exactly these sizes. `mean`, `std` (0.5 and 0.25 until set) are not saved.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, net: nn.Module, *, channels: Sequence[int], scales: Sequence[int], pretrained: bool = False, last: bool = False) -> None:
+    def __init__(
+        self,
+        net: nn.Module,
+        *,
+        channels: Sequence[int],
+        scales: Sequence[int],
+        pretrained: bool = False,
+        last: bool = False,
+    ) -> None:
         super().__init__()
         self.net, self.channels, self.scales = net, tuple(channels), tuple(scales)
         self.num_features, self.divisor = self.channels[-1], max(self.scales)
@@ -49,31 +59,48 @@ class MapEncoder(nn.Module):
             self.register_buffer(name, torch.full((1, 3, 1, 1), value), persistent=False)
 
     def set_statistics(self, mean: Sequence[float], std: Sequence[float]) -> "MapEncoder":
-        """Normalise by these from now on: three numbers each (or one), of images in [0, 1]. Raises `ValueError` where a std is not positive."""
+        """Normalise by these from now on: three numbers each (or one), of images in [0, 1]. Raises
+        `ValueError` where a std is not positive."""
         if len(mean) not in (1, 3) or len(std) not in (1, 3) or min(std) <= 0:
-            raise ValueError(f"mean and std want 3 numbers each (or 1), std above 0, got {tuple(mean)} and {tuple(std)}")
+            raise ValueError(
+                f"mean and std want 3 numbers each (or 1), std above 0, got {tuple(mean)} and"
+                f" {tuple(std)}"
+            )
         for buffer, values in ((self.mean, mean), (self.std, std)):
             buffer.copy_(buffer.new_tensor(list(values)).reshape(1, -1, 1, 1).expand(1, 3, 1, 1))
         return self
 
     def feature_maps(self, images: Float[Tensor, "b c h w"]) -> list[Tensor]:
-        """Maps (b, channels[k], h / scales[k], w / scales[k]), fine to coarse. Raises `ValueError` for other than 1 or 3 channels."""
+        """Maps (b, channels[k], h / scales[k], w / scales[k]), fine to coarse. Raises `ValueError`
+        for other than 1 or 3 channels."""
         if images.shape[1] not in (1, 3):
-            raise ValueError(f"this encoder takes images of 3 channels (or 1, repeated), got {images.shape[1]}")
+            raise ValueError(
+                f"this encoder takes images of 3 channels (or 1, repeated), got {images.shape[1]}"
+            )
         maps = list(self.net((images.expand(-1, 3, -1, -1) - self.mean) / self.std))
         return [m.permute(0, 3, 1, 2) for m in maps] if self.channels_last else maps
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         return self.feature_maps(images)[-1].mean((2, 3))
 
-# %% ../../nbs/nets/04_transfer.ipynb #a3f0f82e
+# %% ../../nbs/nets/04_transfer.ipynb #d31214e9
 NANO = {"channels": (16, 32, 96), "stem_width": 8, "stem_type": "deep"}
 
-
+# %% ../../nbs/nets/04_transfer.ipynb #a3f0f82e
 def _resnet_nano(output_stride: int | None) -> FeatureListNet:
     if output_stride not in (None, 4, 8):
-        raise ValueError(f"resnet_nano has maps at 1/2, 1/4 and 1/8: its output_stride is 8 (or 4), got {output_stride}")
-    net = ResNet(BasicBlock, (1, 1, 1), num_classes=0, zero_init_last=False, output_stride=2 * (output_stride or 8), **NANO)
+        raise ValueError(
+            "resnet_nano has maps at 1/2, 1/4 and 1/8: its output_stride is 8 (or 4), got"
+            f" {output_stride}"
+        )
+    net = ResNet(
+        BasicBlock,
+        (1, 1, 1),
+        num_classes=0,
+        zero_init_last=False,
+        output_stride=2 * (output_stride or 8),
+        **NANO,
+    )
     net.maxpool = nn.Identity()
     for stage in net.feature_info[1:]:
         stage["reduction"] //= 2
@@ -83,24 +110,38 @@ def _resnet_nano(output_stride: int | None) -> FeatureListNet:
 def _timm_maps(name: str, output_stride: int | None, **changes: Any) -> Any:
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, ["resnet_nano", *timm.list_models()], n=3)
-        raise ValueError(f"unknown encoder {name!r}" + (f": did you mean {', '.join(near)}?" if near else ""))
+        raise ValueError(
+            f"unknown encoder {name!r}" + (f": did you mean {', '.join(near)}?" if near else "")
+        )
     stride = {} if output_stride is None else {"output_stride": output_stride}
     try:
         net = timm.create_model(name, features_only=True, **stride, **changes)
     except (AssertionError, AttributeError, NotImplementedError, RuntimeError, TypeError) as err:
         wish = "maps" if output_stride is None else f"maps that end at 1/{output_stride}"
-        raise ValueError(f"{name} cannot give {wish}, or its weights cannot be had: timm says {str(err) or type(err).__name__!r}") from err
+        raise ValueError(
+            f"{name} cannot give {wish}, or its weights cannot be had: timm says"
+            f" {str(err) or type(err).__name__!r}"
+        ) from err
     found = net.feature_info.reduction()[-1]
     if output_stride not in (None, found):
-        raise ValueError(f"{name} has maps that end at 1/{found} whatever is asked for: leave out output_stride={output_stride}")
+        raise ValueError(
+            f"{name} has maps that end at 1/{found} whatever is asked for: leave out"
+            f" output_stride={output_stride}"
+        )
     return net
 
 # %% ../../nbs/nets/04_transfer.ipynb #57256e94
 def _read_weights(path: Path) -> dict[str, Tensor]:
     if path.suffix != ".safetensors":
-        raise ValueError(f"weights are read from a .safetensors file (others can run code), got {path.name}: convert it with safetensors.torch.save_file")
+        raise ValueError(
+            f"weights are read from a .safetensors file (others can run code), got {path.name}:"
+            " convert it with safetensors.torch.save_file"
+        )
     if not path.is_file():
-        raise ValueError(f"there is no file of weights {path}: give pretrained=False, or the path of a .safetensors file of this network")
+        raise ValueError(
+            f"there is no file of weights {path}: give pretrained=False, or the path of a"
+            " .safetensors file of this network"
+        )
     try:
         return load_file(path)
     except SafetensorError as err:
@@ -109,9 +150,21 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 # %% ../../nbs/nets/04_transfer.ipynb #62b00029
 def _differences(given: dict[str, Tensor], wanted: dict[str, Tensor]) -> str:
     """What does not match between two state dicts, in words; empty where everything does."""
-    shapes = [f"{k} {tuple(given[k].shape)} for {tuple(v.shape)}" for k, v in wanted.items() if k in given and given[k].shape != v.shape]
-    groups = {"missing": sorted(wanted.keys() - given.keys()), "unexpected": sorted(given.keys() - wanted.keys()), "of another shape": shapes}
-    return "; ".join(f"{len(v)} {name}: {', '.join(v[:4])}{', ...' if len(v) > 4 else ''}" for name, v in groups.items() if v)
+    shapes = [
+        f"{k} {tuple(given[k].shape)} for {tuple(v.shape)}"
+        for k, v in wanted.items()
+        if k in given and given[k].shape != v.shape
+    ]
+    groups = {
+        "missing": sorted(wanted.keys() - given.keys()),
+        "unexpected": sorted(given.keys() - wanted.keys()),
+        "of another shape": shapes,
+    }
+    return "; ".join(
+        f"{len(v)} {name}: {', '.join(v[:4])}{', ...' if len(v) > 4 else ''}"
+        for name, v in groups.items()
+        if v
+    )
 
 # %% ../../nbs/nets/04_transfer.ipynb #a387555f
 def _from_file(name: str, output_stride: int | None, path: Path) -> Any:
@@ -128,21 +181,34 @@ def _from_file(name: str, output_stride: int | None, path: Path) -> Any:
     kept = {k: v for k, v in weights.items() if not k.startswith(tuple(f"{n}." for n in names))}
     overlay = {"state_dict": kept, "num_classes": 0, "classifier": None}
     try:
-        timm.create_model(name, num_classes=0, pretrained=True, pretrained_cfg_overlay={**overlay, "state_dict": dict(kept)})
+        timm.create_model(
+            name,
+            num_classes=0,
+            pretrained=True,
+            pretrained_cfg_overlay={**overlay, "state_dict": dict(kept)},
+        )
     except (AttributeError, KeyError, RuntimeError) as err:
         raise ValueError(f"{path.name} does not hold the weights of {name}: {err}") from err
     return _timm_maps(name, output_stride, pretrained=True, pretrained_cfg_overlay=overlay)
 
 # %% ../../nbs/nets/04_transfer.ipynb #8178c94f
-def build_map_encoder(name: str, *, output_stride: int | None = None, pretrained: bool | str | Path = False) -> MapEncoder:
-    """`resnet_nano`, or a timm network that gives maps, as an encoder; weights are drawn from torch's global generator.
+def build_map_encoder(
+    name: str, *, output_stride: int | None = None, pretrained: bool | str | Path = False
+) -> MapEncoder:
+    """`resnet_nano`, or a timm network that gives maps, as an encoder; weights are drawn from
+    torch's global generator.
 
-    `output_stride`: coarsest map at 1/8, 1/16 or 1/32 of the side where timm allows it (later stages are dilated instead); None: as
-    published. `pretrained`: True: timm's published weights (from its cache, or fetched by it); a path: a .safetensors file of this network's
-    weights. Either sets mean and std to those the timm network was trained with. Raises `ValueError`, with near names for an unknown one.
+    `output_stride`: coarsest map at 1/8, 1/16 or 1/32 of the side where timm allows it (later
+    stages are dilated instead); None: as published. `pretrained`: True: timm's published weights
+    (from its cache, or fetched by it); a path: a .safetensors file of this network's weights.
+    Either sets mean and std to those the timm network was trained with. Raises `ValueError`, with
+    near names for an unknown one.
     """
     if name == "resnet_nano" and pretrained is True:
-        raise ValueError("resnet_nano has no published weights: give the path of a file, take a timm network, or pretrained=False")
+        raise ValueError(
+            "resnet_nano has no published weights: give the path of a file, take a timm network, or"
+            " pretrained=False"
+        )
     if isinstance(pretrained, (str, Path)):
         net = _from_file(name, output_stride, Path(pretrained))
     elif name == "resnet_nano":
@@ -150,7 +216,13 @@ def build_map_encoder(name: str, *, output_stride: int | None = None, pretrained
     else:
         net = _timm_maps(name, output_stride, pretrained=pretrained)
     info, last = net.feature_info, getattr(net, "output_fmt", None) == "NHWC"
-    encoder = MapEncoder(net, channels=info.channels(), scales=info.reduction(), pretrained=bool(pretrained), last=last)
+    encoder = MapEncoder(
+        net,
+        channels=info.channels(),
+        scales=info.reduction(),
+        pretrained=bool(pretrained),
+        last=last,
+    )
     if pretrained and name != "resnet_nano":
         encoder.set_statistics(net.pretrained_cfg["mean"], net.pretrained_cfg["std"])
     return encoder
@@ -159,7 +231,8 @@ def build_map_encoder(name: str, *, output_stride: int | None = None, pretrained
 def transfer(source: MapEncoder, target: MapEncoder) -> None:
     """Copy the trunk of `source` (weights and running statistics) into `target`, in place.
 
-    `mean` and `std` stay as they are. Raises `ValueError`, naming tensors, unless every one is matched, and copies nothing then.
+    `mean` and `std` stay as they are. Raises `ValueError`, naming tensors, unless every one is
+    matched, and copies nothing then.
     """
     given, wanted = source.net.state_dict(), target.net.state_dict()
     if problem := _differences(given, wanted):
@@ -168,9 +241,11 @@ def transfer(source: MapEncoder, target: MapEncoder) -> None:
 
 # %% ../../nbs/nets/04_transfer.ipynb #eef80237
 class LevelDecoder(nn.Module):
-    """Encoder maps (fine to coarse) -> maps coarse to fine: the coarsest itself, then each block on the enlarged map beside the next finer one.
+    """Encoder maps (fine to coarse) -> maps coarse to fine: the coarsest itself, then each block on
+    the enlarged map beside the next finer one.
 
-    `factors[k]`: how much block k enlarges (1: not at all; nearest neighbour). The last block has no map beside it.
+    `factors[k]`: how much block k enlarges (1: not at all; nearest neighbour). The last block has
+    no map beside it.
     """
 
     def __init__(self, blocks: Sequence[nn.Module], factors: Sequence[int]) -> None:
@@ -179,8 +254,14 @@ class LevelDecoder(nn.Module):
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
         out = [maps[-1]]
-        for block, factor, beside in zip(self.blocks, self.factors, [*reversed(maps[:-1]), None], strict=True):
-            larger = F.interpolate(out[-1], scale_factor=factor, mode="nearest") if factor > 1 else out[-1]
+        for block, factor, beside in zip(
+            self.blocks, self.factors, [*reversed(maps[:-1]), None], strict=True
+        ):
+            larger = (
+                F.interpolate(out[-1], scale_factor=factor, mode="nearest")
+                if factor > 1
+                else out[-1]
+            )
             out.append(block(larger if beside is None else torch.cat([larger, beside], dim=1)))
         return out
 
@@ -195,21 +276,36 @@ class _Maps(nn.Module):
 
 # %% ../../nbs/nets/04_transfer.ipynb #b510a650
 def dense_network(encoder: MapEncoder, *, width: int = 16) -> DenseNet:
-    """A network of pixel vectors around this very encoder: maps coarse to fine, the finest at full size with `width` channels.
+    """A network of pixel vectors around this very encoder: maps coarse to fine, the finest at full
+    size with `width` channels.
 
-    A level coarser has twice the channels. Training the network trains the encoder, whose weights and statistics stay what they are here;
-    those of the decoder are drawn from torch's global generator. Raises `ValueError` where scales are no multiples of each other.
+    A level coarser has twice the channels. Training the network trains the encoder, whose weights
+    and statistics stay what they are here; those of the decoder are drawn from torch's global
+    generator. Raises `ValueError` where scales are no multiples of each other.
     """
     scales = [*reversed(encoder.scales), 1]
     factors = [a // b for a, b in pairwise(scales)]
     if width < 1 or any(a % b for a, b in pairwise(scales)):
-        raise ValueError(f"a decoder wants width of at least 1 and maps each a multiple of the next, got width={width}, scales {encoder.scales}")
+        raise ValueError(
+            "a decoder wants width of at least 1 and maps each a multiple of the next, got"
+            f" width={width}, scales {encoder.scales}"
+        )
     depth = len(encoder.channels)
     widths = [encoder.channels[-1], *(width * 2**k for k in range(depth - 1, -1, -1))]
     beside = [*reversed(encoder.channels[:-1]), 0]
-    blocks = [nn.Sequential(conv_bn(c + s, d), conv_bn(d, d)) for c, d, s in zip(widths, widths[1:], beside, strict=False)]
+    blocks = [
+        nn.Sequential(conv_bn(c + s, d), conv_bn(d, d))
+        for c, d, s in zip(widths, widths[1:], beside, strict=False)
+    ]
     kept = {k: v.clone() for k, v in encoder.state_dict().items()}
-    net = DenseNet(encoder=_Maps(encoder), decoder=LevelDecoder(blocks, factors), channels=widths, scales=scales, divisor=encoder.divisor, in_channels=3)
+    net = DenseNet(
+        encoder=_Maps(encoder),
+        decoder=LevelDecoder(blocks, factors),
+        channels=widths,
+        scales=scales,
+        divisor=encoder.divisor,
+        in_channels=3,
+    )
     encoder.load_state_dict(kept)  # a DenseNet draws all its weights anew
     net.pretrained = encoder.pretrained
     return net

@@ -21,7 +21,8 @@ from .jitter import jitter
 # %% ../../nbs/ops/06_affine.ipynb #a3116dcf
 @dataclass(frozen=True)
 class Geometry:
-    """Random mirror, rotation and crop of an image; the defaults are LD's. `scale` is the crop's area, as a fraction of the image's."""
+    """Random mirror, rotation and crop of an image; the defaults are LD's. `scale` is the crop's
+    area, as a fraction of the image's."""
 
     rotation: float = 180.0  # degrees, to either side
     flips: tuple[float, float] = (0.5, 0.5)  # probability of mirroring (y, x)
@@ -29,29 +30,51 @@ class Geometry:
     ratio: tuple[float, float] = (3 / 4, 4 / 3)  # width : height
 
     def __post_init__(self) -> None:
-        if not (0 < self.scale[0] <= self.scale[1] <= 1 and 0 < self.ratio[0] <= self.ratio[1] and self.rotation >= 0):
-            raise ValueError(f"scale lies in (0, 1], ratio above 0, each low before high, rotation not below 0: got {self}")
+        if not (
+            0 < self.scale[0] <= self.scale[1] <= 1
+            and 0 < self.ratio[0] <= self.ratio[1]
+            and self.rotation >= 0
+        ):
+            raise ValueError(
+                "scale lies in (0, 1], ratio above 0, each low before high, rotation not below 0:"
+                f" got {self}"
+            )
 
-    def draw(self, items: int, size: tuple[int, int], device: torch.device | None = None) -> Float[Tensor, "b 2 3"]:
-        """Maps from a view to the image, both from -1 to 1 along (x, y), for images of `size` (h, w)."""
+    def draw(
+        self, items: int, size: tuple[int, int], device: torch.device | None = None
+    ) -> Float[Tensor, "b 2 3"]:
+        """Maps from a view to the image, both from -1 to 1 along (x, y), for images of `size` (h,
+        w)."""
         h, w = size
         half, middle = self._boxes(items, h / w, device)
         angle = torch.deg2rad((2 * torch.rand(items, device=device) - 1) * self.rotation)
-        mirrored = torch.rand(items, 2, device=device) < torch.tensor(self.flips[::-1], device=device)
+        mirrored = torch.rand(items, 2, device=device) < torch.tensor(
+            self.flips[::-1], device=device
+        )
         c, s = angle.cos(), angle.sin()
-        turned = torch.stack([c, -s * h / w, s * w / h, c], -1).view(-1, 2, 2) * torch.where(mirrored, -1.0, 1.0)[:, :, None]
+        turned = (
+            torch.stack([c, -s * h / w, s * w / h, c], -1).view(-1, 2, 2)
+            * torch.where(mirrored, -1.0, 1.0)[:, :, None]
+        )
         return torch.cat([turned * half[:, None, :], turned @ middle[:, :, None]], 2)
 
-    def _boxes(self, items: int, aspect: float, device: torch.device | None, tries: int = 10) -> tuple[Tensor, Tensor]:
+    def _boxes(
+        self, items: int, aspect: float, device: torch.device | None, tries: int = 10
+    ) -> tuple[Tensor, Tensor]:
         area = torch.empty(tries, items, device=device).uniform_(*self.scale)
-        ratio = torch.empty(tries, items, device=device).uniform_(math.log(self.ratio[0]), math.log(self.ratio[1])).exp()
-        sides = torch.stack([(area * ratio * aspect).sqrt(), (area / ratio / aspect).sqrt()], -1)  # of the image's width and height
+        ratio = (
+            torch.empty(tries, items, device=device)
+            .uniform_(math.log(self.ratio[0]), math.log(self.ratio[1]))
+            .exp()
+        )
+        # of the image's width and height
+        sides = torch.stack([(area * ratio * aspect).sqrt(), (area / ratio / aspect).sqrt()], -1)
         fits = (sides <= 1).all(-1)
         first = sides[fits.int().argmax(0), torch.arange(items, device=device)]
         half = torch.where(fits.any(0)[:, None], first, 1.0)
         return half, (2 * torch.rand(items, 2, device=device) - 1) * (1 - half)
 
-# %% ../../nbs/ops/06_affine.ipynb #367ef48d
+# %% ../../nbs/ops/06_affine.ipynb #fe2d7dcb
 def twist(views: Float[Tensor, "b 2 3"], degrees: float = 2.0) -> Float[Tensor, "b 2 3"]:
     """The same (square) views, each rotated about its middle by up to `degrees` to either side."""
     angle = torch.deg2rad((2 * torch.rand(len(views), device=views.device) - 1) * degrees)
@@ -59,15 +82,25 @@ def twist(views: Float[Tensor, "b 2 3"], degrees: float = 2.0) -> Float[Tensor, 
     rotation = torch.stack([c, -s, s, c], -1).view(-1, 2, 2)
     return torch.cat([views[:, :, :2] @ rotation, views[:, :, 2:]], 2)
 
-
-def take(images: Float[Tensor, "b c h w"], views: Float[Tensor, "b 2 3"], side: int) -> Float[Tensor, "b c s s"]:
+# %% ../../nbs/ops/06_affine.ipynb #1a065841
+def take(
+    images: Float[Tensor, "b c h w"], views: Float[Tensor, "b 2 3"], side: int
+) -> Float[Tensor, "b c s s"]:
     """The views as images of side x side pixels: bilinear, black outside."""
-    places = F.affine_grid(views.to(images.dtype), [len(images), images.shape[1], side, side], align_corners=False)
+    places = F.affine_grid(
+        views.to(images.dtype), [len(images), images.shape[1], side, side], align_corners=False
+    )
     return F.grid_sample(images, places, mode="bilinear", padding_mode="zeros", align_corners=False)
 
-
-def recolour(images: Float[Tensor, "b 1 h w"], brightness: float = 0.4, contrast: float = 0.4) -> Float[Tensor, "b 1 h w"]:
-    """Brightness and contrast multiplied by U(1 - x, 1 + x), not below 0, in random order: a colour jitter's part that grey images feel."""
+# %% ../../nbs/ops/06_affine.ipynb #367ef48d
+def recolour(
+    images: Float[Tensor, "b 1 h w"], brightness: float = 0.4, contrast: float = 0.4
+) -> Float[Tensor, "b 1 h w"]:
+    """Brightness and contrast multiplied by U(1 - x, 1 + x), not below 0, in random order: a colour
+    jitter's part that grey images feel."""
     b, device = len(images), images.device
-    light, contrasts = (torch.empty(b, device=device).uniform_(max(0.0, 1 - x), 1 + x) for x in (brightness, contrast))
+    light, contrasts = (
+        torch.empty(b, device=device).uniform_(max(0.0, 1 - x), 1 + x)
+        for x in (brightness, contrast)
+    )
     return jitter(images, light, contrasts, torch.rand(b, device=device) < 0.5, quantise=False)

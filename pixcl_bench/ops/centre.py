@@ -11,23 +11,29 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-# %% ../../nbs/ops/07_centre.ipynb #e8b6bd6f
+# %% ../../nbs/ops/07_centre.ipynb #638a293e
 def _taps(g: int, sigma: float | None) -> Float[Tensor, " g"]:
     if g < 1 or g % 2 == 0 or (sigma is not None and not sigma > 0):
-        raise ValueError(f"the window of a centre is an odd number of pixels and its sigma above 0, got {g} and {sigma}")
+        raise ValueError(
+            f"the window of a centre is an odd number of pixels and its sigma above 0, got {g} and"
+            f" {sigma}"
+        )
     offset = torch.arange(g) - g // 2
     taps = torch.exp(-(offset**2) / (2 * (sigma or g / 4) ** 2))
     return taps / taps.sum()
 
-
+# %% ../../nbs/ops/07_centre.ipynb #a333b1c9
 def center_weights(g: int = 57, sigma: float | None = None) -> Float[Tensor, "g g"]:
     """Gaussian weights on a g x g window, g odd, that sum to 1; `sigma` None: g / 4."""
     taps = _taps(g, sigma)
     return torch.outer(taps, taps)
 
-
-def center_pool(v: Float[Tensor, "b d h w"], g: int = 57, sigma: float | None = None) -> Float[Tensor, "b d h w"]:
-    """Centre-sensitive embedding: `v` averaged with `center_weights` about every pixel, nothing outside, of unit norm over d."""
+# %% ../../nbs/ops/07_centre.ipynb #e8b6bd6f
+def center_pool(
+    v: Float[Tensor, "b d h w"], g: int = 57, sigma: float | None = None
+) -> Float[Tensor, "b d h w"]:
+    """Centre-sensitive embedding: `v` averaged with `center_weights` about every pixel, nothing
+    outside, of unit norm over d."""
     taps = _taps(g, sigma).to(v)
 
     def band(side: int) -> Tensor:
@@ -38,6 +44,9 @@ def center_pool(v: Float[Tensor, "b d h w"], g: int = 57, sigma: float | None = 
     return F.normalize(band(v.shape[2]) @ (v @ band(v.shape[3])), dim=1)
 
 # %% ../../nbs/ops/07_centre.ipynb #67a52cd1
-def similarity_maps(v: Float[Tensor, "b d h w"], vectors: Float[Tensor, "l d"]) -> Float[Tensor, "b l h w"]:
-    """Inner products of every pixel of every image with every vector; one product of matrices, nothing larger than it or `v`."""
+def similarity_maps(
+    v: Float[Tensor, "b d h w"], vectors: Float[Tensor, "l d"]
+) -> Float[Tensor, "b l h w"]:
+    """Inner products of every pixel of every image with every vector; one product of matrices,
+    nothing larger than it or `v`."""
     return (vectors @ v.flatten(2)).unflatten(2, v.shape[2:])

@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-# %% ../../nbs/ops/01_dense_losses.ipynb #3182d7d4
+# %% ../../nbs/ops/01_dense_losses.ipynb #f334e968
 IGNORE = -1  # the label of a pixel that counts nowhere
 
-
+# %% ../../nbs/ops/01_dense_losses.ipynb #3182d7d4
 def _wide(values: Tensor) -> Tensor:
     return values if values.dtype == torch.float64 else values.float()
 
@@ -31,8 +31,10 @@ def one_hot(label: Int[Tensor, "b *s"], num_classes: int) -> Float[Tensor, "b c 
 # %% ../../nbs/ops/01_dense_losses.ipynb #50910b6b
 def _check_pixels(pixels: Tensor, label: Tensor, what: str) -> None:
     if pixels.shape[:1] + pixels.shape[2:] != label.shape:
-        raise ValueError(f"{what} are {tuple(pixels.shape)} (b, c, *space) and the label is {tuple(label.shape)} (b, *space): "
-                         "batch and space must agree")
+        raise ValueError(
+            f"{what} are {tuple(pixels.shape)} (b, c, *space) and the label is {tuple(label.shape)}"
+            " (b, *space): batch and space must agree"
+        )
 
 # %% ../../nbs/ops/01_dense_losses.ipynb #93b08e7f
 def dice_loss(
@@ -42,9 +44,11 @@ def dice_loss(
     squared: bool = True,  # p^2 and y^2 in the denominator (SSL4MIS); False: p and y
     eps: float = 1e-5,
 ) -> Float[Tensor, ""]:
-    """Soft Dice loss: sums over batch and space, mean over all classes with background. 0 where all is ignored.
+    """Soft Dice loss: sums over batch and space, mean over all classes with background. 0 where all
+    is ignored.
 
-    Source: SSL4MIS (`losses.DiceLoss`). `ValueError` where the shapes of `probs` and `label` disagree.
+    Source: SSL4MIS (`losses.DiceLoss`). `ValueError` where the shapes of `probs` and `label`
+    disagree.
     """
     _check_pixels(probs, label, "probabilities")
     with torch.autocast(probs.device.type, enabled=False):
@@ -62,7 +66,8 @@ def binary_dice_loss(
     *,
     eps: float = 1e-8,
 ) -> Float[Tensor, ""]:
-    """Soft Dice loss of the foreground alone, sums over batch and space, nothing squared. Source: FBA-Net's and MC-Net's code."""
+    """Soft Dice loss of the foreground alone, sums over batch and space, nothing squared. Source:
+    FBA-Net's and MC-Net's code."""
     with torch.autocast(prob.device.type, enabled=False):
         y = (label == 1).to(_wide(prob).dtype)
         p = _wide(prob) * (label != IGNORE)
@@ -75,7 +80,8 @@ def cross_entropy(
     *,
     weight: Float[Tensor, "b *#s"] | None = None,  # of each pixel, or of each image as (b, 1, 1)
 ) -> Float[Tensor, ""]:
-    """Sum of weight times cross-entropy over the pixels that are not ignored, divided by their number; 0 where there is none."""
+    """Sum of weight times cross-entropy over the pixels that are not ignored, divided by their
+    number; 0 where there is none."""
     _check_pixels(logits, label, "logits")
     with torch.autocast(logits.device.type, enabled=False):
         each = F.cross_entropy(_wide(logits), label.long(), ignore_index=IGNORE, reduction="none")
@@ -107,9 +113,11 @@ def entropy(probs: Float[Tensor, "b c *s"], *, eps: float = 1e-6) -> Float[Tenso
 
 # %% ../../nbs/ops/01_dense_losses.ipynb #f501bc84
 def sharpen(probs: Float[Tensor, "*any"], temperature: float = 0.1) -> Float[Tensor, "*any"]:
-    """p^(1/T) / (p^(1/T) + (1-p)^(1/T)), element by element; T = 1 changes nothing. `ValueError` unless T >= 0.01.
+    """p^(1/T) / (p^(1/T) + (1-p)^(1/T)), element by element; T = 1 changes nothing. `ValueError`
+    unless T >= 0.01.
 
-    Written as sigmoid((log p - log(1-p)) / T): no power underflows; the gradient at exactly 0 and 1 is 0.
+    Written as sigmoid((log p - log(1-p)) / T): no power underflows; the gradient at exactly 0 and 1
+    is 0.
     """
     if not temperature >= 0.01:
         raise ValueError(f"sharpen: the temperature must be at least 0.01, got {temperature}")
@@ -119,14 +127,19 @@ def sharpen(probs: Float[Tensor, "*any"], temperature: float = 0.1) -> Float[Ten
 
 # %% ../../nbs/ops/01_dense_losses.ipynb #a58864b7
 def ramp_up(progress: float, *, length: float = 1.0, stairs: int = 0) -> float:
-    """exp(-5 (1 - x)^2) with x = min(progress / length, 1): 0.0067 at the start, 1 from `length` on.
+    """exp(-5 (1 - x)^2) with x = min(progress / length, 1): 0.0067 at the start, 1 from `length`
+    on.
 
-    `progress` in [0, 1]; `length` > 0 is the part of training the ramp takes; `stairs` = L > 0 rounds x down to a multiple
-    of 1/L. Source: Laine & Aila 2017, as SSL4MIS uses it.
+    `progress` in [0, 1]; `length` > 0 is the part of training the ramp takes; `stairs` = L > 0
+    rounds x down to a multiple of 1/L. Source: Laine & Aila 2017, as SSL4MIS uses it.
     """
     if not (0 <= progress <= 1 and length > 0 and stairs >= 0):
-        raise ValueError(f"ramp_up: 0 <= progress <= 1, length > 0 and stairs >= 0, got {progress}, {length} and {stairs}")
+        raise ValueError(
+            f"ramp_up: 0 <= progress <= 1, length > 0 and stairs >= 0, got {progress}, {length} and"
+            f" {stairs}"
+        )
     x = min(progress / length, 1.0)
     if stairs:
-        x = math.floor(x * stairs + 1e-9) / stairs  # 1e-9: t / T * L of a whole step may come out a hair too small
+        # 1e-9: t / T * L of a whole step may come out a hair too small
+        x = math.floor(x * stairs + 1e-9) / stairs
     return math.exp(-5 * (1 - x) ** 2)

@@ -13,30 +13,44 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
-# %% ../../nbs/ops/05_jitter.ipynb #e8e7224b
+# %% ../../nbs/ops/05_jitter.ipynb #d4126494
 class Jitter(NamedTuple):
-    """Factors (b) of brightness and contrast, and whether brightness comes first (b): `jitter(images, *draw_jitter(...))`."""
+    """Factors (b) of brightness and contrast, and whether brightness comes first (b):
+    `jitter(images, *draw_jitter(...))`."""
 
     brightness: Tensor
     contrast: Tensor
     order: Tensor
 
-
-def draw_jitter(brightness: Float[Tensor, "b 2"], contrast: Float[Tensor, "b 2"], generator: Generator | None = None) -> Jitter:
-    """Factors drawn uniformly between the low and high end (b, 2) of each item, a low end below 0 counting as 0; a coin for the order."""
+# %% ../../nbs/ops/05_jitter.ipynb #e8e7224b
+def draw_jitter(
+    brightness: Float[Tensor, "b 2"],
+    contrast: Float[Tensor, "b 2"],
+    generator: Generator | None = None,
+) -> Jitter:
+    """Factors drawn uniformly between the low and high end (b, 2) of each item, a low end below 0
+    counting as 0; a coin for the order."""
     ranges = torch.stack([brightness, contrast]).clamp(min=0)
     luck = torch.rand(3, len(brightness), device=brightness.device, generator=generator)
     factors = ranges[..., 0] + luck[:2] * (ranges[..., 1] - ranges[..., 0])
     return Jitter(factors[0], factors[1], luck[2] < 0.5)
 
 # %% ../../nbs/ops/05_jitter.ipynb #c8332412
-def jitter(images: Float[Tensor, "b c h w"], brightness: Float[Tensor, " b"], contrast: Float[Tensor, " b"], order: Bool[Tensor, " b"],
-           quantise: bool = True) -> Float[Tensor, "b c h w"]:  # fmt: skip
-    """Grey images in [0, 1] with brightness and contrast changed, each image by its own factors, in its own order.
+def jitter(
+    images: Float[Tensor, "b c h w"],
+    brightness: Float[Tensor, " b"],
+    contrast: Float[Tensor, " b"],
+    order: Bool[Tensor, " b"],
+    quantise: bool = True,
+) -> Float[Tensor, "b c h w"]:
+    """Grey images in [0, 1] with brightness and contrast changed, each image by its own factors, in
+    its own order.
 
-    As torchvision's ColorJitter on an 8-bit picture: brightness multiplies; contrast moves away from the mean grey, rounded to a whole
-    number; clipped, and decimals cut off, at each of the two and on entry. `quantise=False`: the same without rounding.
+    As torchvision's ColorJitter on an 8-bit picture: brightness multiplies; contrast moves away
+    from the mean grey, rounded to a whole number; clipped, and decimals cut off, at each of the two
+    and on entry. `quantise=False`: the same without rounding.
     """
+
     def settle(x: Tensor) -> Tensor:
         return x.clamp(0, 255).floor() if quantise else x.clamp(0, 255)
 
@@ -45,7 +59,9 @@ def jitter(images: Float[Tensor, "b c h w"], brightness: Float[Tensor, " b"], co
         mean = ((mean + 0.5).floor() if quantise else mean).to(x.dtype)
         return settle(mean + c * (x - mean))
 
-    b, c, bright_first = (v.view(-1, 1, 1, 1) for v in (brightness.to(images), contrast.to(images), order))
+    b, c, bright_first = (
+        v.view(-1, 1, 1, 1) for v in (brightness.to(images), contrast.to(images), order)
+    )
     x = settle(images * 255)
     x = torch.where(bright_first, settle(b * x), stretched(x))
     return torch.where(bright_first, stretched(x), settle(b * x)) / 255

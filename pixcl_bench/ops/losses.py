@@ -11,18 +11,19 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-# %% ../../nbs/ops/00_losses.ipynb #3fce2d73
+# %% ../../nbs/ops/00_losses.ipynb #23716c57
 def _check_temperature(temperature: float) -> None:
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
 
-
+# %% ../../nbs/ops/00_losses.ipynb #3fce2d73
 def cosine_logits(
     q: Float[Tensor, "n d"],  # queries, any scale
     k: Float[Tensor, "m d"],  # keys, any scale
     temperature: float = 0.2,  # > 0
 ) -> Float[Tensor, "n m"]:
-    """Cosine of every query with every key, divided by the temperature, in float32 whatever the autocast."""
+    """Cosine of every query with every key, divided by the temperature, in float32 whatever the
+    autocast."""
     _check_temperature(temperature)
     if q.shape[-1] != k.shape[-1]:
         raise ValueError(f"queries have {q.shape[-1]} dimensions and keys {k.shape[-1]}")
@@ -30,10 +31,15 @@ def cosine_logits(
         return F.normalize(q.float(), dim=-1) @ F.normalize(k.float(), dim=-1).T / temperature
 
 # %% ../../nbs/ops/00_losses.ipynb #c3921ad4
-def soft_cross_entropy(logits: Float[Tensor, "n m"], targets: Float[Tensor, "n m"]) -> Float[Tensor, ""]:
-    """Mean over rows of the cross-entropy between `targets` (rows sum to 1) and the softmax of `logits`, in float32."""
+def soft_cross_entropy(
+    logits: Float[Tensor, "n m"], targets: Float[Tensor, "n m"]
+) -> Float[Tensor, ""]:
+    """Mean over rows of the cross-entropy between `targets` (rows sum to 1) and the softmax of
+    `logits`, in float32."""
     if logits.shape != targets.shape:
-        raise ValueError(f"logits are {tuple(logits.shape)} and targets {tuple(targets.shape)}: they must agree")
+        raise ValueError(
+            f"logits are {tuple(logits.shape)} and targets {tuple(targets.shape)}: they must agree"
+        )
     with torch.autocast(logits.device.type, enabled=False):
         return -(targets.float() * F.log_softmax(logits.float(), dim=-1)).sum(-1).mean()
 
@@ -50,10 +56,15 @@ def info_nce(
     return F.cross_entropy(cosine_logits(q, k, temperature), positives)
 
 # %% ../../nbs/ops/00_losses.ipynb #3229c0c9
-def nt_xent(z1: Float[Tensor, "n d"], z2: Float[Tensor, "n d"], temperature: float = 0.2) -> Float[Tensor, ""]:
-    """The objective of SimCLR (Chen et al. 2020, eq. 1), mean over all 2n views. `z1[i]` and `z2[i]` show the same image."""
+def nt_xent(
+    z1: Float[Tensor, "n d"], z2: Float[Tensor, "n d"], temperature: float = 0.2
+) -> Float[Tensor, ""]:
+    """The objective of SimCLR (Chen et al. 2020, eq. 1), mean over all 2n views. `z1[i]` and
+    `z2[i]` show the same image."""
     if z1.shape != z2.shape:
-        raise ValueError(f"the two views must agree in shape, got {tuple(z1.shape)} and {tuple(z2.shape)}")
+        raise ValueError(
+            f"the two views must agree in shape, got {tuple(z1.shape)} and {tuple(z2.shape)}"
+        )
     z = torch.cat([z1, z2])
     n = len(z)
     logits = cosine_logits(z, z, temperature)

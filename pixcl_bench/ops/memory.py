@@ -38,30 +38,36 @@ def _pull(own: list[Tensor], new: list[Tensor], momentum: float) -> None:
     else:
         torch._foreach_lerp_(own, new, 1.0 - momentum)
 
-# %% ../../nbs/ops/04_memory.ipynb #247924f4
+# %% ../../nbs/ops/04_memory.ipynb #abc9af64
 _Named = Iterable[tuple[str, Tensor]]
 
-
+# %% ../../nbs/ops/04_memory.ipynb #247924f4
 def _paired(kind: str, own: _Named, new: _Named) -> tuple[list[Tensor], list[Tensor]]:
-    """The tensors of both networks in the same order, or a `ValueError` that names what does not fit."""
+    """The tensors of both networks in the same order, or a `ValueError` that names what does not
+    fit."""
     ours, theirs = dict(own), dict(new)
     if ours.keys() != theirs.keys():
         odd = sorted(ours.keys() ^ theirs.keys())
-        raise ValueError(f"EMA: {kind} {odd[:4]} ({len(odd)} in all) are in only one of the two networks; "
-                         "pass the bare module, as it was when it was copied (not wrapped, no layer added)")
+        raise ValueError(
+            f"EMA: {kind} {odd[:4]} ({len(odd)} in all) are in only one of the two networks; "
+            "pass the bare module, as it was when it was copied (not wrapped, no layer added)"
+        )
     for name, mine in ours.items():
         other = theirs[name]
         if (mine.shape, mine.dtype) != (other.shape, other.dtype):
-            raise ValueError(f"EMA: {kind} {name!r}: {tuple(mine.shape)} {mine.dtype} here, "
-                             f"{tuple(other.shape)} {other.dtype} in the source")
+            raise ValueError(
+                f"EMA: {kind} {name!r}: {tuple(mine.shape)} {mine.dtype} here, "
+                f"{tuple(other.shape)} {other.dtype} in the source"
+            )
     return list(ours.values()), [theirs[name] for name in ours]
 
 # %% ../../nbs/ops/04_memory.ipynb #0877aaad
 class EMA(nn.Module):
-    """A copy of `source` (`.module`) whose parameters follow it slowly and never receive a gradient.
+    """A copy of `source` (`.module`) whose parameters follow it slowly and never receive a
+    gradient.
 
-    Calling it runs the copy without a graph. Keep the weights in float32: bfloat16 rounds away a step of
-    1 - momentum = 0.004.
+    Calling it runs the copy without a graph. Keep the weights in float32: bfloat16 rounds away a
+    step of 1 - momentum = 0.004.
     """
 
     def __init__(self, source: nn.Module, *, copy_buffers: bool = False) -> None:
@@ -75,7 +81,8 @@ class EMA(nn.Module):
 
     @torch.no_grad()
     def update(self, source: nn.Module, momentum: float) -> None:
-        """Keep `momentum` in [0, 1] of the copy, take the rest from `source`: 1 freezes, 0 copies exactly.
+        """Keep `momentum` in [0, 1] of the copy, take the rest from `source`: 1 freezes, 0 copies
+        exactly.
 
         Raises `ValueError` where names or shapes of the two networks differ.
         """
@@ -88,10 +95,11 @@ class EMA(nn.Module):
 
 # %% ../../nbs/ops/04_memory.ipynb #734b62e3
 class Queue(nn.Module):
-    """First in, first out: the last `size` keys of dimension `dim`, L2-normalised, without gradient.
+    """First in, first out: the last `size` keys of dimension `dim`, L2-normalised, without
+    gradient.
 
-    Buffers: `keys` (size, dim), zeros where nothing is written yet; `pointer`, next slot; `count`, keys held.
-    An empty queue is false in an `if`. Several processes: gather the keys first.
+    Buffers: `keys` (size, dim), zeros where nothing is written yet; `pointer`, next slot; `count`,
+    keys held. An empty queue is false in an `if`. Several processes: gather the keys first.
     Source: MoCo (He et al. 2020).
     """
 
@@ -127,12 +135,19 @@ class Queue(nn.Module):
         self.keys, self.pointer, self.count = _enqueued(self.keys, self.pointer, self.count, keys)
 
 # %% ../../nbs/ops/04_memory.ipynb #8979649a
-def _enqueued(ring: Tensor, pointer: Tensor, count: Tensor, keys: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """New ring, pointer and count; not in place: a loss on the old ring can still be differentiated."""
+def _enqueued(
+    ring: Tensor, pointer: Tensor, count: Tensor, keys: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """New ring, pointer and count; not in place: a loss on the old ring can still be
+    differentiated."""
     size, dim = ring.shape
     if keys.ndim != 2 or keys.shape[1] != dim:
         raise ValueError(f"Queue: keys must be (batch, {dim}), got {tuple(keys.shape)}")
     batch = len(keys)
     kept = F.normalize(keys.detach().float(), dim=1)[-size:].to(ring.dtype)
     slots = (pointer + torch.arange(batch - len(kept), batch, device=ring.device)) % size
-    return ring.index_copy(0, slots, kept), (pointer + batch) % size, (count + batch).clamp(max=size)
+    return (
+        ring.index_copy(0, slots, kept),
+        (pointer + batch) % size,
+        (count + batch).clamp(max=size),
+    )

@@ -18,11 +18,15 @@ from jaxtyping import Float, Float64, Int, Int64, Shaped
 from torch import Tensor
 
 # %% ../../nbs/ops/03_spatial.ipynb #b2befdb3
-def plane_sources(matrices: Float64[Tensor, "b 2 2"], size: tuple[int, int]) -> Int64[Tensor, "b n"]:
-    """Flat index in a plane of `size` (h, w) from which each pixel of the result is read; -1 where that lies outside.
+def plane_sources(
+    matrices: Float64[Tensor, "b 2 2"], size: tuple[int, int]
+) -> Int64[Tensor, "b n"]:
+    """Flat index in a plane of `size` (h, w) from which each pixel of the result is read; -1 where
+    that lies outside.
 
-    `matrices` map offsets (y, x) from the centre in the result to those in the source. As `scipy.ndimage` of order 0 and mode "constant":
-    halves are rounded up, and outside is what lies beyond the outermost pixels' centres.
+    `matrices` map offsets (y, x) from the centre in the result to those in the source. As
+    `scipy.ndimage` of order 0 and mode "constant": halves are rounded up, and outside is what lies
+    beyond the outermost pixels' centres.
     """
     h, w = size
     dtype, device = matrices.dtype, matrices.device
@@ -30,26 +34,38 @@ def plane_sources(matrices: Float64[Tensor, "b 2 2"], size: tuple[int, int]) -> 
     offsets = torch.stack(torch.meshgrid(*axes, indexing="ij")).flatten(1)  # (2, n)
     centre = torch.tensor([(h - 1) / 2, (w - 1) / 2], dtype=dtype, device=device)
     y, x = (matrices @ offsets + centre[:, None]).unbind(1)
-    eps = 1e-9  # rounding of the products must not throw out the border of a plane turned by 180 degrees
+    # rounding of the products must not throw out the border of a plane turned by 180 degrees
+    eps = 1e-9
     inside = (y >= -eps) & (y <= h - 1 + eps) & (x >= -eps) & (x <= w - 1 + eps)
     row, column = ((v + 0.5 + eps).floor().long() for v in (y, x))
     return torch.where(inside, row.clamp(0, h - 1) * w + column.clamp(0, w - 1), -1)
 
 # %% ../../nbs/ops/03_spatial.ipynb #d13df109
-def move_planes(x: Shaped[Tensor, "b *s"], sources: Int64[Tensor, "b n"], fill: float) -> Shaped[Tensor, "b *s"]:
-    """Read the last two axes of `x` through `sources` (one table per item, the same for all channels and slices); `fill` outside."""
+def move_planes(
+    x: Shaped[Tensor, "b *s"], sources: Int64[Tensor, "b n"], fill: float
+) -> Shaped[Tensor, "b *s"]:
+    """Read the last two axes of `x` through `sources` (one table per item, the same for all
+    channels and slices); `fill` outside."""
     flat = x.reshape(len(x), -1, sources.shape[1])
     moved = flat.gather(2, sources.clamp(min=0)[:, None].expand(-1, flat.shape[1], -1))
-    return torch.where(sources[:, None] < 0, torch.full((), fill, dtype=x.dtype, device=x.device), moved).reshape(x.shape)
+    return torch.where(
+        sources[:, None] < 0, torch.full((), fill, dtype=x.dtype, device=x.device), moved
+    ).reshape(x.shape)
 
-# %% ../../nbs/ops/03_spatial.ipynb #feaa1aa7
-def turn_and_mirror(turns: Int64[Tensor, " b"], axis: Int64[Tensor, " b"]) -> Float64[Tensor, "b 2 2"]:
-    """Matrices of `np.flip(np.rot90(plane, turns), axis)`; `axis` 0 mirrors y, 1 mirrors x, 2 nothing, 3 both."""
-    quarters = torch.tensor([[[1, 0], [0, 1]], [[0, 1], [-1, 0]], [[-1, 0], [0, -1]], [[0, -1], [1, 0]]], dtype=torch.float64)
+# %% ../../nbs/ops/03_spatial.ipynb #98addf79
+def turn_and_mirror(
+    turns: Int64[Tensor, " b"], axis: Int64[Tensor, " b"]
+) -> Float64[Tensor, "b 2 2"]:
+    """Matrices of `np.flip(np.rot90(plane, turns), axis)`; `axis` 0 mirrors y, 1 mirrors x, 2
+    nothing, 3 both."""
+    quarters = torch.tensor(
+        [[[1, 0], [0, 1]], [[0, 1], [-1, 0]], [[-1, 0], [0, -1]], [[0, -1], [1, 0]]],
+        dtype=torch.float64,
+    )
     mirrors = torch.tensor([[-1, 1], [1, -1], [1, 1], [-1, -1]], dtype=torch.float64)
     return quarters[turns] * mirrors[axis][:, None, :]
 
-
+# %% ../../nbs/ops/03_spatial.ipynb #feaa1aa7
 def rotation(degrees: Float64[Tensor, " b"]) -> Float64[Tensor, "b 2 2"]:
     """Matrices of `scipy.ndimage.rotate(plane, degrees, reshape=False)`."""
     angle = torch.deg2rad(degrees)
@@ -61,15 +77,19 @@ Mode: TypeAlias = Literal["none", "flip", "flip_rot90", "flip_or_rotate", "flip_
 MODES: tuple[Mode, ...] = ("none", "flip", "flip_rot90", "flip_or_rotate", "flip_or_rotate_half")
 
 # %% ../../nbs/ops/03_spatial.ipynb #883c5c2a
-def draw_matrices(mode: Mode, items: int, *, degrees: int = 20, square: bool = True) -> Float64[Tensor, "b 2 2"]:
-    """One matrix an item from the global torch RNG. The same numbers are drawn in every mode and for planes of every shape."""
+def draw_matrices(
+    mode: Mode, items: int, *, degrees: int = 20, square: bool = True
+) -> Float64[Tensor, "b 2 2"]:
+    """One matrix an item from the global torch RNG. The same numbers are drawn in every mode and
+    for planes of every shape."""
     which, turns, axis = torch.rand(items), torch.randint(4, (items,)), torch.randint(2, (items,))
     angles = torch.randint(-degrees, degrees, (items,)).double()
     untouched = torch.eye(2, dtype=torch.float64).expand(items, 2, 2)
     if mode == "none":
         return untouched
     if mode == "flip":
-        return turn_and_mirror(torch.zeros_like(turns), turns)  # four equally likely choices: y, x, none, both
+        # four equally likely choices: y, x, none, both
+        return turn_and_mirror(torch.zeros_like(turns), turns)
     mirrored = turn_and_mirror(turns if square else 2 * (turns % 2), axis)
     if mode == "flip_rot90":
         return mirrored
@@ -81,9 +101,11 @@ def draw_matrices(mode: Mode, items: int, *, degrees: int = 20, square: bool = T
 # %% ../../nbs/ops/03_spatial.ipynb #0961a982
 @dataclass(frozen=True)
 class SpatialAugment:
-    """Moves images and labels together, one draw an item from the global torch RNG (CPU); modes as tabled above.
+    """Moves images and labels together, one draw an item from the global torch RNG (CPU); modes as
+    tabled above.
 
-    `degrees` bounds rotations: whole degrees in [-degrees, degrees). `fill_label` is the class of what comes in from outside.
+    `degrees` bounds rotations: whole degrees in [-degrees, degrees). `fill_label` is the class of
+    what comes in from outside.
     """
 
     mode: Mode
@@ -92,7 +114,10 @@ class SpatialAugment:
 
     def __post_init__(self) -> None:
         if self.mode not in MODES or not 1 <= self.degrees <= 180:
-            raise ValueError(f"mode is one of {', '.join(MODES)} and degrees 1 to 180, got {self.mode!r}, {self.degrees}")
+            raise ValueError(
+                f"mode is one of {', '.join(MODES)} and degrees 1 to 180, got {self.mode!r},"
+                f" {self.degrees}"
+            )
 
     def draw(self, items: int, *, square: bool = True) -> Float64[Tensor, "b 2 2"]:
         """One matrix an item (`draw_matrices`)."""
@@ -101,47 +126,73 @@ class SpatialAugment:
     def __call__(
         self, image: Float[Tensor, "b c *s"], label: Int[Tensor, "b *s"] | None = None
     ) -> tuple[Float[Tensor, "b c *s"], Int[Tensor, "b *s"] | None]:
-        """Moved copies of `image` and `label`; what is given stays as it is. Raises `ValueError` when their shapes differ."""
+        """Moved copies of `image` and `label`; what is given stays as it is. Raises `ValueError`
+        when their shapes differ."""
         if label is not None and (image.shape[0], *image.shape[2:]) != tuple(label.shape):
-            raise ValueError(f"image {tuple(image.shape)} and label {tuple(label.shape)} do not cover the same pixels")
+            raise ValueError(
+                f"image {tuple(image.shape)} and label {tuple(label.shape)} do not cover the same"
+                " pixels"
+            )
         if self.mode == "none":
             return image, label
         size = (image.shape[-2], image.shape[-1])
-        sources = plane_sources(self.draw(len(image), square=size[0] == size[1]).to(image.device), size)
+        sources = plane_sources(
+            self.draw(len(image), square=size[0] == size[1]).to(image.device), size
+        )
         moved = move_planes(image, sources, 0.0)
         return moved, None if label is None else move_planes(label, sources, self.fill_label)
 
-# %% ../../nbs/ops/03_spatial.ipynb #f347b2ea
+# %% ../../nbs/ops/03_spatial.ipynb #1948857a
 def crop_padding(sides: Sequence[int], size: Sequence[int]) -> list[int]:
     """Zeros the protocol puts at both ends of each axis before it crops `size` out of `sides`."""
     if all(n > m for n, m in zip(sides, size, strict=True)):
         return [0] * len(sides)
     return [max((m - n) // 2 + 3, 0) for n, m in zip(sides, size, strict=True)]
 
-
+# %% ../../nbs/ops/03_spatial.ipynb #f347b2ea
 def random_crop(
-    image: Float[Tensor, "c *s"], label: Int[Tensor, " *s"] | None, size: Sequence[int], *, fill_label: int = 0
+    image: Float[Tensor, "c *s"],
+    label: Int[Tensor, " *s"] | None,
+    size: Sequence[int],
+    *,
+    fill_label: int = 0,
 ) -> tuple[Float[Tensor, "c *t"], Int[Tensor, " *t"] | None]:
-    """A crop of `size` at a random place (global torch RNG) of one image and its label; zeros and `fill_label` where it is too small."""
+    """A crop of `size` at a random place (global torch RNG) of one image and its label; zeros and
+    `fill_label` where it is too small."""
     sides = tuple(image.shape[1:])
-    if len(size) != len(sides) or min(size) < 1 or (label is not None and tuple(label.shape) != sides):
-        raise ValueError(f"cannot crop {tuple(size)} out of an image of {sides} and a label of {None if label is None else tuple(label.shape)}")
+    if (
+        len(size) != len(sides)
+        or min(size) < 1
+        or (label is not None and tuple(label.shape) != sides)
+    ):
+        raise ValueError(
+            f"cannot crop {tuple(size)} out of an image of {sides} and a label of"
+            f" {None if label is None else tuple(label.shape)}"
+        )
     padding = crop_padding(sides, size)
     both_ends = [p for pad in reversed(padding) for p in (pad, pad)]
-    starts = [int(torch.randint(n + 2 * p - m, ())) for n, p, m in zip(sides, padding, size, strict=True)]
+    starts = [
+        int(torch.randint(n + 2 * p - m, ())) for n, p, m in zip(sides, padding, size, strict=True)
+    ]
     window = tuple(slice(a, a + m) for a, m in zip(starts, size, strict=True))
     every_channel = (slice(None), *window)
     cropped = F.pad(image, both_ends)[every_channel]
     return cropped, None if label is None else F.pad(label, both_ends, value=fill_label)[window]
 
 # %% ../../nbs/ops/03_spatial.ipynb #a448f0a5
-def resize_nearest(x: Shaped[Tensor, " *shape"], size: Sequence[int]) -> Shaped[Tensor, " *resized"]:
-    """Resize the last `len(size)` axes of images or labels as `scipy.ndimage.zoom(order=0)`, any type; values are only copied.
+def resize_nearest(
+    x: Shaped[Tensor, " *shape"], size: Sequence[int]
+) -> Shaped[Tensor, " *resized"]:
+    """Resize the last `len(size)` axes of images or labels as `scipy.ndimage.zoom(order=0)`, any
+    type; values are only copied.
 
-    Where scipy's rounding puts the last sample outside the image and gives 0, the last pixel is taken.
+    Where scipy's rounding puts the last sample outside the image and gives 0, the last pixel is
+    taken.
     """
     if not 1 <= len(size) <= x.ndim or min(size) < 1 or min(x.shape[-len(size) :]) < 1:
-        raise ValueError(f"cannot resize the last {len(size)} axes of {tuple(x.shape)} to {tuple(size)}")
+        raise ValueError(
+            f"cannot resize the last {len(size)} axes of {tuple(x.shape)} to {tuple(size)}"
+        )
     for axis, target in enumerate(size, start=x.ndim - len(size)):
         source = x.shape[axis]
         if source != target:

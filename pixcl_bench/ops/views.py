@@ -22,7 +22,8 @@ class View:
     """A batch of views: pixels and geometry."""
 
     image: Float[Tensor, "b c h w"]  # normalised
-    matrix: Float[Tensor, "b 3 3"]  # takes (x, y, 1) of the source, in pixels, to (x, y, 1) of the view
+    # takes (x, y, 1) of the source, in pixels, to (x, y, 1) of the view
+    matrix: Float[Tensor, "b 3 3"]
 
     @property
     def coords(self) -> Float[Tensor, "b h w 2"]:
@@ -31,21 +32,35 @@ class View:
 
 # %% ../../nbs/ops/02_views.ipynb #11396fbb
 def coordinate_map(matrix: Float[Tensor, "b 3 3"], size: Sequence[int]) -> Float[Tensor, "b h w 2"]:
-    """Source coordinates (x, y), in pixels, of each pixel of views of `size` (h, w) made with `matrix`."""
+    """Source coordinates (x, y), in pixels, of each pixel of views of `size` (h, w) made with
+    `matrix`."""
     h, w = size
-    y, x = torch.meshgrid(torch.arange(h, device=matrix.device), torch.arange(w, device=matrix.device), indexing="ij")
+    y, x = torch.meshgrid(
+        torch.arange(h, device=matrix.device), torch.arange(w, device=matrix.device), indexing="ij"
+    )
     pixels = torch.stack([x, y, torch.ones_like(x)], -1).to(matrix.dtype)
     source = torch.einsum("bij,hwj->bhwi", torch.linalg.inv(matrix), pixels)
     return source[..., :2] / source[..., 2:]
 
-# %% ../../nbs/ops/02_views.ipynb #841a1772
-def warp(source: Float[Tensor, "b c hs ws"], coords: Float[Tensor, "b h w 2"], mode: str = "bilinear") -> Float[Tensor, "b c h w"]:
-    """Read `source` at the positions `coords` (pixels): how masks (`mode="nearest"`) and dense targets follow a view. Zero outside."""
+# %% ../../nbs/ops/02_views.ipynb #950028c4
+def warp(
+    source: Float[Tensor, "b c hs ws"], coords: Float[Tensor, "b h w 2"], mode: str = "bilinear"
+) -> Float[Tensor, "b c h w"]:
+    """Read `source` at the positions `coords` (pixels): how masks (`mode="nearest"`) and dense
+    targets follow a view. Zero outside."""
     extent = torch.tensor(source.shape[:-3:-1], device=coords.device, dtype=coords.dtype) - 1
-    return F.grid_sample(source, 2 * coords / extent.clamp(min=1) - 1, mode=mode, padding_mode="zeros", align_corners=True)
+    return F.grid_sample(
+        source,
+        2 * coords / extent.clamp(min=1) - 1,
+        mode=mode,
+        padding_mode="zeros",
+        align_corners=True,
+    )
 
-
-def move_points(points: Float[Tensor, "b n 2"], matrix: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b n 2"]:
+# %% ../../nbs/ops/02_views.ipynb #841a1772
+def move_points(
+    points: Float[Tensor, "b n 2"], matrix: Float[Tensor, "b 3 3"]
+) -> Float[Tensor, "b n 2"]:
     """Points (x, y) of the source, in pixels, as points of the view."""
     moved = torch.einsum("bij,bnj->bni", matrix, F.pad(points, (0, 1), value=1.0))
     return moved[..., :2] / moved[..., 2:]
@@ -57,7 +72,8 @@ def geometry(
     ratio: tuple[float, float] = (3 / 4, 4 / 3),  # aspect ratio of the crop
     flip: float = 0.5,  # probability
 ) -> K.AugmentationSequential:
-    """Random resized crop and horizontal flip; the result's `transform_matrix` is the geometry of its last call."""
+    """Random resized crop and horizontal flip; the result's `transform_matrix` is the geometry of
+    its last call."""
     return K.AugmentationSequential(
         K.RandomResizedCrop((size, size), scale=scale, ratio=ratio),
         K.RandomHorizontalFlip(p=flip),
@@ -67,7 +83,12 @@ def geometry(
 # %% ../../nbs/ops/02_views.ipynb #36b4e4fe
 def colour(
     size: int,
-    jitter: tuple[float, float, float, float] = (0.4, 0.4, 0.2, 0.1),  # brightness, contrast, saturation, hue
+    jitter: tuple[float, float, float, float] = (
+        0.4,
+        0.4,
+        0.2,
+        0.1,
+    ),  # brightness, contrast, saturation, hue
     jitter_p: float = 0.8,
     grey: float = 0.2,  # probabilities, as the following
     blur: float = 0.5,
@@ -92,8 +113,17 @@ class RandomView(nn.Module):
     mean 0 and deviation 1 under `mean` and `std` (per channel, for images in [0, 1]).
     """
 
-    def __init__(self, *, size: int, mean: Sequence[float], std: Sequence[float], scale: tuple[float, float] = (0.2, 1.0),
-                 ratio: tuple[float, float] = (3 / 4, 4 / 3), flip: float = 0.5, **colours: object) -> None:  # fmt: skip
+    def __init__(
+        self,
+        *,
+        size: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        scale: tuple[float, float] = (0.2, 1.0),
+        ratio: tuple[float, float] = (3 / 4, 4 / 3),
+        flip: float = 0.5,
+        **colours: object,
+    ) -> None:
         super().__init__()
         self.geometry = geometry(size, scale, ratio, flip)
         self.colour = nn.ModuleList(colour(size, **colours))  # type: ignore[arg-type]
@@ -112,11 +142,17 @@ class Normalise(nn.Module):
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
         if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-            raise ValueError(f"mean and std are three numbers, std above 0; got {tuple(mean)} and {tuple(std)}")
+            raise ValueError(
+                f"mean and std are three numbers, std above 0; got {tuple(mean)} and {tuple(std)}"
+            )
         self.mean: Tensor
         self.std: Tensor
-        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(3, 1, 1), persistent=False)
+        self.register_buffer(
+            "mean", torch.tensor(mean, dtype=torch.float32).view(3, 1, 1), persistent=False
+        )
+        self.register_buffer(
+            "std", torch.tensor(std, dtype=torch.float32).view(3, 1, 1), persistent=False
+        )
 
     def forward(self, images: Tensor) -> Float[Tensor, "b 3 h w"]:
         x = images.float() / 255 if images.dtype == torch.uint8 else images
@@ -124,7 +160,8 @@ class Normalise(nn.Module):
 
 # %% ../../nbs/ops/02_views.ipynb #17c17ad3
 class TwoViews(nn.Module):
-    """Two random views of every image. Keywords are `RandomView`'s; `second` replaces some of them for view 2."""
+    """Two random views of every image. Keywords are `RandomView`'s; `second` replaces some of them
+    for view 2."""
 
     def __init__(self, *, second: Mapping[str, object] | None = None, **first: object) -> None:
         super().__init__()

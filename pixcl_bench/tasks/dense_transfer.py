@@ -32,12 +32,18 @@ from .fine_tuning import Transfer, judge, labelled_images, predict, train_stage
 from .information_cache import kept_maps
 from .settings import DenseTransferSettings, TrainingSettings
 from pixcl_bench.tasks.training import (
-    Trainings, augmentation, check_eval_split, timings, train_learner, untrained, will_train,
-)  # fmt: skip
+    Trainings,
+    augmentation,
+    check_eval_split,
+    timings,
+    train_learner,
+    untrained,
+    will_train,
+)
 from ..train import TrainResult, epoch_order
 from ..ops.views import TwoViews, View
 
-# %% ../../nbs/tasks/03_dense_transfer.ipynb #b6519c0c
+# %% ../../nbs/tasks/03_dense_transfer.ipynb #d4543aa5
 @dataclass(frozen=True)
 class Built:
     """A learner and the encoder inside it, which is what moves on; None for a floor without a
@@ -47,11 +53,15 @@ class Built:
     learner: Learner
     encoder: MapEncoder
 
-
+# %% ../../nbs/tasks/03_dense_transfer.ipynb #b6519c0c
 def make_learner(
-    target: str, args: Mapping[str, Any], settings: DenseTransferSettings, data: PixelSet, *,
+    target: str,
+    args: Mapping[str, Any],
+    settings: DenseTransferSettings,
+    data: PixelSet,
+    *,
     seed: int,
-) -> Built:  # fmt: skip
+) -> Built:
     """Build the encoder and the learner `target` with its `args`; both have seeds of their own."""
     runtime.seed_all(runtime.derive_seed(seed, "encoder"))
     encoder = build_map_encoder(settings.encoder, output_stride=settings.output_stride)
@@ -62,24 +72,24 @@ def make_learner(
         offered["network"] = dense_network(encoder, width=settings.network_width)
     return Built(build_learner(target, args, **offered), encoder)
 
-# %% ../../nbs/tasks/03_dense_transfer.ipynb #cb79edb6
+# %% ../../nbs/tasks/03_dense_transfer.ipynb #6e27688c
 GREY = (0.299, 0.587, 0.114)  # luminance, ITU-R BT.601
 
-
+# %% ../../nbs/tasks/03_dense_transfer.ipynb #eca0b6b2
 def luminance(images: Tensor) -> Float[Tensor, "n h w"]:
-    """Grey values in [0, 255] of uint8 images (n, 3, h, w); three equal channels give that channel.
-    """
+    """Grey values in [0, 255] of uint8 images (n, 3, h, w); three equal channels give that
+    channel."""
     return torch.einsum("nchw,c->nhw", images.float(), torch.tensor(GREY, device=images.device))
 
-
+# %% ../../nbs/tasks/03_dense_transfer.ipynb #cb79edb6
 def two_views(settings: DenseTransferSettings) -> TwoViews:
     """The augmentation of the settings, without normalisation."""
     return augmentation(settings.views, settings.view_size, (0.0,) * 3, (1.0,) * 3)
 
-# %% ../../nbs/tasks/03_dense_transfer.ipynb #3c33490b
+# %% ../../nbs/tasks/03_dense_transfer.ipynb #3316896d
 _RESIDENT = 2**31  # bytes: what is smaller lies on the device, the rest is read batch by batch
 
-
+# %% ../../nbs/tasks/03_dense_transfer.ipynb #3c33490b
 class UnlabelledImages:
     """The images of the first part, in colour and in grey, on the device."""
 
@@ -125,14 +135,18 @@ def information_maps(
         return torch.cat([part.to(source.device) for part in parts])
 
     return kept_maps(
-        measure, learner, source.all_grey(), name=source.data.name,
-        data_fingerprint=source.data.fingerprint, cache=cache,
-    )  # fmt: skip
+        measure,
+        learner,
+        source.all_grey(),
+        name=source.data.name,
+        data_fingerprint=source.data.fingerprint,
+        cache=cache,
+    )
 
-# %% ../../nbs/tasks/03_dense_transfer.ipynb #c6f2b01d
+# %% ../../nbs/tasks/03_dense_transfer.ipynb #6110334d
 _KNOWN = "view1, view2, matrix1, matrix2, pixels, image, information and row"
 
-
+# %% ../../nbs/tasks/03_dense_transfer.ipynb #c6f2b01d
 class Unlabelled(UnlabelledImages):
     """The images of the first part, and what a learner wants to know of them.
 
@@ -140,9 +154,13 @@ class Unlabelled(UnlabelledImages):
     """
 
     def __init__(
-        self, data: PixelSet, learner: Learner, settings: DenseTransferSettings,
-        device: torch.device, cache: Path | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        data: PixelSet,
+        learner: Learner,
+        settings: DenseTransferSettings,
+        device: torch.device,
+        cache: Path | None = None,
+    ) -> None:
         super().__init__(data, device)
         self.augment = two_views(settings).to(device)
         self.wanted = tuple(learner.batch_keys)
@@ -156,38 +174,57 @@ class Unlabelled(UnlabelledImages):
         if self.information is not None:
             known["information"] = self.information[known["row"]]
         if missing := set(self.wanted) - set(known):
-            raise ValueError(f"the task dense_transfer cannot give {sorted(missing)}; it has {_KNOWN}")
+            raise ValueError(
+                f"the task dense_transfer cannot give {sorted(missing)}; it has {_KNOWN}"
+            )
         return {key: known[key] for key in self.wanted}
 
-# %% ../../nbs/tasks/03_dense_transfer.ipynb #72daf889
-def _entries(images: UInt8[Tensor, "b 3 h w"], augment: TwoViews, wanted: tuple[str, ...]) -> dict[str, Tensor]:
+# %% ../../nbs/tasks/03_dense_transfer.ipynb #7753fe31
+def _entries(
+    images: UInt8[Tensor, "b 3 h w"], augment: TwoViews, wanted: tuple[str, ...]
+) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     if {"view1", "view2"} & set(wanted):
         one, two = (_clamped(v) for v in augment(images))
-        found = {"view1": one.image, "view2": two.image, "matrix1": one.matrix, "matrix2": two.matrix}
+        found = {
+            "view1": one.image,
+            "view2": two.image,
+            "matrix1": one.matrix,
+            "matrix2": two.matrix,
+        }
     if "pixels" in wanted:
         found["pixels"] = images.float() / 255
     if "image" in wanted:
         found["image"] = luminance(images)[:, None] / 255
     return found
 
-
+# %% ../../nbs/tasks/03_dense_transfer.ipynb #777b72b4
 def _clamped(view: View) -> View:
     return View(view.image.clamp(0, 1), view.matrix)
 
-
-def batches(source: Unlabelled, settings: DenseTransferSettings, *, seed: int, start: int = 0) -> Iterator[dict[str, Tensor]]:
-    """Batches of the first part from step `start` on, without end; the order depends on the seed alone."""
+# %% ../../nbs/tasks/03_dense_transfer.ipynb #72daf889
+def batches(
+    source: Unlabelled, settings: DenseTransferSettings, *, seed: int, start: int = 0
+) -> Iterator[dict[str, Tensor]]:
+    """Batches of the first part from step `start` on, without end; the order depends on the seed
+    alone."""
     for rows in epoch_order(len(source.index), settings.batch_size, seed, start):
         yield source.batch(rows)
 
-# %% ../../nbs/tasks/03_dense_transfer.ipynb #4e9e055e
+# %% ../../nbs/tasks/03_dense_transfer.ipynb #91dd4bc5
 def pretrain(
-    built: Built, data: PixelSet, settings: DenseTransferSettings, *, seed: int,
-    device: torch.device, folder: Path | None = None, owner: str = "",
-    on_step: Callable[[int, int], None] | None = None, progress: bool | None = None,
+    built: Built,
+    data: PixelSet,
+    settings: DenseTransferSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    folder: Path | None = None,
+    owner: str = "",
+    on_step: Callable[[int, int], None] | None = None,
+    progress: bool | None = None,
     cache: Path | None = None,
-) -> TrainResult:  # fmt: skip
+) -> TrainResult:
     """Train the learner in place on the unlabelled images.
 
     One that does not train is moved to the device and left as it is. `cache`: folder in which
@@ -206,11 +243,18 @@ def pretrain(
         return batches(source, settings, seed=seed, start=start)
 
     return train_learner(
-        learner, stream, settings, seed=seed, device=device, folder=folder, owner=owner,
-        on_step=on_step, progress=progress,
-    )  # fmt: skip
+        learner,
+        stream,
+        settings,
+        seed=seed,
+        device=device,
+        folder=folder,
+        owner=owner,
+        on_step=on_step,
+        progress=progress,
+    )
 
-
+# %% ../../nbs/tasks/03_dense_transfer.ipynb #4e9e055e
 def shown(source: Unlabelled) -> Preparation:
     """What a localiser sees before training: grey images and their information, no points."""
     grey = source.all_grey()
@@ -219,8 +263,16 @@ def shown(source: Unlabelled) -> Preparation:
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #18fc1ba8
 @torch.no_grad()
-def measure_statistics(encoder: MapEncoder, data: PixelSet, settings: DenseTransferSettings, *, seed: int, device: torch.device) -> None:
-    """Set the running statistics of the encoder's batch norms to their means over `settings.statistics` batches of unlabelled images; 0: leave them."""
+def measure_statistics(
+    encoder: MapEncoder,
+    data: PixelSet,
+    settings: DenseTransferSettings,
+    *,
+    seed: int,
+    device: torch.device,
+) -> None:
+    """Set the running statistics of the encoder's batch norms to their means over
+    `settings.statistics` batches of unlabelled images; 0: leave them."""
     norms = [m for m in encoder.modules() if isinstance(m, nn.BatchNorm2d)]
     if not norms or not settings.statistics:
         return
@@ -230,23 +282,42 @@ def measure_statistics(encoder: MapEncoder, data: PixelSet, settings: DenseTrans
         norm.momentum = None  # a plain mean over the batches
     pool, size = data.splits["unlabelled"], min(settings.batch_size, len(data.splits["unlabelled"]))
     encoder.to(device).train()
-    for rows, _ in zip(epoch_order(len(pool), size, runtime.derive_seed(seed, "statistics")), range(settings.statistics), strict=False):
+    for rows, _ in zip(
+        epoch_order(len(pool), size, runtime.derive_seed(seed, "statistics")),
+        range(settings.statistics),
+        strict=False,
+    ):
         encoder(data.images[pool[rows]].to(device).expand(-1, 3, -1, -1).float() / 255)
     for norm, momentum in zip(norms, usual, strict=True):
         norm.momentum = momentum
 
-# %% ../../nbs/tasks/03_dense_transfer.ipynb #48fb26b0
+# %% ../../nbs/tasks/03_dense_transfer.ipynb #a138dc9c
 Stage = Literal["frozen", "tuned"]
 _SHORT = ("miou", "oa", "kappa", "dice")
 
-
-def attach(encoder: MapEncoder, settings: DenseTransferSettings, data: PixelSet, *, seed: int, kind: Literal["probe", "decoder"] = "decoder") -> SegmentationNet:
-    """The encoder (the same object) with a new decoder, or with the linear probe; drawn from a seed of its own."""
+# %% ../../nbs/tasks/03_dense_transfer.ipynb #48fb26b0
+def attach(
+    encoder: MapEncoder,
+    settings: DenseTransferSettings,
+    data: PixelSet,
+    *,
+    seed: int,
+    kind: Literal["probe", "decoder"] = "decoder",
+) -> SegmentationNet:
+    """The encoder (the same object) with a new decoder, or with the linear probe; drawn from a seed
+    of its own."""
     runtime.seed_all(runtime.derive_seed(seed, kind))
     if kind == "probe":
         return build_segmentation(encoder, "linear", num_classes=data.num_classes)
-    return build_segmentation(encoder, settings.decoder, num_classes=data.num_classes, width=settings.decoder_width, atrous_rates=settings.atrous_rates,
-                              dropout=settings.dropout, auxiliary=settings.auxiliary > 0)  # fmt: skip
+    return build_segmentation(
+        encoder,
+        settings.decoder,
+        num_classes=data.num_classes,
+        width=settings.decoder_width,
+        atrous_rates=settings.atrous_rates,
+        dropout=settings.dropout,
+        auxiliary=settings.auxiliary > 0,
+    )
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #2d4c4325
 @dataclass
@@ -278,8 +349,8 @@ class Downstream:
     def judge(
         self, network: SegmentationNet, keep: list[Tensor] | None = None
     ) -> dict[str, float | None]:
-        """All metrics of a network on the evaluated split; its predictions are appended to `keep`.
-        """
+        """All metrics of a network on the evaluated split; its predictions are appended to
+        `keep`."""
         network.eval()
         split, batch = self.settings.eval_split, self.settings.eval_batch
         predicted = predict(network, self.data, split, batch, self.trainings.device)
@@ -287,48 +358,67 @@ class Downstream:
             keep.append(predicted)
         return judge(predicted, self.data, split, self.settings)
 
-# %% ../../nbs/tasks/03_dense_transfer.ipynb #77099e36
+# %% ../../nbs/tasks/03_dense_transfer.ipynb #6e042ebb
 def probe(work: Downstream, encoder: MapEncoder) -> dict[str, float | None]:
-    """Linear probes of the frozen maps, one for each part of the labels: `miou_linear_10` of a tenth, and so on."""
+    """Linear probes of the frozen maps, one for each part of the labels: `miou_linear_10` of a
+    tenth, and so on."""
     found: dict[str, float | None] = {}
     for labels in work.settings.probe_labels:
         network = attach(encoder, work.settings, work.data, seed=work.trainings.seed, kind="probe")
         network.freeze()
-        work.train(Transfer(network=network), labels, f"linear_{percent(labels)}", work.settings.probe)
+        work.train(
+            Transfer(network=network), labels, f"linear_{percent(labels)}", work.settings.probe
+        )
         scores = work.judge(network)
-        found |= {f"{name}_linear_{percent(labels)}": scores[name] for name in ("miou", "dice") if name in scores}
+        found |= {
+            f"{name}_linear_{percent(labels)}": scores[name]
+            for name in ("miou", "dice")
+            if name in scores
+        }
         network.unfreeze()
     return found
 
-
+# %% ../../nbs/tasks/03_dense_transfer.ipynb #77099e36
 def percent(part: float) -> str:
     """0.1 -> "10", 0.005 -> "0_5": a part as it stands in a metric's name."""
     return f"{100 * part:g}".replace(".", "_")
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #3c90d43f
-def transfer_stages(work: Downstream, encoder: MapEncoder, labels: float,
-                    keep: list[Tensor] | None = None) -> tuple[dict[str, float | None], SegmentationNet, list[dict[str, float]]]:  # fmt: skip
-    """Decoder on the frozen encoder, then everything: metrics, the network, the loss history of both stages. Stages of no steps are left out."""
+def transfer_stages(
+    work: Downstream, encoder: MapEncoder, labels: float, keep: list[Tensor] | None = None
+) -> tuple[dict[str, float | None], SegmentationNet, list[dict[str, float]]]:
+    """Decoder on the frozen encoder, then everything: metrics, the network, the loss history of
+    both stages. Stages of no steps are left out."""
     network = attach(encoder, work.settings, work.data, seed=work.trainings.seed)
-    learner = Transfer(network=network, dice=0.5 if work.settings.loss == "cross_entropy_dice" else 0.0, auxiliary=work.settings.auxiliary)
+    learner = Transfer(
+        network=network,
+        dice=0.5 if work.settings.loss == "cross_entropy_dice" else 0.0,
+        auxiliary=work.settings.auxiliary,
+    )
     found: dict[str, float | None] = {}
     history: list[dict[str, float]] = []
-    stages: list[tuple[Stage, TrainingSettings]] = [("frozen", work.settings.frozen), ("tuned", work.settings.tuned)]
+    stages: list[tuple[Stage, TrainingSettings]] = [
+        ("frozen", work.settings.frozen),
+        ("tuned", work.settings.tuned),
+    ]
     for name, config in [(n, c) for n, c in stages if c.steps]:
         network.freeze() if name == "frozen" else network.unfreeze()
         trained = work.train(learner, labels, name, config)
         history += [{"step": row["step"], f"loss_{name}": row["loss"]} for row in trained.history]
         last = name == "tuned" or not work.settings.tuned.steps
         scores = work.judge(network, keep if last else None)
-        found |= {f"{k}_{name}": scores[k] for k in _SHORT if k in scores} if name == "frozen" else {}
+        found |= (
+            {f"{k}_{name}": scores[k] for k in _SHORT if k in scores} if name == "frozen" else {}
+        )
         found |= scores if last else {}
     network.unfreeze()
     return found, network, history
 
-# %% ../../nbs/tasks/03_dense_transfer.ipynb #f6e8ff35
+# %% ../../nbs/tasks/03_dense_transfer.ipynb #30c88ff4
 @dataclass(frozen=True)
 class RunResult:
-    """What one run gives: metrics and timings by name, history rows, the trained learner, what segments at the end, the labelled images, the predictions."""
+    """What one run gives: metrics and timings by name, history rows, the trained learner, what
+    segments at the end, the labelled images, the predictions."""
 
     metrics: dict[str, float | None]
     timings: dict[str, float]
@@ -338,18 +428,26 @@ class RunResult:
     labelled: list[int]
     predictions: UInt8[Tensor, "n h w"]
 
-
+# %% ../../nbs/tasks/03_dense_transfer.ipynb #f6e8ff35
 def budget(learner: Learner, settings: DenseTransferSettings) -> float:
     """The part of the labels that this learner's transfer is given."""
     return 1.0 if getattr(learner, "labels", "budget") == "all" else settings.labels
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #bf615c66
 def run_dense_transfer(
-    target: str, args: Mapping[str, Any], data: PixelSet, settings: DenseTransferSettings, *,
-    seed: int, device: torch.device, folder: Path | None = None, owner: str = "",
-    on_step: Callable[[int, int], None] | None = None, progress: bool | None = None,
+    target: str,
+    args: Mapping[str, Any],
+    data: PixelSet,
+    settings: DenseTransferSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    folder: Path | None = None,
+    owner: str = "",
+    on_step: Callable[[int, int], None] | None = None,
+    progress: bool | None = None,
     cache: Path | None = None,
-) -> RunResult:  # fmt: skip
+) -> RunResult:
     """Build, pre-train, transfer and evaluate the method `target`: all that a notebook measures.
 
     `cache`: folder in which information maps are kept for other runs; None: they are computed.
@@ -357,9 +455,10 @@ def run_dense_transfer(
     check_eval_split(data, settings.eval_split)
     built = make_learner(target, args, settings, data, seed=seed)
     counted = {
-        "pretrained": settings.steps, "frozen": settings.frozen.steps,
+        "pretrained": settings.steps,
+        "frozen": settings.frozen.steps,
         "tuned": settings.tuned.steps,
-    }  # fmt: skip
+    }
     trainings = Trainings(seed, device, folder, owner, progress, on_step, counted)
     work = Downstream(data, settings, trainings)
     labels = budget(built.learner, settings)
@@ -367,9 +466,17 @@ def run_dense_transfer(
     if isinstance(built.learner, PixelFloor):
         return _run_floor(built.learner, work, labelled)
     trained = pretrain(
-        built, data, settings, seed=seed, device=device, folder=folder, owner=owner,
-        on_step=trainings.on_step_of("pretrained"), progress=progress, cache=cache,
-    )  # fmt: skip
+        built,
+        data,
+        settings,
+        seed=seed,
+        device=device,
+        folder=folder,
+        owner=owner,
+        on_step=trainings.on_step_of("pretrained"),
+        progress=progress,
+        cache=cache,
+    )
     measure_statistics(built.encoder, data, settings, seed=seed, device=device)
     probed = probe(work, built.encoder)
     kept: list[Tensor] = []
@@ -381,18 +488,35 @@ def run_dense_transfer(
         | {"transfer_seconds": time.perf_counter() - began}
     )
     return RunResult(
-        found | probed, spent, trained.history + history, built.learner, network, labelled.tolist(),
+        found | probed,
+        spent,
+        trained.history + history,
+        built.learner,
+        network,
+        labelled.tolist(),
         kept[0],
-    )  # fmt: skip
+    )
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #77317deb
 def _run_floor(learner: PixelFloor, work: Downstream, labelled: Int64[Tensor, " n"]) -> RunResult:
     began = time.perf_counter()
-    learner.fit_pixels(work.data.images[labelled].expand(-1, 3, -1, -1), work.data.masks[labelled], seed=runtime.derive_seed(work.trainings.seed, "floor") % 2**32)  # NumPy takes 32 bits
+    # NumPy takes 32 bits
+    learner.fit_pixels(
+        work.data.images[labelled].expand(-1, 3, -1, -1),
+        work.data.masks[labelled],
+        seed=runtime.derive_seed(work.trainings.seed, "floor") % 2**32,
+    )
     fitted = time.perf_counter()
     split = work.settings.eval_split
-    predicted = predict(learner.segment, work.data, split, work.settings.eval_batch, torch.device("cpu"))
-    spent = {"steps": 0.0, "train_seconds": fitted - began, "eval_seconds": time.perf_counter() - fitted}
+    predicted = predict(
+        learner.segment, work.data, split, work.settings.eval_batch, torch.device("cpu")
+    )
+    spent = {
+        "steps": 0.0,
+        "train_seconds": fitted - began,
+        "eval_seconds": time.perf_counter() - fitted,
+    }
     scores = judge(predicted, work.data, split, work.settings)
-    both = scores | {f"{k}_frozen": scores[k] for k in _SHORT if k in scores}  # nothing to freeze, nothing to tune: one number in both columns
+    # nothing to freeze, nothing to tune: one number in both columns
+    both = scores | {f"{k}_frozen": scores[k] for k in _SHORT if k in scores}
     return RunResult(both, spent, [], learner, None, labelled.tolist(), predicted)

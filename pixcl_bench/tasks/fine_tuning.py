@@ -30,42 +30,71 @@ from .training import Trainings
 from ..train import TrainResult, epoch_order
 
 # %% ../../nbs/tasks/03a_fine_tuning.ipynb #cbd56f14
-def placements(items: int, side: int, options: SampleSettings, device: torch.device | None = None) -> Float[Tensor, "b 2 3"]:
-    """Maps from a crop to square images of `side` pixels, both from -1 to 1 along (x, y), drawn for each item."""
-    reach = (options.crop or side) / side / torch.empty(items, device=device).uniform_(*options.scale)
+def placements(
+    items: int, side: int, options: SampleSettings, device: torch.device | None = None
+) -> Float[Tensor, "b 2 3"]:
+    """Maps from a crop to square images of `side` pixels, both from -1 to 1 along (x, y), drawn for
+    each item."""
+    reach = (
+        (options.crop or side) / side / torch.empty(items, device=device).uniform_(*options.scale)
+    )
     angle = torch.deg2rad((2 * torch.rand(items, device=device) - 1) * options.rotation)
     chance = torch.tensor([options.flip, options.flip_vertical], device=device)
     mirror = torch.where(torch.rand(items, 2, device=device) < chance, -1.0, 1.0)
     c, s = angle.cos(), angle.sin()
     linear = torch.stack([c, -s, s, c], -1).view(-1, 2, 2) * (reach[:, None] * mirror)[:, None]
     room = (1 - reach).clamp(min=0)[:, None]
-    return torch.cat([linear, ((2 * torch.rand(items, 2, device=device) - 1) * room)[:, :, None]], 2)
+    return torch.cat(
+        [linear, ((2 * torch.rand(items, 2, device=device) - 1) * room)[:, :, None]], 2
+    )
 
-# %% ../../nbs/tasks/03a_fine_tuning.ipynb #112284bb
-def cut_masks(masks: UInt8[Tensor, "b h w"], places: Float[Tensor, "b 2 3"], side: int) -> Int64[Tensor, "b s s"]:
+# %% ../../nbs/tasks/03a_fine_tuning.ipynb #2a104da5
+def cut_masks(
+    masks: UInt8[Tensor, "b h w"], places: Float[Tensor, "b 2 3"], side: int
+) -> Int64[Tensor, "b s s"]:
     """The masks at the nearest pixel, as classes; -1 where they are ignored and outside."""
     grid = F.affine_grid(places, [len(masks), 1, side, side], align_corners=False)
     shifted = torch.where(masks == IGNORE, 0.0, masks.float() + 1)[:, None]
-    return F.grid_sample(shifted, grid, mode="nearest", padding_mode="zeros", align_corners=False)[:, 0].long() - 1
+    return (
+        F.grid_sample(shifted, grid, mode="nearest", padding_mode="zeros", align_corners=False)[
+            :, 0
+        ].long()
+        - 1
+    )
 
-
-def cut_images(images: Float[Tensor, "b c h w"], places: Float[Tensor, "b 2 3"], side: int, fill: Float[Tensor, " c"]) -> Float[Tensor, "b c s s"]:
+# %% ../../nbs/tasks/03a_fine_tuning.ipynb #112284bb
+def cut_images(
+    images: Float[Tensor, "b c h w"],
+    places: Float[Tensor, "b 2 3"],
+    side: int,
+    fill: Float[Tensor, " c"],
+) -> Float[Tensor, "b c s s"]:
     """The images, bilinearly; `fill`, the mean colour, outside."""
     grid = F.affine_grid(places, [len(images), images.shape[1], side, side], align_corners=False)
     colour = fill.view(-1, 1, 1)
-    return F.grid_sample(images - colour, grid, mode="bilinear", padding_mode="zeros", align_corners=False) + colour
+    return (
+        F.grid_sample(
+            images - colour, grid, mode="bilinear", padding_mode="zeros", align_corners=False
+        )
+        + colour
+    )
 
-# %% ../../nbs/tasks/03a_fine_tuning.ipynb #b876353d
+# %% ../../nbs/tasks/03a_fine_tuning.ipynb #13c4877e
 def dominant(labels: Int64[Tensor, "*n s t"], num_classes: int) -> Float[Tensor, "*n"]:
     """Share of the most frequent class among the known pixels; 1 where none is known."""
     flat = labels.flatten(-2)
-    counts = torch.zeros(*flat.shape[:-1], num_classes + 1, device=labels.device).scatter_add_(-1, flat + 1, torch.ones_like(flat, dtype=torch.float32))
+    counts = torch.zeros(*flat.shape[:-1], num_classes + 1, device=labels.device).scatter_add_(
+        -1, flat + 1, torch.ones_like(flat, dtype=torch.float32)
+    )
     known = counts[..., 1:]
     return torch.where(known.sum(-1) > 0, known.amax(-1) / known.sum(-1).clamp(min=1), 1.0)
 
-
-def varied_places(masks: UInt8[Tensor, "b h w"], options: SampleSettings, num_classes: int, tries: int = 10) -> Float[Tensor, "b 2 3"]:
-    """`placements` of which, by item, the first is taken whose crop is not too uniform; looked at with a quarter of the pixels along each axis."""
+# %% ../../nbs/tasks/03a_fine_tuning.ipynb #b876353d
+def varied_places(
+    masks: UInt8[Tensor, "b h w"], options: SampleSettings, num_classes: int, tries: int = 10
+) -> Float[Tensor, "b 2 3"]:
+    """`placements` of which, by item, the first is taken whose crop is not too uniform; looked at
+    with a quarter of the pixels along each axis."""
     b, side = len(masks), masks.shape[-1]
     if options.max_ratio >= 1:
         return placements(b, side, options, masks.device)
@@ -76,24 +105,37 @@ def varied_places(masks: UInt8[Tensor, "b h w"], options: SampleSettings, num_cl
     return places.view(tries, b, 2, 3)[good.int().argmax(0), torch.arange(b, device=masks.device)]
 
 # %% ../../nbs/tasks/03a_fine_tuning.ipynb #bc9f9ba2
-def sample(images: Float[Tensor, "b c h w"], masks: UInt8[Tensor, "b h w"], options: SampleSettings, *, num_classes: int,
-           fill: Float[Tensor, " c"]) -> tuple[Float[Tensor, "b c s s"], Int64[Tensor, "b s s"]]:  # fmt: skip
-    """One random crop of every labelled image with its classes (-1: none); images in [0, 1] and square."""
+def sample(
+    images: Float[Tensor, "b c h w"],
+    masks: UInt8[Tensor, "b h w"],
+    options: SampleSettings,
+    *,
+    num_classes: int,
+    fill: Float[Tensor, " c"],
+) -> tuple[Float[Tensor, "b c s s"], Int64[Tensor, "b s s"]]:
+    """One random crop of every labelled image with its classes (-1: none); images in [0, 1] and
+    square."""
     side, b = options.crop or images.shape[-1], len(images)
     places = varied_places(masks, options, num_classes)
     cut = cut_images(images, places, side, fill)
     if max(options.jitter) > 0:
-        light, contrast = (torch.empty(b, device=cut.device).uniform_(max(0.0, 1 - x), 1 + x) for x in options.jitter)
+        light, contrast = (
+            torch.empty(b, device=cut.device).uniform_(max(0.0, 1 - x), 1 + x)
+            for x in options.jitter
+        )
         cut = jitter(cut, light, contrast, torch.rand(b, device=cut.device) < 0.5, quantise=False)
     return cut, cut_masks(masks, places, side)
 
 # %% ../../nbs/tasks/03a_fine_tuning.ipynb #a25a6c9e
 class Transfer(Learner):
-    """Trains a segmentation network with labels. A batch has "pixels" (b, 3, h, w) in [0, 1] and "classes" (b, h, w), -1 where unknown."""
+    """Trains a segmentation network with labels. A batch has "pixels" (b, 3, h, w) in [0, 1] and
+    "classes" (b, h, w), -1 where unknown."""
 
     batch_keys: ClassVar[tuple[str, ...]] = ("pixels", "classes")
 
-    def __init__(self, *, network: SegmentationNet, dice: float = 0.0, auxiliary: float = 0.0) -> None:
+    def __init__(
+        self, *, network: SegmentationNet, dice: float = 0.0, auxiliary: float = 0.0
+    ) -> None:
         super().__init__()
         self.network, self.dice, self.auxiliary = network, dice, auxiliary
 
@@ -104,65 +146,111 @@ class Transfer(Learner):
             loss = loss + self.auxiliary * self.objective(aside, batch["classes"])
         return {"loss": loss}
 
-    def objective(self, logits: Float[Tensor, "b k h w"], classes: Int64[Tensor, "b h w"]) -> Float[Tensor, ""]:
+    def objective(
+        self, logits: Float[Tensor, "b k h w"], classes: Int64[Tensor, "b h w"]
+    ) -> Float[Tensor, ""]:
         """(1 - dice) x cross-entropy + dice x soft Dice loss, over the known pixels."""
         return supervised_loss(logits, classes, ce=1 - self.dice, dice=self.dice)
 
-# %% ../../nbs/tasks/03a_fine_tuning.ipynb #9efffc60
+# %% ../../nbs/tasks/03a_fine_tuning.ipynb #edbb8862
 @dataclass(frozen=True)
 class Labelled:
-    """The labelled images of a run, on the device: images (n, 3, h, w) and masks (n, h, w), both uint8."""
+    """The labelled images of a run, on the device: images (n, 3, h, w) and masks (n, h, w), both
+    uint8."""
 
     images: UInt8[Tensor, "n c h w"]
     masks: UInt8[Tensor, "n h w"]
     fill: Float[Tensor, " c"]
     num_classes: int
 
-    def batches(self, options: SampleSettings, batch_size: int, *, seed: int, start: int = 0) -> Iterator[dict[str, Tensor]]:
-        """Training batches from step `start` on, without end; the order depends on the seed alone."""
+    def batches(
+        self, options: SampleSettings, batch_size: int, *, seed: int, start: int = 0
+    ) -> Iterator[dict[str, Tensor]]:
+        """Training batches from step `start` on, without end; the order depends on the seed
+        alone."""
         times = -(-batch_size // len(self.images))
         for index in epoch_order(times * len(self.images), batch_size, seed, start):
             chosen = (index % len(self.images)).to(self.images.device)
-            pixels, classes = sample(self.images[chosen].float() / 255, self.masks[chosen], options, num_classes=self.num_classes, fill=self.fill)
+            pixels, classes = sample(
+                self.images[chosen].float() / 255,
+                self.masks[chosen],
+                options,
+                num_classes=self.num_classes,
+                fill=self.fill,
+            )
             yield {"pixels": pixels, "classes": classes}
 
-
+# %% ../../nbs/tasks/03a_fine_tuning.ipynb #9efffc60
 def labelled_images(data: PixelSet, index: Int64[Tensor, " n"], device: torch.device) -> Labelled:
     """The chosen images of a set with their masks; grey images get three equal channels."""
     images = data.images[index].to(device)
-    return Labelled(images.expand(-1, 3, -1, -1), data.masks[index].to(device), torch.tensor(data.mean, device=device), data.num_classes)
+    return Labelled(
+        images.expand(-1, 3, -1, -1),
+        data.masks[index].to(device),
+        torch.tensor(data.mean, device=device),
+        data.num_classes,
+    )
 
 # %% ../../nbs/tasks/03a_fine_tuning.ipynb #59685e73
-def train_stage(trainings: Trainings, name: str, learner: Transfer, labelled: Labelled, options: SampleSettings, config: TrainingSettings) -> TrainResult:
+def train_stage(
+    trainings: Trainings,
+    name: str,
+    learner: Transfer,
+    labelled: Labelled,
+    options: SampleSettings,
+    config: TrainingSettings,
+) -> TrainResult:
     """Train `learner` in place on labelled images, for the steps of the stage `name`."""
 
     def stream(start: int) -> Iterator[dict[str, Tensor]]:
-        return labelled.batches(options, config.batch_size, seed=trainings.seed_of(name), start=start)
+        return labelled.batches(
+            options, config.batch_size, seed=trainings.seed_of(name), start=start
+        )
 
     return trainings.train(name, learner, stream, config)
 
-# %% ../../nbs/tasks/03a_fine_tuning.ipynb #9bc0d1f1
+# %% ../../nbs/tasks/03a_fine_tuning.ipynb #c684f762
 @torch.no_grad()
-def predict(segment: Callable[[Tensor], Tensor], data: PixelSet, split: str, batch: int, device: torch.device) -> UInt8[Tensor, "n h w"]:
-    """The class of every pixel of a split, in its order, on the host. `segment`: images (b, 3, h, w) in [0, 1] -> logits (b, k, h, w)."""
+def predict(
+    segment: Callable[[Tensor], Tensor],
+    data: PixelSet,
+    split: str,
+    batch: int,
+    device: torch.device,
+) -> UInt8[Tensor, "n h w"]:
+    """The class of every pixel of a split, in its order, on the host. `segment`: images (b, 3, h,
+    w) in [0, 1] -> logits (b, k, h, w)."""
     found = []
     for index in data.splits[split].split(batch):
         images = (data.images[index].to(device).float() / 255).expand(-1, 3, -1, -1)
         found.append(segment(images).argmax(1).to(torch.uint8).cpu())
     return torch.cat(found)
 
-
+# %% ../../nbs/tasks/03a_fine_tuning.ipynb #90f669c5
 _AT_ONCE = 256  # images
 
-
-def judge(predicted: UInt8[Tensor, "n h w"], data: PixelSet, split: str, settings: DenseTransferSettings) -> dict[str, float | None]:
-    """mIoU, OA, Kappa, mF1 and IoU by class as fractions; Dice by class too where the set has a background."""
+# %% ../../nbs/tasks/03a_fine_tuning.ipynb #9bc0d1f1
+def judge(
+    predicted: UInt8[Tensor, "n h w"], data: PixelSet, split: str, settings: DenseTransferSettings
+) -> dict[str, float | None]:
+    """mIoU, OA, Kappa, mF1 and IoU by class as fractions; Dice by class too where the set has a
+    background."""
     truth = data.masks[data.splits[split]]
-    parts = zip(predicted.split(_AT_ONCE), truth.split(_AT_ONCE), strict=True)  # whole test sets are too large to count at once
+    # whole test sets are too large to count at once
+    parts = zip(predicted.split(_AT_ONCE), truth.split(_AT_ONCE), strict=True)
     counts = torch.stack([confusion(p, t, data.num_classes, IGNORE) for p, t in parts]).sum(0)
-    found: dict[str, float | None] = dict(scores(counts, class_names=data.class_names, exclude=settings.exclude))
+    found: dict[str, float | None] = dict(
+        scores(counts, class_names=data.class_names, exclude=settings.exclude)
+    )
     if data.background is not None:
-        dice = image_dice(predicted, truth, num_classes=data.num_classes, background=data.background, ignore=IGNORE,
-                          class_names=data.class_names, both_empty=settings.both_empty)  # fmt: skip
+        dice = image_dice(
+            predicted,
+            truth,
+            num_classes=data.num_classes,
+            background=data.background,
+            ignore=IGNORE,
+            class_names=data.class_names,
+            both_empty=settings.both_empty,
+        )
         found |= dice
     return found

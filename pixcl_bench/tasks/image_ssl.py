@@ -46,7 +46,6 @@ def make_learner(
     runtime.seed_all(runtime.derive_seed(seed, "heads"))
     return build_learner(target, args, encoder=encoder, num_classes=num_classes)
 
-
 # %% ../../nbs/tasks/00_image_ssl.ipynb #71635da4
 def two_views(
     settings: ImageSSLSettings, mean: tuple[float, ...], std: tuple[float, ...]
@@ -54,14 +53,23 @@ def two_views(
     """The augmentation of the settings."""
     return augmentation(settings.views, settings.image_size, mean, std)
 
-# %% ../../nbs/tasks/00_image_ssl.ipynb #9f128185
+# %% ../../nbs/tasks/00_image_ssl.ipynb #7b4526cb
 def uses_labels(learner: Learner) -> bool:
     """Whether the learner is shown labels while it trains."""
     return learner.trains and "label" in learner.batch_keys
 
-
-def batches(data: ImageSet, learner: Learner, settings: ImageSSLSettings, *, seed: int, device: torch.device, start: int = 0) -> Iterator[dict[str, Tensor]]:
-    """Training batches from step `start` on, without end: the entries of `learner.batch_keys`, on the device."""
+# %% ../../nbs/tasks/00_image_ssl.ipynb #9f128185
+def batches(
+    data: ImageSet,
+    learner: Learner,
+    settings: ImageSSLSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    start: int = 0,
+) -> Iterator[dict[str, Tensor]]:
+    """Training batches from step `start` on, without end: the entries of `learner.batch_keys`, on
+    the device."""
     pool = data.splits["train" if uses_labels(learner) else "unlabelled"]
     augment = two_views(settings, data.mean, data.std).to(device)
     order = epoch_order(len(pool), settings.batch_size, seed, start)
@@ -70,7 +78,9 @@ def batches(data: ImageSet, learner: Learner, settings: ImageSSLSettings, *, see
         yield _entries(learner.batch_keys, images, index, data.labels, augment)
 
 # %% ../../nbs/tasks/00_image_ssl.ipynb #2572794c
-def _entries(keys: tuple[str, ...], images: Tensor, index: Tensor, labels: Tensor, augment: TwoViews) -> dict[str, Tensor]:
+def _entries(
+    keys: tuple[str, ...], images: Tensor, index: Tensor, labels: Tensor, augment: TwoViews
+) -> dict[str, Tensor]:
     known: dict[str, Callable[[], Tensor]] = {
         "view1": lambda: augment.one(images).image,
         "view2": lambda: augment.two(images).image,
@@ -78,15 +88,24 @@ def _entries(keys: tuple[str, ...], images: Tensor, index: Tensor, labels: Tenso
     }
     unknown = set(keys) - set(known)
     if unknown:
-        raise ValueError(f"the task image_ssl cannot give {sorted(unknown)}; it has {sorted(known)}")
+        raise ValueError(
+            f"the task image_ssl cannot give {sorted(unknown)}; it has {sorted(known)}"
+        )
     return {key: known[key]() for key in keys}
 
 # %% ../../nbs/tasks/00_image_ssl.ipynb #fbe72d66
 def pretrain(
-    learner: Learner, data: ImageSet, settings: ImageSSLSettings, *, seed: int,
-    device: torch.device, folder: Path | None = None, owner: str = "",
-    on_step: Callable[[int, int], None] | None = None, progress: bool | None = None,
-) -> TrainResult:  # fmt: skip
+    learner: Learner,
+    data: ImageSet,
+    settings: ImageSSLSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    folder: Path | None = None,
+    owner: str = "",
+    on_step: Callable[[int, int], None] | None = None,
+    progress: bool | None = None,
+) -> TrainResult:
     """Train `learner` in place on its part of the data.
 
     One that does not train is moved to the device and left as it is.
@@ -96,20 +115,31 @@ def pretrain(
         return batches(data, learner, settings, seed=seed, device=device, start=start)
 
     return train_learner(
-        learner, stream, settings, seed=seed, device=device, folder=folder, owner=owner,
-        on_step=on_step, progress=progress,
-    )  # fmt: skip
+        learner,
+        stream,
+        settings,
+        seed=seed,
+        device=device,
+        folder=folder,
+        owner=owner,
+        on_step=on_step,
+        progress=progress,
+    )
 
 # %% ../../nbs/tasks/00_image_ssl.ipynb #381e17da
 @torch.no_grad()
-def features(learner: Learner, data: ImageSet, split: str, settings: ImageSSLSettings, device: torch.device) -> Float[Tensor, "n d"]:
+def features(
+    learner: Learner, data: ImageSet, split: str, settings: ImageSSLSettings, device: torch.device
+) -> Float[Tensor, "n d"]:
     """Features of all images of a split, in its order, float32, on the device."""
     normalise = Normalise(data.mean, data.std).to(device)
     learner.eval()
     chunks = data.splits[split].split(settings.eval_batch)
-    return torch.cat([learner.embed(normalise(images)).float() for images in data.images.batches(chunks, device)])
+    return torch.cat(
+        [learner.embed(normalise(images)).float() for images in data.images.batches(chunks, device)]
+    )
 
-# %% ../../nbs/tasks/00_image_ssl.ipynb #5e4f83e4
+# %% ../../nbs/tasks/00_image_ssl.ipynb #a09fc256
 @dataclass(frozen=True)
 class Labelled:
     """Features of one split with their labels."""
@@ -117,37 +147,81 @@ class Labelled:
     x: Float[Tensor, "n d"]
     y: Int[Tensor, " n"]
 
-
-def labelled_features(learner: Learner, data: ImageSet, split: str, settings: ImageSSLSettings, device: torch.device) -> Labelled:
+# %% ../../nbs/tasks/00_image_ssl.ipynb #5e4f83e4
+def labelled_features(
+    learner: Learner, data: ImageSet, split: str, settings: ImageSSLSettings, device: torch.device
+) -> Labelled:
     """`features` of a split and its labels, on the device."""
-    return Labelled(features(learner, data, split, settings, device), data.labels[data.splits[split]].to(device))
+    return Labelled(
+        features(learner, data, split, settings, device), data.labels[data.splits[split]].to(device)
+    )
 
 # %% ../../nbs/tasks/00_image_ssl.ipynb #f668d106
-def judge(train: Labelled, test: Labelled, settings: ImageSSLSettings, *, num_classes: int, seed: int) -> dict[str, float]:
-    """Weighted kNN, linear probe, majority class, and diagnostics without labels, as fractions (protocol, section 3)."""
+def judge(
+    train: Labelled, test: Labelled, settings: ImageSSLSettings, *, num_classes: int, seed: int
+) -> dict[str, float]:
+    """Weighted kNN, linear probe, majority class, and diagnostics without labels, as fractions
+    (protocol, section 3)."""
     temperature = settings.knn_temperature
-    scores = classification.knn_accuracy(train.x, train.y, test.x, test.y, ks=settings.knn_k, temperature=temperature, num_classes=num_classes)
+    scores = classification.knn_accuracy(
+        train.x,
+        train.y,
+        test.x,
+        test.y,
+        ks=settings.knn_k,
+        temperature=temperature,
+        num_classes=num_classes,
+    )
     if settings.probe == "linear_cached":
-        probe = classification.linear_probe(train.x, train.y, test.x, test.y, num_classes=num_classes, lrs=settings.probe_lrs, epochs=settings.probe_epochs,
-                                     batch_size=settings.probe_batch, seed=runtime.derive_seed(seed, "probe"))  # fmt: skip
+        probe = classification.linear_probe(
+            train.x,
+            train.y,
+            test.x,
+            test.y,
+            num_classes=num_classes,
+            lrs=settings.probe_lrs,
+            epochs=settings.probe_epochs,
+            batch_size=settings.probe_batch,
+            seed=runtime.derive_seed(seed, "probe"),
+        )
         scores |= {"linear_top1": probe.linear_top1, "linear_lr": probe.lr}
         scores |= {"linear_top5": probe.linear_top5} if probe.linear_top5 is not None else {}
     if settings.random_head:
         scores |= _random_head_knn(train, test, settings, num_classes)
     scores["majority_top1"] = classification.majority_accuracy(train.y, test.y)
-    return scores | {"uniformity": diagnostics.uniformity(test.x), "effective_rank": diagnostics.effective_rank(test.x), "feature_std": diagnostics.feature_std(test.x)}
+    return scores | {
+        "uniformity": diagnostics.uniformity(test.x),
+        "effective_rank": diagnostics.effective_rank(test.x),
+        "feature_std": diagnostics.feature_std(test.x),
+    }
 
 # %% ../../nbs/tasks/00_image_ssl.ipynb #2b6a5fd7
-def _random_head_knn(train: Labelled, test: Labelled, settings: ImageSSLSettings, num_classes: int) -> dict[str, float]:
+def _random_head_knn(
+    train: Labelled, test: Labelled, settings: ImageSSLSettings, num_classes: int
+) -> dict[str, float]:
     head = random_head(train.x.shape[1]).to(train.x.device)
-    scores = classification.knn_accuracy(head(train.x), train.y, head(test.x), test.y, ks=settings.knn_k, temperature=settings.knn_temperature, num_classes=num_classes)
+    scores = classification.knn_accuracy(
+        head(train.x),
+        train.y,
+        head(test.x),
+        test.y,
+        ks=settings.knn_k,
+        temperature=settings.knn_temperature,
+        num_classes=num_classes,
+    )
     return {f"random_head_{k}": v for k, v in scores.items()}
 
 # %% ../../nbs/tasks/00_image_ssl.ipynb #909669ae
-def evaluate(learner: Learner, data: ImageSet, settings: ImageSSLSettings, *, seed: int, device: torch.device) -> dict[str, float]:
-    """All metrics of the frozen learner on `settings.eval_split`; raises `AssertionError` should evaluation change a weight."""
+def evaluate(
+    learner: Learner, data: ImageSet, settings: ImageSSLSettings, *, seed: int, device: torch.device
+) -> dict[str, float]:
+    """All metrics of the frozen learner on `settings.eval_split`; raises `AssertionError` should
+    evaluation change a weight."""
     before = classification.encoder_fingerprint(learner)
-    train, test = (labelled_features(learner, data, split, settings, device) for split in ("train", settings.eval_split))
+    train, test = (
+        labelled_features(learner, data, split, settings, device)
+        for split in ("train", settings.eval_split)
+    )
     scores = judge(train, test, settings, num_classes=len(data.class_names), seed=seed)
     scores["alignment"] = view_alignment(learner, data, settings, seed=seed, device=device)
     assert classification.encoder_fingerprint(learner) == before, "evaluation changed the learner"
@@ -155,14 +229,19 @@ def evaluate(learner: Learner, data: ImageSet, settings: ImageSSLSettings, *, se
 
 # %% ../../nbs/tasks/00_image_ssl.ipynb #7000122b
 @torch.no_grad()
-def view_alignment(learner: Learner, data: ImageSet, settings: ImageSSLSettings, *, seed: int, device: torch.device) -> float:
-    """Mean squared distance between the normalised features of two views of the same image, over one batch of the evaluated split."""
+def view_alignment(
+    learner: Learner, data: ImageSet, settings: ImageSSLSettings, *, seed: int, device: torch.device
+) -> float:
+    """Mean squared distance between the normalised features of two views of the same image, over
+    one batch of the evaluated split."""
     index = data.splits[settings.eval_split][: settings.eval_batch]
     runtime.seed_all(runtime.derive_seed(seed, "alignment"))
-    one, two = two_views(settings, data.mean, data.std).to(device)(next(iter(data.images.batches([index], device))))
+    one, two = two_views(settings, data.mean, data.std).to(device)(
+        next(iter(data.images.batches([index], device)))
+    )
     return diagnostics.alignment(learner.embed(one.image), learner.embed(two.image))
 
-# %% ../../nbs/tasks/00_image_ssl.ipynb #a542cbca
+# %% ../../nbs/tasks/00_image_ssl.ipynb #9e67d0db
 @dataclass(frozen=True)
 class RunResult:
     """What one run gives: metrics and timings by name, history rows, and the trained learner."""
@@ -172,20 +251,35 @@ class RunResult:
     history: list[dict[str, float]]
     learner: Learner
 
-
+# %% ../../nbs/tasks/00_image_ssl.ipynb #a542cbca
 def run_image_ssl(
-    target: str, args: Mapping[str, Any], data: ImageSet, settings: ImageSSLSettings, *, seed: int,
-    device: torch.device, folder: Path | None = None, owner: str = "",
-    on_step: Callable[[int, int], None] | None = None, progress: bool | None = None,
-) -> RunResult:  # fmt: skip
+    target: str,
+    args: Mapping[str, Any],
+    data: ImageSet,
+    settings: ImageSSLSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    folder: Path | None = None,
+    owner: str = "",
+    on_step: Callable[[int, int], None] | None = None,
+    progress: bool | None = None,
+) -> RunResult:
     """Build, pre-train and evaluate the method `target`; the whole of what a benchmark notebook
     measures.
     """
     learner = make_learner(target, args, settings, num_classes=len(data.class_names), seed=seed)
     trained = pretrain(
-        learner, data, settings, seed=seed, device=device, folder=folder, owner=owner,
-        on_step=on_step, progress=progress,
-    )  # fmt: skip
+        learner,
+        data,
+        settings,
+        seed=seed,
+        device=device,
+        folder=folder,
+        owner=owner,
+        on_step=on_step,
+        progress=progress,
+    )
     began = time.perf_counter()
     scores = evaluate(learner, data, settings, seed=seed, device=device)
     spent = timings(trained, settings) | {"eval_seconds": time.perf_counter() - began}

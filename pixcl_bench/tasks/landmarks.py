@@ -28,30 +28,44 @@ from ..metrics import landmarks as metrics
 from ..nets.dense import build_dense
 from .information_cache import kept_maps
 from .settings import LandmarksSettings
-from .training import check_eval_split, timings, train_learner, untrained, will_train
+from pixcl_bench.tasks.training import (
+    check_eval_split,
+    timings,
+    train_learner,
+    untrained,
+    will_train,
+)
 from ..train import TrainResult, epoch_order
 
-# %% ../../nbs/tasks/02_landmarks.ipynb #8bc4c84e
+# %% ../../nbs/tasks/02_landmarks.ipynb #f493868b
 def support_images(data: LandmarkSet, settings: LandmarksSettings, *, seed: int) -> list[int]:
-    """Indices of the `settings.supports` images whose points are given. Raises `ValueError` where the set has too few."""
-    known = [i for i in data.splits["train"].tolist() if bool(data.points[i].isfinite().all(-1).any())]
+    """Indices of the `settings.supports` images whose points are given. Raises `ValueError` where
+    the set has too few."""
+    known = [
+        i for i in data.splits["train"].tolist() if bool(data.points[i].isfinite().all(-1).any())
+    ]
     if settings.support_by == "published":
         if not data.templates:
-            raise ValueError(f"support_by: {data.name} has no published template; set support_by: seed")
+            raise ValueError(
+                f"support_by: {data.name} has no published template; set support_by: seed"
+            )
         known = list(data.templates)
     if settings.supports > len(known):
-        raise ValueError(f"supports: {data.name} has {len(known)} images that can be a support, {settings.supports} are asked for")
+        raise ValueError(
+            f"supports: {data.name} has {len(known)} images that can be a support,"
+            f" {settings.supports} are asked for"
+        )
     if settings.support_by == "published":
         return known[: settings.supports]
     order = torch.randperm(len(known), generator=runtime.generator(seed, "supports"))
     return [known[i] for i in order[: settings.supports].tolist()]
 
-
+# %% ../../nbs/tasks/02_landmarks.ipynb #095a9c89
 def support(data: LandmarkSet, index: int, device: torch.device | str = "cpu") -> Support:
     """Image `index` with its points, as a learner gets it."""
     return Support(as_float(data.images[index, None]).to(device), data.points[index].to(device))
 
-
+# %% ../../nbs/tasks/02_landmarks.ipynb #8bc4c84e
 def as_float(images: Tensor) -> Tensor:
     """uint8 grey values as float32 in [0, 1]."""
     return images.float() / 255
@@ -79,9 +93,13 @@ class Training:
         self.extra: dict[str, Tensor] = {}
         if "information" in needs:
             self.extra["information"] = kept_maps(
-                lambda: information_maps(data, learner, self.images), learner, self.images,
-                name=data.name, data_fingerprint=data.fingerprint, cache=cache,
-            )  # fmt: skip
+                lambda: information_maps(data, learner, self.images),
+                learner,
+                self.images,
+                name=data.name,
+                data_fingerprint=data.fingerprint,
+                cache=cache,
+            )
         if "points" in needs:
             self.extra["points"] = data.points[index].to(device)
 
@@ -108,16 +126,22 @@ def information_maps(
     return torch.cat(found)
 
 # %% ../../nbs/tasks/02_landmarks.ipynb #8f89e089
-def batches(training: Training, settings: LandmarksSettings, *, seed: int, start: int = 0) -> Iterator[dict[str, Tensor]]:
+def batches(
+    training: Training, settings: LandmarksSettings, *, seed: int, start: int = 0
+) -> Iterator[dict[str, Tensor]]:
     """Training batches from step `start` on, without end; the order depends on the seed alone."""
     for index in epoch_order(len(training.images), settings.batch_size, seed, start):
         yield training.batch(index)
 
 # %% ../../nbs/tasks/02_landmarks.ipynb #c986b61f
 def make_learner(
-    target: str, args: Mapping[str, Any], settings: LandmarksSettings, *, num_landmarks: int,
+    target: str,
+    args: Mapping[str, Any],
+    settings: LandmarksSettings,
+    *,
+    num_landmarks: int,
     seed: int,
-) -> Localiser:  # fmt: skip
+) -> Localiser:
     """Build the network and the learner `target` with its `args`; both have seeds of their own.
 
     The network's weights depend on the run's seed alone, so all methods of a comparison start from
@@ -127,9 +151,11 @@ def make_learner(
     if takes(target, "network"):  # others need none of the weights that settings may ask for
         runtime.seed_all(runtime.derive_seed(seed, "network"))
         offered["network"] = build_dense(
-            settings.network, width=settings.width, levels=settings.levels,
+            settings.network,
+            width=settings.width,
+            levels=settings.levels,
             pretrained=settings.pretrained,
-        )  # fmt: skip
+        )
     runtime.seed_all(runtime.derive_seed(seed, "heads"))
     learner = build_learner(target, args, **offered)
     if not isinstance(learner, Localiser):
@@ -141,9 +167,13 @@ def make_learner(
 
 # %% ../../nbs/tasks/02_landmarks.ipynb #cbd71842
 def prepare(
-    learner: Localiser, training: Training, data: LandmarkSet, settings: LandmarksSettings, *,
+    learner: Localiser,
+    training: Training,
+    data: LandmarkSet,
+    settings: LandmarksSettings,
+    *,
     seed: int,
-) -> None:  # fmt: skip
+) -> None:
     """Show the learner what it may see before training: the images, the first support, and the
     points where it uses labels.
     """
@@ -159,11 +189,18 @@ def prepare(
 
 # %% ../../nbs/tasks/02_landmarks.ipynb #8b984bf4
 def train(
-    learner: Localiser, data: LandmarkSet, settings: LandmarksSettings, *, seed: int,
-    device: torch.device, folder: Path | None = None, owner: str = "",
-    on_step: Callable[[int, int], None] | None = None, progress: bool | None = None,
+    learner: Localiser,
+    data: LandmarkSet,
+    settings: LandmarksSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    folder: Path | None = None,
+    owner: str = "",
+    on_step: Callable[[int, int], None] | None = None,
+    progress: bool | None = None,
     cache: Path | None = None,
-) -> TrainResult:  # fmt: skip
+) -> TrainResult:
     """Prepare and train `learner` in place.
 
     One that does not train is prepared, where there is a training part, and left as it is. `cache`:
@@ -185,24 +222,48 @@ def train(
         return batches(training, settings, seed=seed, start=start)
 
     return train_learner(
-        learner, feed, settings, seed=seed, device=device, folder=folder, owner=owner,
-        on_step=on_step, progress=progress,
-    )  # fmt: skip
+        learner,
+        feed,
+        settings,
+        seed=seed,
+        device=device,
+        folder=folder,
+        owner=owner,
+        on_step=on_step,
+        progress=progress,
+    )
 
 # %% ../../nbs/tasks/02_landmarks.ipynb #748b029c
 @torch.no_grad()
-def predict(learner: Localiser, data: LandmarkSet, split: str, supports: Sequence[int], settings: LandmarksSettings, device: torch.device) -> Float[Tensor, "s n l 2"]:
-    """Predicted points (y, x) of a split for each support, on the CPU; in sets of pairs the only support of an image is its partner."""
+def predict(
+    learner: Localiser,
+    data: LandmarkSet,
+    split: str,
+    supports: Sequence[int],
+    settings: LandmarksSettings,
+    device: torch.device,
+) -> Float[Tensor, "s n l 2"]:
+    """Predicted points (y, x) of a split for each support, on the CPU; in sets of pairs the only
+    support of an image is its partner."""
     learner.eval()
     index = data.splits[split]
     if data.partners is not None:
-        own = [(data.images[i, None, None], support(data, int(data.partners[i]), device)) for i in index.tolist()]
-        return torch.cat([learner.locate(as_float(image).to(device), [partner]).cpu() for image, partner in own], 1)
+        own = [
+            (data.images[i, None, None], support(data, int(data.partners[i]), device))
+            for i in index.tolist()
+        ]
+        return torch.cat(
+            [learner.locate(as_float(image).to(device), [partner]).cpu() for image, partner in own],
+            1,
+        )
     given = [support(data, i, device) for i in supports]
-    parts = [learner.locate(as_float(data.images[chunk][:, None]).to(device), given).cpu() for chunk in index.split(settings.eval_batch)]
+    parts = [
+        learner.locate(as_float(data.images[chunk][:, None]).to(device), given).cpu()
+        for chunk in index.split(settings.eval_batch)
+    ]
     return torch.cat(parts, 1)
 
-# %% ../../nbs/tasks/02_landmarks.ipynb #2f535613
+# %% ../../nbs/tasks/02_landmarks.ipynb #94ebb5c3
 def reference_points(
     data: LandmarkSet, split: str, supports: Sequence[int], settings: LandmarksSettings
 ) -> Float[Tensor, "s n l 2"]:
@@ -219,7 +280,7 @@ def reference_points(
         given = data.points[torch.tensor(supports)][:, None]
     return torch.where(given.isfinite().all(-1, keepdim=True), points[index][None], torch.nan)
 
-
+# %% ../../nbs/tasks/02_landmarks.ipynb #2f535613
 def score(
     predicted: Tensor, truth: Tensor, data: LandmarkSet, split: str
 ) -> dict[str, float | None]:
@@ -233,9 +294,13 @@ def score(
 
 # %% ../../nbs/tasks/02_landmarks.ipynb #3b768810
 def evaluate(
-    learner: Localiser, data: LandmarkSet, settings: LandmarksSettings, *, seed: int,
+    learner: Localiser,
+    data: LandmarkSet,
+    settings: LandmarksSettings,
+    *,
+    seed: int,
     device: torch.device,
-) -> tuple[dict[str, float | None], Tensor]:  # fmt: skip
+) -> tuple[dict[str, float | None], Tensor]:
     """All metrics on `settings.eval_split`, and the predictions (s, n, l, 2) they come from.
 
     With `eval_split: test` the splits called test_... are measured too: `mre_unseen` is the mean
@@ -257,7 +322,7 @@ def evaluate(
     scores["mre_first"] = score(predicted[:1], truth[:1], data, split)["mre"]
     return score(predicted, truth, data, split) | scores, predicted
 
-# %% ../../nbs/tasks/02_landmarks.ipynb #c09fac1b
+# %% ../../nbs/tasks/02_landmarks.ipynb #745ffeb5
 @dataclass(frozen=True)
 class RunResult:
     """What one run gives: metrics and timings by name, history rows, the trained learner, the
@@ -271,22 +336,38 @@ class RunResult:
     supports: list[int]
     predictions: Tensor
 
-
+# %% ../../nbs/tasks/02_landmarks.ipynb #c09fac1b
 def run_landmarks(
-    target: str, args: Mapping[str, Any], data: LandmarkSet, settings: LandmarksSettings, *,
-    seed: int, device: torch.device, folder: Path | None = None, owner: str = "",
-    on_step: Callable[[int, int], None] | None = None, progress: bool | None = None,
+    target: str,
+    args: Mapping[str, Any],
+    data: LandmarkSet,
+    settings: LandmarksSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    folder: Path | None = None,
+    owner: str = "",
+    on_step: Callable[[int, int], None] | None = None,
+    progress: bool | None = None,
     cache: Path | None = None,
-) -> RunResult:  # fmt: skip
+) -> RunResult:
     """Build, train and evaluate the method `target`: all that a benchmark notebook measures.
 
     `cache`: folder in which information maps are kept for other runs; None: they are computed.
     """
     learner = make_learner(target, args, settings, num_landmarks=len(data.names), seed=seed)
     trained = train(
-        learner, data, settings, seed=seed, device=device, folder=folder, owner=owner,
-        on_step=on_step, progress=progress, cache=cache,
-    )  # fmt: skip
+        learner,
+        data,
+        settings,
+        seed=seed,
+        device=device,
+        folder=folder,
+        owner=owner,
+        on_step=on_step,
+        progress=progress,
+        cache=cache,
+    )
     began = time.perf_counter()
     scores, predicted = evaluate(learner, data, settings, seed=seed, device=device)
     spent = timings(trained, settings) | {"eval_seconds": time.perf_counter() - began}

@@ -31,21 +31,24 @@ from .settings import SemiSegSettings
 from .training import check_eval_split, timings, train_learner
 from ..train import TrainResult
 
-# %% ../../nbs/tasks/01_semi_seg.ipynb #f73f388f
+# %% ../../nbs/tasks/01_semi_seg.ipynb #c527e76a
 @dataclass(frozen=True)
 class Items:
-    """The training items: (case, slice) index pairs (slice -1: the whole volume), and which of them have labels.
+    """The training items: (case, slice) index pairs (slice -1: the whole volume), and which of them
+    have labels.
 
-    `labelled` and `unlabelled` are disjoint indices into `where`; together they are all training items.
+    `labelled` and `unlabelled` are disjoint indices into `where`; together they are all training
+    items.
     """
 
     where: Int64[Tensor, "n 2"]
     labelled: Int64[Tensor, " l"]
     unlabelled: Int64[Tensor, " u"]
 
-
+# %% ../../nbs/tasks/01_semi_seg.ipynb #f73f388f
 def training_items(data: VolumeSet, settings: SemiSegSettings, *, seed: int) -> Items:
-    """Divide the training part. Raises `ValueError` where fewer patients or slices exist than are to have labels."""
+    """Divide the training part. Raises `ValueError` where fewer patients or slices exist than are
+    to have labels."""
     cases = data.splits["train"].tolist()
     if settings.network == "unet":
         where = torch.tensor([(c, z) for c in cases for z in range(len(data.cases[c].image))])
@@ -59,20 +62,39 @@ def _chosen(data: VolumeSet, settings: SemiSegSettings, where: Tensor, seed: int
     """True for the items with labels."""
     unit = settings.labelled_unit or data.unit
     if unit == "slice" and settings.network == "vnet":
-        raise ValueError(f"labelled_unit: {data.name} counts slices, and a vnet is trained on volumes: set labelled_unit: patient")
+        raise ValueError(
+            f"labelled_unit: {data.name} counts slices, and a vnet is trained on volumes: set"
+            " labelled_unit: patient"
+        )
     patients = data.patients("train")
-    owner = torch.tensor([patients.index(data.cases[c].patient) for c in where[:, 0].tolist()]) if unit == "patient" else torch.arange(len(where))
+    owner = (
+        torch.tensor([patients.index(data.cases[c].patient) for c in where[:, 0].tolist()])
+        if unit == "patient"
+        else torch.arange(len(where))
+    )
     there = len(patients) if unit == "patient" else len(where)
     if settings.labelled > there:
-        raise ValueError(f"labelled: {data.name} has {there} training {unit}s, so {settings.labelled} of them cannot have labels")
-    order = torch.arange(there) if settings.labelled_by == "list" else torch.randperm(there, generator=runtime.generator(seed, "labelled"))
+        raise ValueError(
+            f"labelled: {data.name} has {there} training {unit}s, so {settings.labelled} of them"
+            " cannot have labels"
+        )
+    order = (
+        torch.arange(there)
+        if settings.labelled_by == "list"
+        else torch.randperm(there, generator=runtime.generator(seed, "labelled"))
+    )
     return torch.isin(owner, order[: settings.labelled])
 
-# %% ../../nbs/tasks/01_semi_seg.ipynb #03b7a34d
-def stream(items: Int64[Tensor, " n"], batch: int, seed: int, name: str, start: int = 0) -> Iterator[Tensor]:
-    """Batches of `items` without end, from step `start` on: shuffled passes laid end to end, each item once a pass."""
+# %% ../../nbs/tasks/01_semi_seg.ipynb #cf5d995e
+def stream(
+    items: Int64[Tensor, " n"], batch: int, seed: int, name: str, start: int = 0
+) -> Iterator[Tensor]:
+    """Batches of `items` without end, from step `start` on: shuffled passes laid end to end, each
+    item once a pass."""
     if not len(items):
-        raise ValueError(f"the {name} part of the training data is empty: change the number of labelled items")
+        raise ValueError(
+            f"the {name} part of the training data is empty: change the number of labelled items"
+        )
     orders: dict[int, Tensor] = {}
     step = start
     while True:
@@ -84,52 +106,92 @@ def stream(items: Int64[Tensor, " n"], batch: int, seed: int, name: str, start: 
         yield torch.stack([items[orders[r][p]] for r, p in zip(rounds, places, strict=True)])
         step += 1
 
-
+# %% ../../nbs/tasks/01_semi_seg.ipynb #03b7a34d
 def divmod_range(first: int, count: int, size: int) -> tuple[list[int], list[int]]:
     """Quotients and remainders of first, first + 1, ... (count numbers) divided by `size`."""
-    return [i // size for i in range(first, first + count)], [i % size for i in range(first, first + count)]
+    return [i // size for i in range(first, first + count)], [
+        i % size for i in range(first, first + count)
+    ]
 
-# %% ../../nbs/tasks/01_semi_seg.ipynb #e5252eab
+# %% ../../nbs/tasks/01_semi_seg.ipynb #86077223
 class Training:
-    """The training items on the device: `batch(index)` gives images (b, 1, *patch) and labels (b, *patch), -1 ignored."""
+    """The training items on the device: `batch(index)` gives images (b, 1, *patch) and labels (b,
+    *patch), -1 ignored."""
 
-    def __init__(self, data: VolumeSet, items: Items, settings: SemiSegSettings, device: torch.device) -> None:
+    def __init__(
+        self, data: VolumeSet, items: Items, settings: SemiSegSettings, device: torch.device
+    ) -> None:
         self.patch, self.where = settings.patch, items.where
         cases = data.splits["train"].tolist()
         loaded = {c: (data.cases[c].image, signed(data.cases[c].label)) for c in cases}
         self.flat = len(self.patch) == 2
         if self.flat:
-            self.images = torch.cat([resize_nearest(loaded[c][0][:, None], self.patch) for c in cases]).to(device)
-            self.labels = torch.cat([resize_nearest(loaded[c][1], self.patch) for c in cases]).to(device)
+            self.images = torch.cat(
+                [resize_nearest(loaded[c][0][:, None], self.patch) for c in cases]
+            ).to(device)
+            self.labels = torch.cat([resize_nearest(loaded[c][1], self.patch) for c in cases]).to(
+                device
+            )
         else:
-            self.volumes = {c: (image.to(device), label.to(device)) for c, (image, label) in loaded.items()}
+            self.volumes = {
+                c: (image.to(device), label.to(device)) for c, (image, label) in loaded.items()
+            }
 
     def batch(self, index: Int64[Tensor, " b"]) -> tuple[Tensor, Tensor]:
         if self.flat:
             chosen = index.to(self.images.device)
             return self.images[chosen], self.labels[chosen].long()
-        crops = [random_crop(image[None], label, self.patch) for image, label in (self.volumes[int(c)] for c in self.where[index, 0])]
-        return torch.stack([image for image, _ in crops]), torch.stack([label for _, label in crops]).long()  # type: ignore[misc]
+        crops = [
+            random_crop(image[None], label, self.patch)
+            for image, label in (self.volumes[int(c)] for c in self.where[index, 0])
+        ]
+        return (
+            torch.stack([image for image, _ in crops]),
+            torch.stack([label for _, label in crops]).long(),
+        )  # type: ignore[misc]
 
-
+# %% ../../nbs/tasks/01_semi_seg.ipynb #e5252eab
 def signed(label: Tensor) -> Tensor:
     """A stored label (uint8, 255 ignored) as int16 with -1 ignored."""
     return torch.where(label == 255, -1, label.to(torch.int16))
 
 # %% ../../nbs/tasks/01_semi_seg.ipynb #28c616a7
-def batches(data: VolumeSet, learner: Segmenter, settings: SemiSegSettings, *, seed: int, device: torch.device, start: int = 0) -> Iterator[dict[str, Tensor]]:
-    """Training batches from step `start` on, without end: the entries of `learner.batch_keys`, augmented, on the device.
+def batches(
+    data: VolumeSet,
+    learner: Segmenter,
+    settings: SemiSegSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    start: int = 0,
+) -> Iterator[dict[str, Tensor]]:
+    """Training batches from step `start` on, without end: the entries of `learner.batch_keys`,
+    augmented, on the device.
 
-    The labelled part is drawn first, so it is the same for methods with and without an unlabelled part.
+    The labelled part is drawn first, so it is the same for methods with and without an unlabelled
+    part.
     """
     items = training_items(data, settings, seed=seed)
     known = torch.arange(len(items.where)) if learner.sees == "all" else items.labelled
     training, augment = Training(data, items, settings, device), SpatialAugment(settings.augment)
     needs = set(learner.batch_keys)
     if needs - {"labelled", "label", "unlabelled"}:
-        raise ValueError(f"the task semi_seg cannot give {sorted(needs - {'labelled', 'label', 'unlabelled'})}; it has labelled, label, unlabelled")
+        raise ValueError(
+            f"the task semi_seg cannot give {sorted(needs - {'labelled', 'label', 'unlabelled'})};"
+            " it has labelled, label, unlabelled"
+        )
     few = stream(known, settings.labelled_batch, seed, "labelled", start)
-    many = stream(items.unlabelled, settings.batch_size - settings.labelled_batch, seed, "unlabelled", start) if "unlabelled" in needs else None
+    many = (
+        stream(
+            items.unlabelled,
+            settings.batch_size - settings.labelled_batch,
+            seed,
+            "unlabelled",
+            start,
+        )
+        if "unlabelled" in needs
+        else None
+    )
     for index in few:
         image, label = augment(*training.batch(index))
         batch = {"labelled": image, "label": label}
@@ -148,9 +210,12 @@ def make_learner(
     """
     runtime.seed_all(runtime.derive_seed(seed, "network"))
     network = build_network(
-        settings.network, num_classes=num_classes, width=settings.width, levels=settings.levels,
+        settings.network,
+        num_classes=num_classes,
+        width=settings.width,
+        levels=settings.levels,
         dropout=settings.dropout,
-    )  # fmt: skip
+    )
     runtime.seed_all(runtime.derive_seed(seed, "heads"))
     learner = build_learner(target, args, network=network, num_classes=num_classes)
     if not isinstance(learner, Segmenter):
@@ -162,24 +227,40 @@ def make_learner(
 
 # %% ../../nbs/tasks/01_semi_seg.ipynb #3c663a36
 def train(
-    learner: Segmenter, data: VolumeSet, settings: SemiSegSettings, *, seed: int,
-    device: torch.device, folder: Path | None = None, owner: str = "",
-    on_step: Callable[[int, int], None] | None = None, progress: bool | None = None,
-) -> TrainResult:  # fmt: skip
-    """Train `learner` in place; one that does not train is moved to the device and left as it is.
-    """
+    learner: Segmenter,
+    data: VolumeSet,
+    settings: SemiSegSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    folder: Path | None = None,
+    owner: str = "",
+    on_step: Callable[[int, int], None] | None = None,
+    progress: bool | None = None,
+) -> TrainResult:
+    """Train `learner` in place; one that does not train is moved to the device and left as it
+    is."""
 
     def feed(start: int) -> Iterator[dict[str, Tensor]]:
         return batches(data, learner, settings, seed=seed, device=device, start=start)
 
     return train_learner(
-        learner, feed, settings, seed=seed, device=device, folder=folder, owner=owner,
-        on_step=on_step, progress=progress,
-    )  # fmt: skip
+        learner,
+        feed,
+        settings,
+        seed=seed,
+        device=device,
+        folder=folder,
+        owner=owner,
+        on_step=on_step,
+        progress=progress,
+    )
 
 # %% ../../nbs/tasks/01_semi_seg.ipynb #69d7dbf5
 @torch.no_grad()
-def segment_case(learner: Segmenter, case: Case, settings: SemiSegSettings, device: torch.device) -> Int64[Tensor, "z y x"]:
+def segment_case(
+    learner: Segmenter, case: Case, settings: SemiSegSettings, device: torch.device
+) -> Int64[Tensor, "z y x"]:
     """The predicted class of every voxel of a volume, at its own resolution, on the CPU."""
     learner.eval()
     by_teacher = settings.evaluate == "teacher"
@@ -189,20 +270,31 @@ def segment_case(learner: Segmenter, case: Case, settings: SemiSegSettings, devi
 
     if len(settings.patch) == 2:
         slices = resize_nearest(case.image[:, None], settings.patch).to(device)
-        labels = torch.cat([probabilities(chunk).argmax(1) for chunk in slices.split(settings.eval_batch)]).cpu()
+        labels = torch.cat(
+            [probabilities(chunk).argmax(1) for chunk in slices.split(settings.eval_batch)]
+        ).cpu()
         return resize_nearest(labels.to(torch.int16), tuple(case.image.shape[1:])).long()
     stride = settings.stride or tuple(max(1, side // 2) for side in settings.patch)
-    probs = metrics.sliding_window(probabilities, case.image[None].to(device), patch=settings.patch, stride=stride, batch=settings.eval_batch)
+    probs = metrics.sliding_window(
+        probabilities,
+        case.image[None].to(device),
+        patch=settings.patch,
+        stride=stride,
+        batch=settings.eval_batch,
+    )
     return probs.argmax(0).cpu()
 
-# %% ../../nbs/tasks/01_semi_seg.ipynb #f152f3c9
+# %% ../../nbs/tasks/01_semi_seg.ipynb #00cb6fae
 def scored_classes(data: VolumeSet, split: str) -> tuple[int, ...] | None:
     """The classes that are known in a split, where these are not all; None: all but background."""
     return data.split_classes.get(split)
 
-
-def evaluate(learner: Segmenter, data: VolumeSet, settings: SemiSegSettings, *, device: torch.device) -> tuple[dict[str, float | None], list[Tensor]]:
-    """All metrics on `settings.eval_split`, and the predictions they come from. Distances are in mm, or in voxels without `spacing`."""
+# %% ../../nbs/tasks/01_semi_seg.ipynb #f6a9763d
+def evaluate(
+    learner: Segmenter, data: VolumeSet, settings: SemiSegSettings, *, device: torch.device
+) -> tuple[dict[str, float | None], list[Tensor]]:
+    """All metrics on `settings.eval_split`, and the predictions they come from. Distances are in
+    mm, or in voxels without `spacing`."""
     check_eval_split(data, settings.eval_split)
     cases = data.of(settings.eval_split)
     predictions = [segment_case(learner, case, settings, device) for case in cases]
@@ -212,18 +304,31 @@ def evaluate(learner: Segmenter, data: VolumeSet, settings: SemiSegSettings, *, 
         scores |= {"dice_largest": whole["dice"], "hd95_largest": whole["hd95"]}
     return scores, predictions
 
-
-def score(predictions: Sequence[Tensor], cases: Sequence[Case], data: VolumeSet, settings: SemiSegSettings) -> dict[str, float | None]:
-    """Overlap and distances of predicted volumes: means over cases, then over classes; with counts of what is undefined."""
+# %% ../../nbs/tasks/01_semi_seg.ipynb #f152f3c9
+def score(
+    predictions: Sequence[Tensor], cases: Sequence[Case], data: VolumeSet, settings: SemiSegSettings
+) -> dict[str, float | None]:
+    """Overlap and distances of predicted volumes: means over cases, then over classes; with counts
+    of what is undefined."""
     known = scored_classes(data, settings.eval_split)
-    per_case = [metrics.score_case(p, case.label.long(), num_classes=data.num_classes, spacing=case.spacing if settings.spacing else None,
-                                   undefined=settings.undefined, classes=known) for p, case in zip(predictions, cases, strict=True)]  # fmt: skip
+    per_case = [
+        metrics.score_case(
+            p,
+            case.label.long(),
+            num_classes=data.num_classes,
+            spacing=case.spacing if settings.spacing else None,
+            undefined=settings.undefined,
+            classes=known,
+        )
+        for p, case in zip(predictions, cases, strict=True)
+    ]
     return metrics.summarise(per_case, data.class_names)
 
-# %% ../../nbs/tasks/01_semi_seg.ipynb #70712ff4
+# %% ../../nbs/tasks/01_semi_seg.ipynb #f04d09b5
 @dataclass(frozen=True)
 class Plane:
-    """One plane of a volume: image, truth and prediction (h, w), and the height of a pixel in its widths."""
+    """One plane of a volume: image, truth and prediction (h, w), and the height of a pixel in its
+    widths."""
 
     name: str
     image: Tensor
@@ -231,18 +336,26 @@ class Plane:
     prediction: Tensor
     aspect: float
 
-
+# %% ../../nbs/tasks/01_semi_seg.ipynb #70712ff4
 def planes(case: Case, prediction: Tensor) -> tuple[Plane, Plane, Plane]:
-    """The planes z, y and x = constant through the centre of the true foreground (of the volume, where there is none)."""
+    """The planes z, y and x = constant through the centre of the true foreground (of the volume,
+    where there is none)."""
     inside = ((case.label > 0) & (case.label != 255)).nonzero().float()
-    centre = inside.mean(0).round().long().tolist() if len(inside) else [n // 2 for n in case.label.shape]
+    centre = (
+        inside.mean(0).round().long().tolist()
+        if len(inside)
+        else [n // 2 for n in case.label.shape]
+    )
     z, y, x = case.spacing
     aspects = {"z": y / x, "y": z / x, "x": z / y}
     parts = (case.image, case.label, prediction)
-    found = [Plane(name, *(part.select(axis, centre[axis]) for part in parts), aspects[name]) for axis, name in enumerate("zyx")]  # type: ignore[arg-type, call-arg]
+    found = [
+        Plane(name, *(part.select(axis, centre[axis]) for part in parts), aspects[name])
+        for axis, name in enumerate("zyx")
+    ]  # type: ignore[arg-type, call-arg]
     return found[0], found[1], found[2]
 
-# %% ../../nbs/tasks/01_semi_seg.ipynb #956cc0a0
+# %% ../../nbs/tasks/01_semi_seg.ipynb #37ab1533
 @dataclass(frozen=True)
 class RunResult:
     """What one run gives: metrics and timings by name, history rows, the trained learner, and the
@@ -255,20 +368,35 @@ class RunResult:
     learner: Segmenter
     predictions: list[Tensor]
 
-
+# %% ../../nbs/tasks/01_semi_seg.ipynb #956cc0a0
 def run_semi_seg(
-    target: str, args: Mapping[str, Any], data: VolumeSet, settings: SemiSegSettings, *, seed: int,
-    device: torch.device, folder: Path | None = None, owner: str = "",
-    on_step: Callable[[int, int], None] | None = None, progress: bool | None = None,
-) -> RunResult:  # fmt: skip
+    target: str,
+    args: Mapping[str, Any],
+    data: VolumeSet,
+    settings: SemiSegSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    folder: Path | None = None,
+    owner: str = "",
+    on_step: Callable[[int, int], None] | None = None,
+    progress: bool | None = None,
+) -> RunResult:
     """Build, train and evaluate the method `target`; the whole of what a benchmark notebook
     measures.
     """
     learner = make_learner(target, args, settings, num_classes=data.num_classes, seed=seed)
     trained = train(
-        learner, data, settings, seed=seed, device=device, folder=folder, owner=owner,
-        on_step=on_step, progress=progress,
-    )  # fmt: skip
+        learner,
+        data,
+        settings,
+        seed=seed,
+        device=device,
+        folder=folder,
+        owner=owner,
+        on_step=on_step,
+        progress=progress,
+    )
     began = time.perf_counter()
     scores, predictions = evaluate(learner, data, settings, device=device)
     spent = timings(trained, settings, unit="items") | {"eval_seconds": time.perf_counter() - began}
@@ -276,11 +404,12 @@ def run_semi_seg(
 
 # %% ../../nbs/tasks/01_semi_seg.ipynb #eb453b3c
 def label_use(data: VolumeSet, settings: SemiSegSettings, *, seed: int) -> dict[str, Any]:
-    """For the record: how many items have labels, how many have none, and the patients with labels.
-    """
+    """For the record: how many items have labels, how many have none, and the patients with
+    labels."""
     items = training_items(data, settings, seed=seed)
     owners = sorted({data.cases[c].patient for c in items.where[items.labelled, 0].tolist()})
     return {
-        "labelled_items": len(items.labelled), "unlabelled_items": len(items.unlabelled),
+        "labelled_items": len(items.labelled),
+        "unlabelled_items": len(items.unlabelled),
         "labelled_patients": owners[:50],
-    }  # fmt: skip
+    }

@@ -96,7 +96,7 @@ def photographs_of(
     shapes = (prior[chosen] > 0).to(torch.uint8).to(device)
     return Photographs(data, (data.extra["vessel"] > 0) & inside, inside, shapes, device)
 
-# %% ../../nbs/tasks/04_shape_guided.ipynb #2bc5c967
+# %% ../../nbs/tasks/04_shape_guided.ipynb #e31310a8
 def make_network(settings: ShapeGuidedSettings, data: PixelSet, *, seed: int) -> DenseNet:
     """A network with a map of full resolution, drawn from a seed of its own."""
     runtime.seed_all(runtime.derive_seed(seed, "network"))
@@ -107,11 +107,15 @@ def make_network(settings: ShapeGuidedSettings, data: PixelSet, *, seed: int) ->
         width=settings.width,
     )
 
-
+# %% ../../nbs/tasks/04_shape_guided.ipynb #2bc5c967
 def make_learner(
-    target: str, args: Mapping[str, Any], settings: ShapeGuidedSettings, data: PixelSet, *,
+    target: str,
+    args: Mapping[str, Any],
+    settings: ShapeGuidedSettings,
+    data: PixelSet,
+    *,
     seed: int,
-) -> Learner:  # fmt: skip
+) -> Learner:
     """The learner `target` with its `args`, on a network where it names one.
 
     `TypeError` for one that this task cannot use.
@@ -126,7 +130,7 @@ def make_learner(
         )
     return learner
 
-# %% ../../nbs/tasks/04_shape_guided.ipynb #917e66ca
+# %% ../../nbs/tasks/04_shape_guided.ipynb #33fd1006
 def windows(shapes: Float[Tensor, "m 1 s s"], side: int) -> Float[Tensor, "m 1 t t"]:
     """A window of side x side pixels of every mask, each at a place of its own from torch's global
     generator. `ValueError` where masks are smaller.
@@ -142,24 +146,32 @@ def windows(shapes: Float[Tensor, "m 1 s s"], side: int) -> Float[Tensor, "m 1 t
     start = torch.randint(room + 1, (2, len(shapes), 1), device=shapes.device)
     y, x = start + torch.arange(side, device=shapes.device)
     return shapes[
-        torch.arange(len(shapes), device=shapes.device)[:, None, None], :, y[:, :, None],
+        torch.arange(len(shapes), device=shapes.device)[:, None, None],
+        :,
+        y[:, :, None],
         x[:, None, :],
-    ].movedim(-1, 1)  # fmt: skip
+    ].movedim(-1, 1)
 
-
+# %% ../../nbs/tasks/04_shape_guided.ipynb #917e66ca
 def guided_batches(
-    photos: Photographs, learner: ShapeGuided, settings: ShapeGuidedSettings, *, seed: int,
+    photos: Photographs,
+    learner: ShapeGuided,
+    settings: ShapeGuidedSettings,
+    *,
+    seed: int,
     start: int = 0,
-) -> Iterator[dict[str, Tensor]]:  # fmt: skip
+) -> Iterator[dict[str, Tensor]]:
     """Batches of the first stage from step `start` on, without end; the order depends on the seed
     alone.
     """
     index, side = photos.data.splits["unlabelled"], learner.views.side(*photos.data.size)
     for rows in epoch_order(len(index), settings.batch_size, seed, start):
         shapes = draw_shapes(
-            photos.prior, settings.shapes_per_image * settings.batch_size,
-            settings.shapes_side or side, settings.shape_threshold,
-        )  # fmt: skip
+            photos.prior,
+            settings.shapes_per_image * settings.batch_size,
+            settings.shapes_side or side,
+            settings.shape_threshold,
+        )
         yield {"pixels": photos.pixels(index[rows]), "shapes": windows(shapes, side)}
 
 # %% ../../nbs/tasks/04_shape_guided.ipynb #cc119ad0
@@ -184,7 +196,7 @@ class TrainingContext:
         learner.eval()
         return trained
 
-# %% ../../nbs/tasks/04_shape_guided.ipynb #bbe25c28
+# %% ../../nbs/tasks/04_shape_guided.ipynb #7546e3b6
 @torch.no_grad()
 def answers(
     learner: ShapeGuided, photos: Photographs, index: Int64[Tensor, " n"], batch: int
@@ -195,7 +207,7 @@ def answers(
     ]
     return Stages(*(torch.cat(maps).cpu() for maps in zip(*found, strict=True)))
 
-
+# %% ../../nbs/tasks/04_shape_guided.ipynb #f35b50e8
 @torch.no_grad()
 def refined(
     learner: Refiner, photos: Photographs, index: Int64[Tensor, " n"], batch: int
@@ -208,7 +220,7 @@ def refined(
         ]
     )
 
-
+# %% ../../nbs/tasks/04_shape_guided.ipynb #bbe25c28
 def score(
     answer: Float[Tensor, "n h w"], photos: Photographs, settings: ShapeGuidedSettings
 ) -> tuple[float | None, float, UInt8[Tensor, "n h w"]]:
@@ -225,8 +237,8 @@ def score(
 def best_cluster(
     learner: ShapeGuided, photos: Photographs, settings: ShapeGuidedSettings
 ) -> float | None:
-    """Dice of the hard cluster that agrees best with the truth: an upper bound that uses the truth.
-    """
+    """Dice of the hard cluster that agrees best with the truth: an upper bound that uses the
+    truth."""
     index = photos.data.splits[settings.eval_split]
     hard = torch.cat(
         [
@@ -241,24 +253,26 @@ def best_cluster(
     ]
     return max((s for s in scores if s is not None), default=None)
 
-# %% ../../nbs/tasks/04_shape_guided.ipynb #493c4dff
+# %% ../../nbs/tasks/04_shape_guided.ipynb #a43f6e3c
 def true_labels(photos: Photographs) -> PseudoLabels:
     """The true masks of the training photographs, without doubt."""
     truth = photos.vessels[photos.data.splits["train"]]
     return PseudoLabels(truth.to(torch.uint8), torch.zeros(truth.shape))
 
-
+# %% ../../nbs/tasks/04_shape_guided.ipynb #7a51181f
 def own_pseudo_labels(learner: ShapeGuided, work: TrainingContext) -> PseudoLabels:
     """What the first stage says of the training photographs."""
     return pseudo_labels(
         answers(learner, work.photos, work.photos.data.splits["train"], work.settings.eval_batch)
     )
 
-
+# %% ../../nbs/tasks/04_shape_guided.ipynb #150cf17f
 def refine(learner: Refiner, said: PseudoLabels, work: TrainingContext) -> TrainResult:
     """Train the second stage in place on photographs of the training split with these labels."""
     index, config, device = (
-        work.photos.data.splits["train"], work.settings.refine, work.photos.device
+        work.photos.data.splits["train"],
+        work.settings.refine,
+        work.photos.device,
     )
     label, uncertainty = (x.to(device) for x in said)
 
@@ -268,23 +282,24 @@ def refine(learner: Refiner, said: PseudoLabels, work: TrainingContext) -> Train
         ):
             at = rows.to(device)
             yield {
-                "pixels": work.photos.pixels(index[rows]), "label": label[at],
+                "pixels": work.photos.pixels(index[rows]),
+                "label": label[at],
                 "uncertainty": uncertainty[at],
-            }  # fmt: skip
+            }
 
     return work.fit(learner, stream, config, "refine")
 
-
+# %% ../../nbs/tasks/04_shape_guided.ipynb #493c4dff
 def make_refiner(work: TrainingContext) -> Refiner:
     """The second stage on a fresh network, as first drawn."""
     network = make_network(work.settings, work.photos.data, seed=work.trainings.seed)
     runtime.seed_all(work.trainings.seed_of("heads"))
     return refiner(network=network)
 
-# %% ../../nbs/tasks/04_shape_guided.ipynb #c043d99b
+# %% ../../nbs/tasks/04_shape_guided.ipynb #f57081bb
 STAGES = ("clustering", "embedding", "refined")
 
-
+# %% ../../nbs/tasks/04_shape_guided.ipynb #4f1e661f
 @dataclass(frozen=True)
 class RunResult:
     """What one run gives: metrics and timings by name, history rows, the trained learner, the
@@ -298,7 +313,7 @@ class RunResult:
     refiner: Refiner | None
     predictions: dict[str, UInt8[Tensor, "n h w"]]
 
-
+# %% ../../nbs/tasks/04_shape_guided.ipynb #c043d99b
 def summarise(
     maps: Mapping[str, Float[Tensor, "n h w"]], photos: Photographs, settings: ShapeGuidedSettings
 ) -> tuple[dict[str, float | None], dict[str, Tensor]]:
@@ -317,10 +332,18 @@ def summarise(
 
 # %% ../../nbs/tasks/04_shape_guided.ipynb #7052253c
 def run_shape_guided(
-    target: str, args: Mapping[str, Any], data: PixelSet, settings: ShapeGuidedSettings, *,
-    seed: int, device: torch.device, folder: Path | None = None, owner: str = "",
-    on_step: Callable[[int, int], None] | None = None, progress: bool | None = None,
-) -> RunResult:  # fmt: skip
+    target: str,
+    args: Mapping[str, Any],
+    data: PixelSet,
+    settings: ShapeGuidedSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    folder: Path | None = None,
+    owner: str = "",
+    on_step: Callable[[int, int], None] | None = None,
+    progress: bool | None = None,
+) -> RunResult:
     """Build, train in both stages and evaluate the method `target`; the whole of what a benchmark
     notebook measures.
     """
@@ -342,14 +365,18 @@ def run_shape_guided(
     spent = {"steps": 0.0, "train_seconds": 0.0, **work.trainings.timings}
     trained = spent["train_seconds"] + spent.get("refine_train_seconds", 0.0)
     return RunResult(
-        metrics | more, spent | {"eval_seconds": time.perf_counter() - began - trained}, history,
-        learner, second, kept,
-    )  # fmt: skip
+        metrics | more,
+        spent | {"eval_seconds": time.perf_counter() - began - trained},
+        history,
+        learner,
+        second,
+        kept,
+    )
 
-# %% ../../nbs/tasks/04_shape_guided.ipynb #e0ab1cf4
+# %% ../../nbs/tasks/04_shape_guided.ipynb #53536a03
 _Answer = tuple[dict[str, Tensor], list[dict[str, float]], Refiner | None, dict[str, float | None]]
 
-
+# %% ../../nbs/tasks/04_shape_guided.ipynb #e0ab1cf4
 def _two_stages(learner: ShapeGuided, work: TrainingContext) -> _Answer:
     photos, settings = work.photos, work.settings
     index = photos.data.splits[settings.eval_split]
@@ -362,9 +389,10 @@ def _two_stages(learner: ShapeGuided, work: TrainingContext) -> _Answer:
         "guided",
     )
     said, labels, second = (
-        answers(learner, photos, index, settings.eval_batch), own_pseudo_labels(learner, work),
+        answers(learner, photos, index, settings.eval_batch),
+        own_pseudo_labels(learner, work),
         make_refiner(work),
-    )  # fmt: skip
+    )
     told = refine(second, labels, work)
     more = {
         "dice_best_cluster_oracle": best_cluster(learner, photos, settings),
@@ -375,7 +403,7 @@ def _two_stages(learner: ShapeGuided, work: TrainingContext) -> _Answer:
     maps = {**said._asdict(), "refined": refined(second, photos, index, settings.eval_batch)}
     return maps, trained.history + _renamed(told), second, more
 
-# %% ../../nbs/tasks/04_shape_guided.ipynb #21b0b521
+# %% ../../nbs/tasks/04_shape_guided.ipynb #2a0d1244
 def _one_answer(learner: Learner, work: TrainingContext) -> _Answer:
     """Of a floor or of the ceiling: one answer in the place of all stages."""
     photos, settings = work.photos, work.settings
@@ -385,21 +413,26 @@ def _one_answer(learner: Learner, work: TrainingContext) -> _Answer:
         told = refine(learner, true_labels(photos), work)
         return (
             dict.fromkeys(STAGES, refined(learner, photos, index, settings.eval_batch)),
-            _renamed(told), learner, nothing,
-        )  # fmt: skip
+            _renamed(told),
+            learner,
+            nothing,
+        )
     if not isinstance(learner, VesselFilter):
         raise TypeError(f"{type(learner).__name__} has neither stages nor filters")
     learner.fit_prior(photos.prior)
     return (
-        dict.fromkeys(STAGES, learner.vessels(photos.data.images[index], photos.inside[index])), [],
-        None, nothing,
-    )  # fmt: skip
+        dict.fromkeys(STAGES, learner.vessels(photos.data.images[index], photos.inside[index])),
+        [],
+        None,
+        nothing,
+    )
 
-
+# %% ../../nbs/tasks/04_shape_guided.ipynb #21b0b521
 def _renamed(told: TrainResult) -> list[dict[str, float]]:
     return [
         {
-            "step": row["step"], "lr": row["lr"],
+            "step": row["step"],
+            "lr": row["lr"],
             **{f"refine_{k}": v for k, v in row.items() if k not in ("step", "lr")},
         }
         for row in told.history

@@ -27,7 +27,9 @@ def config(tmp_path: Path) -> Config:
 
 
 @pytest.fixture
-def call(config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+def call(
+    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Call:
     """Call the command in the toy project; returns the exit code, stdout and stderr."""
     monkeypatch.chdir(config.root)
 
@@ -54,7 +56,9 @@ def finish(config: Config, *seeds: int, methods: tuple[str, ...] = ("chance", "p
                 device="cpu",
                 config=config.path,
             )
-            job.finish(metrics={"score": 0.5 + 0.01 * seed + 0.1 * (method == "plain"), "error": None})
+            job.finish(
+                metrics={"score": 0.5 + 0.01 * seed + 0.1 * (method == "plain"), "error": None}
+            )
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -64,9 +68,22 @@ def test_help_imports_nothing_heavy() -> None:
         f"finally: print('HEAVY', [m for m in {HEAVY} if m in sys.modules])"
     )
     root = str(ROOT)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root
+    )
     assert "HEAVY []" in done.stdout
-    words = ("run", "list", "status", "report", "claims", "check", "data", "publish", "verify", "init")
+    words = (
+        "run",
+        "list",
+        "status",
+        "report",
+        "claims",
+        "check",
+        "data",
+        "publish",
+        "verify",
+        "init",
+    )
     assert all(f" {word} " in done.stdout for word in words)
 
 
@@ -145,7 +162,9 @@ def test_check(call: Call, config: Config) -> None:
     config.path.write_text(CONFIG.replace("baseline: plain", "baseline: plane"))
     code, out, err = call("check", "benchmarks.yaml")
     assert (code, out) == (2, "")
-    assert err.startswith("benchmarks.yaml:23:15: unknown method 'plane' (did you mean 'plain'?)\n1 problem")
+    assert err.startswith(
+        "benchmarks.yaml:23:15: unknown method 'plane' (did you mean 'plain'?)\n1 problem"
+    )
     code, out, err = call("run")
     assert code == 2
     assert "benchmarks.yaml:23:15" in err
@@ -230,7 +249,9 @@ def last_row(text: str) -> list[str]:
 def test_list(call: Call) -> None:
     code, out, _ = call("list")
     assert code == 0
-    assert all(word in out for word in ("quick", "study", "chance", "better", "digits", "landcover-tiles"))
+    assert all(
+        word in out for word in ("quick", "study", "chance", "better", "digits", "landcover-tiles")
+    )
 
 
 def test_report_and_claims(call: Call, config: Config) -> None:

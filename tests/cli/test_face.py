@@ -161,9 +161,15 @@ def test_run_takes_settings_and_another_results_folder(
 ) -> None:
     config = make_project(tmp_path)
     record = pb.run(
-        "toy", "digits", "plain", device="cpu", config=config, results=tmp_path / "r", steps=5,
+        "toy",
+        "digits",
+        "plain",
+        device="cpu",
+        config=config,
+        results=tmp_path / "r",
+        steps=5,
         views={"grey": 0.5},
-    )  # fmt: skip
+    )
     assert record.settings["steps"] == 5
     assert record.settings["views"]["grey"] == 0.5
     assert (tmp_path / "r" / record.folder / "record.json").is_file()

@@ -1,4 +1,5 @@
-"""The catalogue: entries, names, fingerprints, entry points, and what it says of data that are not there."""
+"""The catalogue: entries, names, fingerprints, entry points, and what it says of data that are not
+there."""
 
 import subprocess
 import sys
@@ -12,21 +13,66 @@ import pytest
 
 from pixcl_bench.data import catalogue as module
 from pixcl_bench.data.cards import BUILT_IN
-from pixcl_bench.data.catalogue import CatalogueError, DatasetInfo, catalogue, get_info, load, missing
+from pixcl_bench.data.catalogue import (
+    CatalogueError,
+    DatasetInfo,
+    catalogue,
+    get_info,
+    load,
+    missing,
+)
 from pixcl_bench.data.fingerprint import data_meaning
 from pixcl_bench.meaning.source import find_module
 
 NAMES = (
-    "landcover-tiles", "digits", "cifar10", "cifar100", "stl10", "imagefolder",
-    "cardiac", "atrium", "brain", "torso", "acdc", "la2018", "pancreas-ct", "msd-heart", "msd-pancreas",
-    "drr", "drr-lateral", "drr-hard", "brain-landmarks", "stereo",
-    "cephalogram", "hand", "isbi2015", "hand-atlas",
-    "landcover", "brain-slices", "torso-slices", "fundus", "aerial",
-    "potsdam", "loveda-urban", "loveda-rural",
-    "idrid-disc", "idrid-hard-exudates", "idrid-haemorrhages", "idrid-microaneurysms", "idrid-soft-exudates",
-    "drishti-disc", "drishti-cup", "rite-vessel", "stare-vessel", "chase-vessel", "hrf-vessel",
-    "siim-pneumothorax", "scr-heart", "scr-lung", "scr-clavicle",
-)  # fmt: skip
+    "landcover-tiles",
+    "digits",
+    "cifar10",
+    "cifar100",
+    "stl10",
+    "imagefolder",
+    "cardiac",
+    "atrium",
+    "brain",
+    "torso",
+    "acdc",
+    "la2018",
+    "pancreas-ct",
+    "msd-heart",
+    "msd-pancreas",
+    "drr",
+    "drr-lateral",
+    "drr-hard",
+    "brain-landmarks",
+    "stereo",
+    "cephalogram",
+    "hand",
+    "isbi2015",
+    "hand-atlas",
+    "landcover",
+    "brain-slices",
+    "torso-slices",
+    "fundus",
+    "aerial",
+    "potsdam",
+    "loveda-urban",
+    "loveda-rural",
+    "idrid-disc",
+    "idrid-hard-exudates",
+    "idrid-haemorrhages",
+    "idrid-microaneurysms",
+    "idrid-soft-exudates",
+    "drishti-disc",
+    "drishti-cup",
+    "rite-vessel",
+    "stare-vessel",
+    "chase-vessel",
+    "hrf-vessel",
+    "siim-pneumothorax",
+    "scr-heart",
+    "scr-lung",
+    "scr-clavicle",
+)
 
 
 @pytest.fixture
@@ -35,7 +81,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "toy_package"
     folder.mkdir()
     (folder / "__init__.py").write_text("raise RuntimeError('must not be imported')\n")
-    (folder / "loader.py").write_text('"""Doc."""\n\n\ndef load():\n    """More."""\n    return 1\n')
+    (folder / "loader.py").write_text(
+        '"""Doc."""\n\n\ndef load():\n    """More."""\n    return 1\n'
+    )
     monkeypatch.syspath_prepend(str(tmp_path))
     return folder
 
@@ -96,15 +144,17 @@ def test_an_unknown_name_gets_the_nearest() -> None:
 
 def test_the_catalogue_needs_no_torch() -> None:
     code = (
-        "import sys; from pixcl_bench.data.catalogue import catalogue, missing\n"
-        "prints = [(name, info.fingerprint(), missing(name)) for name, info in catalogue().items()]\n"
-        "assert len(prints) >= 6; print({'torch', 'torchvision', 'PIL'} & set(sys.modules))"
+        "import sys; from pixcl_bench.data.catalogue import catalogue, missing\nprints = [(name,"
+        " info.fingerprint(), missing(name)) for name, info in catalogue().items()]\nassert"
+        " len(prints) >= 6; print({'torch', 'torchvision', 'PIL'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 
 
-def test_missing_says_what_where_from_and_the_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_says_what_where_from_and_the_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("PIXCL_BENCH_DATA", raising=False)
     assert missing("digits") is None
     assert "no data root is set" in str(missing("cifar10"))
@@ -147,7 +197,9 @@ def test_a_fingerprint_covers_members_classes_and_code(package: Path) -> None:
     )  # a rebuild with the same file
     assert replace(info, classes=("zero",)).fingerprint() != before
     assert replace(info, title="another title", notes="prose").fingerprint() == before
-    loader.write_text('"""Other doc."""\n# a comment\n\n\n\ndef load():\n    """Less."""\n\n    return (1)\n')
+    loader.write_text(
+        '"""Other doc."""\n# a comment\n\n\n\ndef load():\n    """Less."""\n\n    return (1)\n'
+    )
     assert info.fingerprint() == before
     loader.write_text("def load():\n    return 2\n")
     assert info.fingerprint() != before
@@ -195,8 +247,14 @@ def test_other_packages_add_data_sets(monkeypatch: pytest.MonkeyPatch, tmp_path:
     ("point", "message"),
     [
         (("digits", "foreign_entries:TOY"), "takes the name 'digits', which is in use"),
-        (("toy", "foreign_entries:ABSENT"), "entry point 'foreign_entries:ABSENT' cannot be loaded"),
-        (("toy", "not_installed_here:TOY"), "cannot be loaded: No module named 'not_installed_here'"),
+        (
+            ("toy", "foreign_entries:ABSENT"),
+            "entry point 'foreign_entries:ABSENT' cannot be loaded",
+        ),
+        (
+            ("toy", "not_installed_here:TOY"),
+            "cannot be loaded: No module named 'not_installed_here'",
+        ),
         (
             ("other", "foreign_entries:TOY"),
             "must be a DatasetInfo named 'other', it is a DatasetInfo named 'toy'",

@@ -33,7 +33,9 @@ def member(path: str, content: bytes) -> Member:
     return Member(path, hashlib.sha256(content).hexdigest(), len(content))
 
 
-SOURCE = Source("toy-data", "1.0", tuple(member(path, content) for path, content in CONTENT.items()))
+SOURCE = Source(
+    "toy-data", "1.0", tuple(member(path, content) for path, content in CONTENT.items())
+)
 
 
 def write_wheel(folder: Path, content: dict[str, bytes] = CONTENT) -> Path:
@@ -46,7 +48,9 @@ def write_wheel(folder: Path, content: dict[str, bytes] = CONTENT) -> Path:
 
 
 def files_in(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    )
 
 
 def refuse(source: Source, folder: Path) -> Path:
@@ -54,23 +58,33 @@ def refuse(source: Source, folder: Path) -> Path:
 
 
 def test_members_are_taken_out_checked_and_the_archive_goes(tmp_path: Path) -> None:
-    path = fetch_member(SOURCE, "toy_data/a.bin", tmp_path, lambda source, folder: write_wheel(folder))
+    path = fetch_member(
+        SOURCE, "toy_data/a.bin", tmp_path, lambda source, folder: write_wheel(folder)
+    )
     assert path.read_bytes() == CONTENT["toy_data/a.bin"]
     assert files_in(tmp_path / "toy-data-1.0") == sorted(CONTENT)
-    assert fetch_member(SOURCE, "toy_data/deep/b.bin", tmp_path, refuse).read_bytes() == bytes(range(256))
+    assert fetch_member(SOURCE, "toy_data/deep/b.bin", tmp_path, refuse).read_bytes() == bytes(
+        range(256)
+    )
 
 
 def test_a_damaged_file_in_the_cache_is_fetched_again(tmp_path: Path) -> None:
-    path = fetch_member(SOURCE, "toy_data/a.bin", tmp_path, lambda source, folder: write_wheel(folder))
+    path = fetch_member(
+        SOURCE, "toy_data/a.bin", tmp_path, lambda source, folder: write_wheel(folder)
+    )
     path.write_bytes(path.read_bytes()[:-1] + b"?")
-    again = fetch_member(SOURCE, "toy_data/a.bin", tmp_path, lambda source, folder: write_wheel(folder))
+    again = fetch_member(
+        SOURCE, "toy_data/a.bin", tmp_path, lambda source, folder: write_wheel(folder)
+    )
     assert again.read_bytes() == CONTENT["toy_data/a.bin"]
 
 
 def test_a_wrong_hash_names_file_expected_and_found(tmp_path: Path) -> None:
     wrong = CONTENT | {"toy_data/deep/b.bin": b"x" * 256}
     with pytest.raises(FetchError) as caught:
-        fetch_member(SOURCE, "toy_data/a.bin", tmp_path, lambda source, folder: write_wheel(folder, wrong))
+        fetch_member(
+            SOURCE, "toy_data/a.bin", tmp_path, lambda source, folder: write_wheel(folder, wrong)
+        )
     message = str(caught.value)
     assert "toy_data/deep/b.bin" in message
     assert SOURCE.members[1].sha256 in message
@@ -93,7 +107,9 @@ def test_a_fetch_that_dies_half_way_leaves_nothing_that_looks_whole(
     with pytest.raises(OSError, match="no space left"):
         fetch_member(SOURCE, "toy_data/a.bin", tmp_path, lambda source, folder: write_wheel(folder))
     assert files_in(tmp_path / "toy-data-1.0") == []
-    path = fetch_member(SOURCE, "toy_data/a.bin", tmp_path, lambda source, folder: write_wheel(folder))
+    path = fetch_member(
+        SOURCE, "toy_data/a.bin", tmp_path, lambda source, folder: write_wheel(folder)
+    )
     assert path.read_bytes() == CONTENT["toy_data/a.bin"]
 
 
@@ -114,7 +130,8 @@ def test_a_damaged_archive_is_named(tmp_path: Path, damage: str) -> None:
         return path
 
     with pytest.raises(
-        FetchError, match=r"Toy_Data-1.0-py3-none-any.whl (cannot be read|has no file toy_data/deep/b.bin)"
+        FetchError,
+        match=r"Toy_Data-1.0-py3-none-any.whl (cannot be read|has no file toy_data/deep/b.bin)",
     ):
         fetch_member(SOURCE, "toy_data/a.bin", tmp_path, download)
 
@@ -179,7 +196,9 @@ def test_an_unknown_member_names_the_nearest() -> None:
         SOURCE.member("toy_data/aa.bin")
 
 
-def test_the_cache_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_folder_follows_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PIXCL_BENCH_CACHE", str(tmp_path / "mine"))
     assert fetch.cache_dir() == tmp_path / "mine"
     monkeypatch.delenv("PIXCL_BENCH_CACHE")
@@ -255,8 +274,13 @@ def slowly(what, result):
     time.sleep(0.5)
     return result()
 
-path = fetch_member(SOURCE, "toy_data/a.bin", cache, lambda s, f: slowly("download", lambda: write_wheel(f)))
-array = converted("toy", "f" * 64, lambda: slowly("convert", lambda: {{"x": np.arange(7)}}), cache)["x"]
+def download(source, folder):
+    return slowly("download", lambda: write_wheel(folder))
+def convert():
+    return slowly("convert", lambda: {{"x": np.arange(7)}})
+
+path = fetch_member(SOURCE, "toy_data/a.bin", cache, download)
+array = converted("toy", "f" * 64, convert, cache)["x"]
 print(len(path.read_bytes()), int(array.sum()))
 """
 
@@ -264,9 +288,13 @@ print(len(path.read_bytes()), int(array.sum()))
 def test_two_processes_at_once_fetch_and_convert_once(tmp_path: Path) -> None:
     code = TWO.format(tests=str(Path(__file__).parent), cache=str(tmp_path))
     both = [
-        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
     ]
-    assert [process.communicate(timeout=120)[0].strip() for process in both] == ["1000 21", "1000 21"]
+    assert [process.communicate(timeout=120)[0].strip() for process in both] == [
+        "1000 21",
+        "1000 21",
+    ]
     assert sorted((tmp_path / "log").read_text().split()) == ["convert", "download"]
 
 

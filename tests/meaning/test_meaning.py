@@ -11,7 +11,8 @@ from pixcl_bench.meaning.graph import Boundary, Code, CodeGraph
 
 BASE = {
     "pkg/__init__.py": "",
-    "pkg/a.py": '''"""A module."""
+    "pkg/a.py": (
+        '''"""A module."""
 
 import math
 from dataclasses import dataclass
@@ -55,8 +56,10 @@ def even(n):
 
 def odd(n):
     return False if n == 0 else even(n - 1)
-''',
-    "pkg/b.py": """SCALE = 2.0
+'''
+    ),
+    "pkg/b.py": (
+        """SCALE = 2.0
 TABLE = {}
 TABLE["k"] = 1
 
@@ -68,7 +71,8 @@ def helper(value):
 
 def unused():
     return 0
-""",
+"""
+    ),
 }
 
 
@@ -112,19 +116,25 @@ SAME: dict[str, dict[str, str]] = {
     "annotation of a field": edited("pkg/a.py", ("width: int = 4", 'width: "int | None" = 4')),
     "order of definitions": {
         **BASE,
-        "pkg/a.py": BASE["pkg/a.py"].replace("def even", "def _even").split("\n\n\ndef go")[0]
-        + "\n\n\ndef odd(n):\n    return n\n\n\ndef go"
-        + BASE["pkg/a.py"].split("\n\n\ndef go")[1].split("\n\n\ndef even")[0]
-        + "\n",
+        "pkg/a.py": (
+            BASE["pkg/a.py"].replace("def even", "def _even").split("\n\n\ndef go")[0]
+            + "\n\n\ndef odd(n):\n    return n\n\n\ndef go"
+            + BASE["pkg/a.py"].split("\n\n\ndef go")[1].split("\n\n\ndef even")[0]
+            + "\n"
+        ),
     },
     "order of methods": edited(
         "pkg/a.py",
         (
-            '    def area(self) -> int:\n        """Area."""\n'
-            "        return self.width * self.depth\n\n"
-            "    def other(self) -> int:\n        return self.depth\n",
-            "    def other(self) -> int:\n        return self.depth\n\n"
-            "    def area(self) -> int:\n        return self.width * self.depth\n",
+            (
+                '    def area(self) -> int:\n        """Area."""\n'
+                "        return self.width * self.depth\n\n"
+                "    def other(self) -> int:\n        return self.depth\n"
+            ),
+            (
+                "    def other(self) -> int:\n        return self.depth\n\n"
+                "    def area(self) -> int:\n        return self.width * self.depth\n"
+            ),
         ),
     ),
     "from import": edited(
@@ -170,7 +180,10 @@ SAME: dict[str, dict[str, str]] = {
         "pkg/a.py",
         (
             "import math\n",
-            "import math\nfrom typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    import torch\n",
+            (
+                "import math\nfrom typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    import"
+                " torch\n"
+            ),
         ),
     ),
     "a constant that only makes a value": edited(

@@ -64,7 +64,9 @@ def test_extremes() -> None:
 def loop(u: Tensor, v: Tensor, alpha: float, positive: bool) -> float:
     total = 0.0
     for a in u:
-        sims = sorted((min(max(float(a @ b / a.norm() / b.norm()), 5e-4), 1 - 5e-4) for b in v), reverse=True)
+        sims = sorted(
+            (min(max(float(a @ b / a.norm() / b.norm()), 5e-4), 1 - 5e-4) for b in v), reverse=True
+        )
         for rank, s in enumerate(sims):
             total += math.exp(-alpha * (rank - 1)) * -math.log(s if positive else 1 - s)
     return total / len(u) / len(v)
@@ -75,7 +77,10 @@ def test_terms_against_a_loop_and_their_invariances(b: int, d: int) -> None:
     u, v = draw(b, d), draw(b, d, seed=1)
     assert M.lpos(u).item() == pytest.approx(loop(u, u, 0.25, True))
     assert M.lneg(u, v).item() == pytest.approx(loop(u, v, 2.5, False))
-    order, scale = torch.randperm(b, generator=torch.Generator().manual_seed(2)), 0.1 + 5 * draw(b, 1, seed=3)
+    order, scale = (
+        torch.randperm(b, generator=torch.Generator().manual_seed(2)),
+        0.1 + 5 * draw(b, 1, seed=3),
+    )
     for a, c in ((u[order], v[order]), (u * scale, v / scale)):
         assert M.lpos(a).item() == pytest.approx(M.lpos(u).item())
         assert M.lneg(a, c).item() == pytest.approx(M.lneg(u, v).item())
@@ -84,7 +89,8 @@ def test_terms_against_a_loop_and_their_invariances(b: int, d: int) -> None:
 def test_classes_against_a_loop() -> None:
     e = draw(4, 3, 6)
     want = sum(
-        M.lpos(e[n]).item() + sum(M.lneg(e[n], e[k]).item() for k in range(4) if k != n) for n in range(4)
+        M.lpos(e[n]).item() + sum(M.lneg(e[n], e[k]).item() for k in range(4) if k != n)
+        for n in range(4)
     )
     assert M.contrast_loss(e, multi_class=True).item() == pytest.approx(want / 12)
 
@@ -184,7 +190,11 @@ def test_contract_in_3d(options: dict[str, object]) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"fg_source": "prob"}, {"head": "official", "spatial": (16, 24), "supervised": "official"}],
+    [
+        {},
+        {"fg_source": "prob"},
+        {"head": "official", "spatial": (16, 24), "supervised": "official"},
+    ],
     ids=str,
 )
 def test_contract_in_2d_with_classes(options: dict[str, object]) -> None:
@@ -225,7 +235,9 @@ def test_one_encoder_and_decoders_of_their_own() -> None:
 
 def test_official_supervision() -> None:
     y = torch.tensor([[[1, 0], [0, 1]]])
-    logits = torch.stack([torch.zeros(1, 2, 2), torch.logit(torch.tensor([[[0.8, 0.4], [0.2, 0.6]]]))], dim=1)
+    logits = torch.stack(
+        [torch.zeros(1, 2, 2), torch.logit(torch.tensor([[[0.8, 0.4], [0.2, 0.6]]]))], dim=1
+    )
     three = fba(small(2), 2, supervised="official")
     one = fba(small(2), 2, supervised="official", decoders=1)
     assert one.supervised_all([logits], y).item() == pytest.approx(0.3, abs=1e-6)

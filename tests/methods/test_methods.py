@@ -136,7 +136,12 @@ def test_worked_rows() -> None:
     for order, wanted in rows.items():
         mixed = mix_images(tokens, patch=1, num_mix=2, permutation=torch.tensor(order))
         assert mixed.view(3, 5).tolist() == wanted
-    assert torch.bincount(segment_map(torch.randperm(17, generator=gen()), 4)).tolist() == [5, 4, 4, 4]
+    assert torch.bincount(segment_map(torch.randperm(17, generator=gen()), 4)).tolist() == [
+        5,
+        4,
+        4,
+        4,
+    ]
 
 
 def naive_targets(b: int, m: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -168,7 +173,10 @@ def test_cyclic_cross_entropy_is_the_full_sum(m: int, b: int, smoothing: float, 
     slow = -(target * logits.log_softmax(1)).sum(1).mean()
     fast = cyclic_cross_entropy(logits, weights, smoothing)
     torch.testing.assert_close(fast, slow, atol=1e-6, rtol=1e-6)
-    (grad_fast,), (grad_slow,) = torch.autograd.grad(fast, logits), torch.autograd.grad(slow, logits)
+    (grad_fast,), (grad_slow,) = (
+        torch.autograd.grad(fast, logits),
+        torch.autograd.grad(slow, logits),
+    )
     torch.testing.assert_close(grad_fast, grad_slow, atol=1e-6, rtol=1e-6)
 
 
@@ -176,9 +184,9 @@ def test_worked_losses() -> None:
     terms = patchmix_terms(Q, Q, K, K, KM, num_mix=2, options=MixOptions(patch=(8,)))
     wanted = {"oto": 1.639542, "mto": 2.444351, "mtm": 2.932538, "loss": 4.327986}
     assert {k: float(v) for k, v in terms.items()} == pytest.approx(wanted, abs=2e-6)
-    assert float(cyclic_cross_entropy(cosine_logits(Q, K, 0.2), original_weights(4, 1))) == pytest.approx(
-        1.411319, abs=1e-6
-    )
+    assert float(
+        cyclic_cross_entropy(cosine_logits(Q, K, 0.2), original_weights(4, 1))
+    ) == pytest.approx(1.411319, abs=1e-6)
 
 
 def test_wrap_around_defect() -> None:
@@ -191,12 +199,16 @@ def test_one_image_a_mixture_is_plain_contrast() -> None:
     options = MixOptions(patch=(4,), num_mix=(1,), smooth_oto=0.0)
     terms = patchmix_terms(Q, Q, K, K, K, num_mix=1, options=options)
     assert float(terms["mto"]) == pytest.approx(float(terms["oto"]), abs=1e-6)
-    torch.testing.assert_close(terms["oto"], F.cross_entropy(cosine_logits(Q, K, 0.2), torch.arange(4)))
+    torch.testing.assert_close(
+        terms["oto"], F.cross_entropy(cosine_logits(Q, K, 0.2), torch.arange(4))
+    )
 
 
 def test_keys_carry_no_gradient_and_evaluation_uses_the_momentum_network() -> None:
     for momentum in (None, 0.9):
-        net = patchmix(encoder=build_encoder("vit_micro"), momentum=momentum, drop_path=0.0, **SMALL)
+        net = patchmix(
+            encoder=build_encoder("vit_micro"), momentum=momentum, drop_path=0.0, **SMALL
+        )
         assert not net.keys(batch()["view1"]).requires_grad
     with torch.no_grad():
         net.encoder.pos_embed.mul_(30.0)
@@ -207,7 +219,8 @@ def test_keys_carry_no_gradient_and_evaluation_uses_the_momentum_network() -> No
 
 def test_momentum_once_an_epoch() -> None:
     nets = [
-        patchmix(encoder=build_encoder("vit_micro"), momentum=0.5, mu_epochs=e, **SMALL) for e in (None, 2)
+        patchmix(encoder=build_encoder("vit_micro"), momentum=0.5, mu_epochs=e, **SMALL)
+        for e in (None, 2)
     ]
     moved = []
     for net in nets:
@@ -223,7 +236,10 @@ def test_momentum_once_an_epoch() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: mix_images(torch.rand(2, 3, 8, 8), patch=3, num_mix=2), "do not tile an image of 8 x 8"),
+        (
+            lambda: mix_images(torch.rand(2, 3, 8, 8), patch=3, num_mix=2),
+            "do not tile an image of 8 x 8",
+        ),
         (
             lambda: mix_images(torch.rand(2, 3, 8, 8), patch=2, num_mix=3),
             "batch of 2 images cannot be mixed 3",
@@ -232,7 +248,10 @@ def test_momentum_once_an_epoch() -> None:
         (lambda: segment_map(torch.arange(3), 4), "number of patches"),
         (lambda: patchmix(encoder=build_encoder("conv_nano")), "has no patches of its own"),
         (lambda: moco_v3(encoder=build_encoder("vit_micro"), momentum=-0.1), "between 0 and 1"),
-        (lambda: supervised(encoder=build_encoder("vit_micro"), num_classes=1), "at least two classes"),
+        (
+            lambda: supervised(encoder=build_encoder("vit_micro"), num_classes=1),
+            "at least two classes",
+        ),
     ],
 )
 def test_errors_say_what_is_wrong(call, message: str) -> None:  # type: ignore[no-untyped-def]
@@ -258,7 +277,9 @@ def test_a_wrapped_learner_is_the_learner_but_for_what_the_wrapper_changes() -> 
         next(inner.encoder.parameters()).add_(1.0)
     moved = copied_state(inner)
     outer.after_step(0.5)
-    changed = {name for name, value in inner.state_dict().items() if not torch.equal(value, moved[name])}
+    changed = {
+        name for name, value in inner.state_dict().items() if not torch.equal(value, moved[name])
+    }
     assert changed, "the momentum encoder of the inner learner follows"
     assert {f"inner.{name}" for name in before} == set(outer.state_dict())
 

@@ -17,7 +17,9 @@ QUERY = torch.tensor([[0.8, 0.6]])
 REFUSED = (ValueError, TypeError)
 
 
-def clusters(n: int, seed: int, noise: float, classes: int = 11, dim: int = 24) -> tuple[Tensor, Tensor]:
+def clusters(
+    n: int, seed: int, noise: float, classes: int = 11, dim: int = 24
+) -> tuple[Tensor, Tensor]:
     centres = torch.randn(classes, dim, generator=torch.Generator().manual_seed(99))
     g = torch.Generator().manual_seed(seed)
     y = torch.randint(classes, (n,), generator=g)
@@ -45,8 +47,10 @@ def test_topk_equals_the_naive_count() -> None:
     scores, labels = torch.randn(300, 9, generator=g), torch.randint(9, (300,), generator=g)
     got = C.topk_accuracy(scores, labels, (1, 2, 5, 9, 20))
     for k, value in got.items():
-        hits = [y in sorted(range(9), key=lambda c: -s[c])[:k]
-                for s, y in zip(scores.tolist(), labels.tolist(), strict=True)]
+        hits = [
+            y in sorted(range(9), key=lambda c: -s[c])[:k]
+            for s, y in zip(scores.tolist(), labels.tolist(), strict=True)
+        ]
         assert value == pytest.approx(np.mean(hits), abs=1e-12)
     assert got[1] == (scores.argmax(1) == labels).double().mean().item()
     assert got[9] == got[20] == 1.0
@@ -54,15 +58,23 @@ def test_topk_equals_the_naive_count() -> None:
 
 def test_ties_are_worth_their_share() -> None:
     scores = torch.tensor([[1.0, 1, 0, 0, 0]])
-    credit = [[C.topk_accuracy(scores, torch.tensor([c]), (k,))[k] for k in (1, 2, 3, 5)] for c in (0, 1, 4)]
-    np.testing.assert_allclose(credit, [[0.5, 1, 1, 1], [0.5, 1, 1, 1], [0, 0, 1 / 3, 1]], atol=1e-6)
+    credit = [
+        [C.topk_accuracy(scores, torch.tensor([c]), (k,))[k] for k in (1, 2, 3, 5)]
+        for c in (0, 1, 4)
+    ]
+    np.testing.assert_allclose(
+        credit, [[0.5, 1, 1, 1], [0.5, 1, 1, 1], [0, 0, 1 / 3, 1]], atol=1e-6
+    )
     labels = torch.randint(11, (50,), generator=torch.Generator().manual_seed(0))
     assert C.topk_accuracy(torch.zeros(50, 11), labels, (1,))[1] == pytest.approx(1 / 11)
 
 
 def test_ties_average_over_all_orders_of_the_classes() -> None:
     g = torch.Generator().manual_seed(1)
-    scores, labels = torch.randint(3, (40, 6), generator=g).float(), torch.randint(6, (40,), generator=g)
+    scores, labels = (
+        torch.randint(3, (40, 6), generator=g).float(),
+        torch.randint(6, (40,), generator=g),
+    )
     expected = np.zeros(40)
     for _ in range(4000):
         order = torch.rand(40, 6, generator=g).add(scores * 10).argsort(dim=1, descending=True)
@@ -94,8 +106,14 @@ def test_majority() -> None:
 
 @pytest.mark.parametrize(
     ("k", "temperature", "shares"),
-    [(3, 0.07, (0.184079, 0.815921)), (4, 0.07, (0.182182, 0.817818)), (4, 0.1, (0.289191, 0.710809)),
-     (4, math.inf, (0.5, 0.5)), (5, math.inf, (0.4, 0.6)), (99, math.inf, (0.4, 0.6))],
+    [
+        (3, 0.07, (0.184079, 0.815921)),
+        (4, 0.07, (0.182182, 0.817818)),
+        (4, 0.1, (0.289191, 0.710809)),
+        (4, math.inf, (0.5, 0.5)),
+        (5, math.inf, (0.4, 0.6)),
+        (99, math.inf, (0.4, 0.6)),
+    ],
 )
 def test_knn_worked_numbers(k: int, temperature: float, shares: tuple[float, float]) -> None:
     got = C.knn_scores(BANK, BANK_LABELS, QUERY, k=k, temperature=temperature, num_classes=2)
@@ -142,7 +160,9 @@ def test_knn_accuracy_names_and_shared_search() -> None:
     got = C.knn_accuracy(bank, labels, queries, truth, num_classes=11)
     assert list(got) == ["knn20_top1", "knn20_top5", "knn200_top1", "knn200_top5"]
     for k in (20, 200):
-        alone = C.topk_accuracy(C.knn_scores(bank, labels, queries, k=k, num_classes=11), truth, (1, 5))
+        alone = C.topk_accuracy(
+            C.knn_scores(bank, labels, queries, k=k, num_classes=11), truth, (1, 5)
+        )
         assert (got[f"knn{k}_top1"], got[f"knn{k}_top5"]) == (alone[1], alone[5])
     few = C.knn_accuracy(bank[:50], labels[:50] % 4, queries, truth % 4, num_classes=4, ks=(3, 200))
     assert list(few) == ["knn3_top1", "knn200_top1"]
@@ -167,7 +187,10 @@ def test_collapsed_features_are_no_better_than_the_class_shares() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"bank": BANK / torch.tensor([[1], [1], [0], [1], [1]])}, "kNN bank: 1 of 5 feature rows .* row 2"),
+        (
+            {"bank": BANK / torch.tensor([[1], [1], [0], [1], [1]])},
+            "kNN bank: 1 of 5 feature rows .* row 2",
+        ),
         ({"queries": QUERY * math.nan}, "kNN queries: 1 of 1 feature rows"),
         ({"bank_labels": BANK_LABELS + 1}, r"labels must be in \[0, 2\), got 1 to 2"),
         ({"bank_labels": BANK_LABELS - 1}, r"got -1 to 0"),
@@ -204,7 +227,9 @@ def test_gradient_equals_autograd(d: int, r: int, c: int) -> None:
     torch.testing.assert_close(C._softmax_gradient(x, y, w.detach()), auto, atol=1e-12, rtol=1e-12)
 
 
-def torch_probe(x: Tensor, y: Tensor, lr: float, epochs: int, size: int, seed: int, classes: int) -> Tensor:
+def torch_probe(
+    x: Tensor, y: Tensor, lr: float, epochs: int, size: int, seed: int, classes: int
+) -> Tensor:
     """The same probe with nn.Linear, torch.optim and a loop."""
     g = torch.Generator().manual_seed(seed)
     start = 0.01 * torch.randn(x.shape[1] + 1, classes, generator=g)
@@ -214,7 +239,9 @@ def torch_probe(x: Tensor, y: Tensor, lr: float, epochs: int, size: int, seed: i
         layer.bias.zero_()
     total = epochs * math.ceil(len(x) / size)
     optimiser = torch.optim.SGD(layer.parameters(), lr=lr, momentum=0.9)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda t: (1 + math.cos(math.pi * t / total)) / 2)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda t: (1 + math.cos(math.pi * t / total)) / 2
+    )
     for _ in range(epochs):
         for part in torch.randperm(len(x), generator=g).split(size):
             optimiser.zero_grad()
@@ -245,13 +272,17 @@ def test_probe_reads_separable_classes_perfectly() -> None:
 def test_probe_on_random_labels_is_chance() -> None:
     g = torch.Generator().manual_seed(7)
     x, y = torch.randn(1000, 16, generator=g), torch.randint(10, (3000,), generator=g)
-    got = C.linear_probe(x, y[:1000], torch.randn(2000, 16, generator=g), y[1000:], num_classes=10, epochs=5)
+    got = C.linear_probe(
+        x, y[:1000], torch.randn(2000, 16, generator=g), y[1000:], num_classes=10, epochs=5
+    )
     assert got.linear_top1 == pytest.approx(0.1, abs=0.03)
 
 
 def test_probe_is_repeatable_and_depends_on_the_seed() -> None:
     data = (*clusters(400, 0, 3.0), *clusters(300, 1, 3.0))
-    first, again, other = (C.linear_probe(*data, num_classes=11, epochs=5, seed=s) for s in (0, 0, 1))
+    first, again, other = (
+        C.linear_probe(*data, num_classes=11, epochs=5, seed=s) for s in (0, 0, 1)
+    )
     assert first == again
     assert first.holdout != other.holdout
 
@@ -291,19 +322,28 @@ def test_refit_is_the_chosen_rate_on_all_training_data() -> None:
     fit, held = C._stratified_holdout(y, 0.1, g)
     scores = []
     for data, lrs in ((fit, (0.03, 0.3)), (torch.arange(300), (got.lr,))):
-        sweep = C._LinearSweep(dim=24, num_classes=11, lrs=lrs, momentum=0.9, generator=g, device="cpu")
+        sweep = C._LinearSweep(
+            dim=24, num_classes=11, lrs=lrs, momentum=0.9, generator=g, device="cpu"
+        )
         C._fit_sweep(sweep, x[data], y[data], batch_size=256, epochs=3, generator=g)
         scores.append(sweep)
-    held_accuracy = (scores[0].scores(x[held]).argmax(-1) == y[held, None]).double().mean(0).tolist()
+    held_accuracy = (
+        (scores[0].scores(x[held]).argmax(-1) == y[held, None]).double().mean(0).tolist()
+    )
     assert list(got.holdout.values()) == pytest.approx(held_accuracy, abs=1e-6)
-    assert got.linear_top1 == (scores[1].scores(test_x)[:, 0].argmax(1) == test_y).double().mean().item()
+    assert (
+        got.linear_top1
+        == (scores[1].scores(test_x)[:, 0].argmax(1) == test_y).double().mean().item()
+    )
 
 
 def test_standardised_probe_ignores_scale_and_shift() -> None:
     (x, y), (test_x, test_y) = clusters(400, 0, 2.0), clusters(300, 1, 2.0)
     scale, shift = torch.logspace(-3, 3, 24), torch.linspace(-1, 1, 24)
     a = C.linear_probe(x, y, test_x, test_y, num_classes=11, epochs=5)
-    b = C.linear_probe((x + shift) * scale, y, (test_x + shift) * scale, test_y, num_classes=11, epochs=5)
+    b = C.linear_probe(
+        (x + shift) * scale, y, (test_x + shift) * scale, test_y, num_classes=11, epochs=5
+    )
     assert a.linear_top1 == pytest.approx(b.linear_top1, abs=0.01)
 
 
@@ -329,17 +369,24 @@ def test_holdout_mirrors_the_classes(fraction: float) -> None:
 
 def test_one_diverged_rate_is_passed_over_and_all_diverged_is_an_error() -> None:
     (x, y), (test_x, test_y) = clusters(100, 0, 0.5), clusters(50, 1, 0.5)
-    got = C.linear_probe(x, y, test_x, test_y, num_classes=11, epochs=3, lrs=(0.1, 3e38), standardise=False)
+    got = C.linear_probe(
+        x, y, test_x, test_y, num_classes=11, epochs=3, lrs=(0.1, 3e38), standardise=False
+    )
     assert got.lr == 0.1
     assert got.holdout[3e38] == 0.0
     with pytest.raises(ValueError, match="diverged with lr 3e"):
-        C.linear_probe(x, y, test_x, test_y, num_classes=11, epochs=3, lrs=(3e38,), standardise=False)
+        C.linear_probe(
+            x, y, test_x, test_y, num_classes=11, epochs=3, lrs=(3e38,), standardise=False
+        )
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"train_x": torch.full((100, 24), math.nan)}, "train: 100 of 100 feature rows have NaN or inf"),
+        (
+            {"train_x": torch.full((100, 24), math.nan)},
+            "train: 100 of 100 feature rows have NaN or inf",
+        ),
         ({"test_x": torch.full((50, 24), math.inf)}, "test: 50 of 50 feature rows"),
         ({"num_classes": 5}, r"labels must be in \[0, 5\), got 0 to 10"),
         ({"lrs": ()}, "lrs must be positive and different"),
@@ -373,7 +420,9 @@ def test_online_probe_learns_and_leaves_the_encoder_alone() -> None:
     assert all(p.grad is None for p in encoder.parameters())
     assert C.encoder_fingerprint(encoder) == before
     assert float(probe.accuracy(encoder(x), y)) > max(0.9, start)
-    torch.testing.assert_close(probe.loss(encoder(x), y), F.cross_entropy(probe.linear(encoder(x)), y))
+    torch.testing.assert_close(
+        probe.loss(encoder(x), y), F.cross_entropy(probe.linear(encoder(x)), y)
+    )
 
 
 def test_fingerprint_sees_every_tensor_and_bit() -> None:
@@ -392,7 +441,9 @@ def test_fingerprint_sees_every_tensor_and_bit() -> None:
             tensor.copy_(kept)
     assert C.encoder_fingerprint(net) == first
     assert C.encoder_fingerprint(net.bfloat16()) != first
-    assert C.encoder_fingerprint(net.to(memory_format=torch.preserve_format)) == C.encoder_fingerprint(net)
+    assert C.encoder_fingerprint(
+        net.to(memory_format=torch.preserve_format)
+    ) == C.encoder_fingerprint(net)
 
 
 # ---- diagnostics
@@ -401,7 +452,9 @@ def test_fingerprint_sees_every_tensor_and_bit() -> None:
 @pytest.mark.parametrize("n", [2, 3, 100, 512, 513, 1100])
 def test_uniformity_equals_the_definition(n: int) -> None:
     z = torch.randn(n, 6, generator=torch.Generator().manual_seed(n)) * 3
-    expected = torch.pdist(F.normalize(z.double(), dim=1)).square().mul(-2).exp().mean().log().item()
+    expected = (
+        torch.pdist(F.normalize(z.double(), dim=1)).square().mul(-2).exp().mean().log().item()
+    )
     assert C.uniformity(z) == pytest.approx(expected, abs=1e-5)
 
 
@@ -416,7 +469,9 @@ def test_uniformity_of_many_is_that_of_a_sample() -> None:
 def test_alignment() -> None:
     g = torch.Generator().manual_seed(0)
     a, b = torch.randn(50, 4, generator=g), torch.randn(50, 4, generator=g)
-    expected = np.mean([((x / x.norm() - y / y.norm()) ** 2).sum().item() for x, y in zip(a, b, strict=True)])
+    expected = np.mean(
+        [((x / x.norm() - y / y.norm()) ** 2).sum().item() for x, y in zip(a, b, strict=True)]
+    )
     assert C.alignment(a, b) == pytest.approx(expected, abs=1e-6)
     assert C.alignment(a, 7 * a) == pytest.approx(0, abs=1e-6)
     assert C.alignment(a, -a) == pytest.approx(4, abs=1e-5)
@@ -449,7 +504,9 @@ def diagnose_alignment(z: Tensor) -> float:
     return C.alignment(z, z)
 
 
-@pytest.mark.parametrize("diagnose", [C.uniformity, C.effective_rank, C.feature_std, diagnose_alignment])
+@pytest.mark.parametrize(
+    "diagnose", [C.uniformity, C.effective_rank, C.feature_std, diagnose_alignment]
+)
 def test_diagnostics_refuse_nan(diagnose) -> None:
     with pytest.raises(ValueError, match="1 of 2 feature rows have NaN or inf, the first is row 1"):
         diagnose(torch.tensor([[1.0, 2.0], [math.nan, 1.0]]))

@@ -1,4 +1,5 @@
-"""Radial errors, rates and intervals: worked numbers, loops as reference, and what is missing or unknown."""
+"""Radial errors, rates and intervals: worked numbers, loops as reference, and what is missing or
+unknown."""
 
 import inspect
 import math
@@ -36,9 +37,9 @@ def test_the_worked_cephalogram() -> None:
     found = isbi_errors(truth.float() + torch.tensor([3.0, 4.0]), native)
     assert torch.allclose(found, torch.full((1, 19), 2.752884, dtype=torch.float64), atol=1e-6)
     spacing = torch.tensor([[0.625, 0.50390625]])
-    assert radial_errors(truth.float() + torch.tensor([3.0, 4.0]), truth.float(), spacing)[0, 0].item() == (
-        pytest.approx(2.752884, abs=1e-6)
-    )
+    assert radial_errors(truth.float() + torch.tensor([3.0, 4.0]), truth.float(), spacing)[
+        0, 0
+    ].item() == (pytest.approx(2.752884, abs=1e-6))
 
 
 def test_errors_are_those_of_a_loop() -> None:
@@ -56,7 +57,11 @@ def test_the_state_of_a_point_decides() -> None:
     assert radial_errors(pred, truth)[0, 0].item() == INF
     assert radial_errors(pred, truth)[0, 1].isnan()
     assert radial_errors(pred, truth)[0, 2].item() == INF
-    assert radial_errors(torch.full_like(pred, NAN), truth)[0].isnan().tolist() == [False, True, False]
+    assert radial_errors(torch.full_like(pred, NAN), truth)[0].isnan().tolist() == [
+        False,
+        True,
+        False,
+    ]
 
 
 def test_the_truth_may_differ_by_support() -> None:
@@ -139,9 +144,19 @@ def test_counts_by_hand() -> None:
 
 
 def test_the_summary_has_all_keys_and_plain_floats() -> None:
-    found = score_points(points(0, 3, 4, 3), points(1, 4, 3), torch.ones(4, 2), names=NAMES, size=(100, 80))
+    found = score_points(
+        points(0, 3, 4, 3), points(1, 4, 3), torch.ones(4, 2), names=NAMES, size=(100, 80)
+    )
     wanted = {"mre", "median", *SDR_RADII, "mre_low", "mre_high", "mre_px", "median_px", "mre_grid"}
-    wanted |= {"success8", "success16", "success32", "undefined", "mre_sella", "mre_upper_lip", "mre_menton"}
+    wanted |= {
+        "success8",
+        "success16",
+        "success32",
+        "undefined",
+        "mre_sella",
+        "mre_upper_lip",
+        "mre_menton",
+    }
     assert set(found) == wanted
     assert all(isinstance(value, float) for value in found.values())
 
@@ -151,7 +166,8 @@ def test_silence_is_never_better_than_an_answer() -> None:
     far = (truth - 50).sign() * -1 * torch.tensor([49.0, 49.0]) + 50  # the opposite corner
     silent = torch.full_like(truth, NAN)
     scores = [
-        score_points(p, truth, torch.ones(6, 2), names=NAMES, size=(100, 100)) for p in (truth, far, silent)
+        score_points(p, truth, torch.ones(6, 2), names=NAMES, size=(100, 100))
+        for p in (truth, far, silent)
     ]
     assert [s["mre"] for s in scores] == sorted(s["mre"] for s in scores)  # type: ignore[type-var]
     assert scores[2]["mre"] == pytest.approx(math.hypot(100, 100))

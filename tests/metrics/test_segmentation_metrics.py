@@ -38,7 +38,9 @@ def test_fixture_of_the_protocol() -> None:
     assert (s.asd, s.assd) == pytest.approx((0.357143, 0.357143), abs=1e-6)
     p[0, 0, 0] = 1
     s, r = one(p, g), one(g, p)
-    assert (s.dice, s.hd95, s.asd, s.assd) == pytest.approx((0.744186, 1.0, 0.423212, 0.390470), abs=1e-6)
+    assert (s.dice, s.hd95, s.asd, s.assd) == pytest.approx(
+        (0.744186, 1.0, 0.423212, 0.390470), abs=1e-6
+    )
     assert r.asd == pytest.approx(0.357143, abs=1e-6)
     assert (r.dice, r.jaccard, r.hd95, r.assd) == pytest.approx((s.dice, s.jaccard, s.hd95, s.assd))
 
@@ -49,7 +51,8 @@ def surface(mask: np.ndarray) -> np.ndarray:
         if mask[v]:
             around = [(*v[:a], v[a] + s, *v[a + 1 :]) for a in range(mask.ndim) for s in (-1, 1)]
             if not all(
-                all(0 <= i < n for i, n in zip(w, mask.shape, strict=True)) and mask[w] for w in around
+                all(0 <= i < n for i, n in zip(w, mask.shape, strict=True)) and mask[w]
+                for w in around
             ):
                 found.append(v)
     return np.array(found, float)
@@ -137,8 +140,12 @@ def test_overlaps_are_monais() -> None:
     hot = [torch.stack([v == c for c in range(3)])[None].float() for v in (p, g)]
     scores = S.score_case(p, g, num_classes=3).classes
     for i, c in enumerate((1, 2)):
-        assert scores[c].dice == pytest.approx(float(compute_dice(*hot, include_background=False)[0, i]))
-        assert scores[c].jaccard == pytest.approx(float(compute_iou(*hot, include_background=False)[0, i]))
+        assert scores[c].dice == pytest.approx(
+            float(compute_dice(*hot, include_background=False)[0, i])
+        )
+        assert scores[c].jaccard == pytest.approx(
+            float(compute_iou(*hot, include_background=False)[0, i])
+        )
         for measure, symmetric in (("asd", False), ("assd", True)):
             theirs = float(compute_average_surface_distance(*hot, symmetric=symmetric)[0, i])
             assert getattr(scores[c], measure) == pytest.approx(theirs, abs=1e-5)

@@ -1,4 +1,5 @@
-"""mIoU, OA, Kappa, F1 of a table of counts, and Dice by image: worked numbers, scikit-learn, edge cases."""
+"""mIoU, OA, Kappa, F1 of a table of counts, and Dice by image: worked numbers, scikit-learn, edge
+cases."""
 
 import warnings
 from typing import Any
@@ -15,7 +16,9 @@ M = torch.tensor([[50, 3, 2], [5, 30, 5], [1, 4, 20]])
 MEASURES = ("miou", "oa", "kappa", "mf1")
 
 
-def drawn(seed: int, classes: int = 5, pixels: int = 400) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def drawn(
+    seed: int, classes: int = 5, pixels: int = 400
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Truth, a prediction that is partly right, and which pixels are seen."""
     rng = np.random.default_rng(seed)
     truth, pred = rng.integers(0, classes, pixels), rng.integers(0, classes, pixels)
@@ -29,7 +32,9 @@ def table(truth: np.ndarray, pred: np.ndarray, seen: np.ndarray, classes: int = 
 
 def test_worked_numbers_of_the_protocol() -> None:
     found = scores(M)
-    assert [found[f"iou_{k}"] for k in range(3)] == pytest.approx([0.819672, 0.638298, 0.625], abs=5e-7)
+    assert [found[f"iou_{k}"] for k in range(3)] == pytest.approx(
+        [0.819672, 0.638298, 0.625], abs=5e-7
+    )
     expected = [0.694323, 0.833333, 0.738134, (0.900901 + 0.779221 + 0.769231) / 3]
     assert [found[m] for m in MEASURES] == pytest.approx(expected, abs=6e-7)
 
@@ -66,9 +71,13 @@ def test_invariances(seed: int) -> None:
     found = scores(counts)
     order = torch.randperm(5, generator=torch.Generator().manual_seed(seed))
     relabelled, turned = scores(counts[order][:, order]), scores(counts.T)
-    assert [relabelled[m] for m in MEASURES] == pytest.approx([found[m] for m in MEASURES], abs=1e-12)
+    assert [relabelled[m] for m in MEASURES] == pytest.approx(
+        [found[m] for m in MEASURES], abs=1e-12
+    )
     assert [turned[f"iou_{k}"] for k in range(5)] == [found[f"iou_{k}"] for k in range(5)]
-    parts = [table(truth[s], pred[s], seen[s]) for s in (slice(0, 91), slice(91, 250), slice(250, None))]
+    parts = [
+        table(truth[s], pred[s], seen[s]) for s in (slice(0, 91), slice(91, 250), slice(250, None))
+    ]
     assert scores(torch.stack(parts).sum(0)) == found
     changed = np.where(seen, pred, (pred + 1) % 5)  # where nothing is known, nothing counts
     assert scores(table(truth, changed, seen)) == found

@@ -95,7 +95,9 @@ def test_fresh_copy() -> None:
     other = fresh_copy(net.eval().requires_grad_(False))
     assert other.training
     assert all(p.requires_grad for p in other.parameters())
-    weights = [(p, q) for p, q in zip(net.parameters(), other.parameters(), strict=True) if p.ndim == 4]
+    weights = [
+        (p, q) for p, q in zip(net.parameters(), other.parameters(), strict=True) if p.ndim == 4
+    ]
     assert not any(torch.equal(p, q) for p, q in weights)
     means = [v for k, v in other.named_buffers() if "mean" in k]
     assert all(torch.equal(v, torch.zeros_like(v)) for v in means)

@@ -6,8 +6,20 @@ import pytest
 import torch
 from torch import nn
 
-from pixcl_bench.nets.encoders import build_encoder, build_vit, cifar_stem, encoder_names, set_drop_path
-from pixcl_bench.nets.heads import bn_mlp, moco_predictor, moco_projector, random_head, simclr_projector
+from pixcl_bench.nets.encoders import (
+    build_encoder,
+    build_vit,
+    cifar_stem,
+    encoder_names,
+    set_drop_path,
+)
+from pixcl_bench.nets.heads import (
+    bn_mlp,
+    moco_predictor,
+    moco_projector,
+    random_head,
+    simclr_projector,
+)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +35,9 @@ def test_encoder_gives_one_vector_an_image(name: str) -> None:
 @pytest.mark.parametrize("name", [n for n in encoder_names() if n.startswith("vit")])
 def test_every_transformer_has_its_published_width(name: str) -> None:
     with torch.device("meta"):
-        net = build_encoder(name, image_size=224 if name in ("vit_tiny", "vit_small", "vit_base") else 32)
+        net = build_encoder(
+            name, image_size=224 if name in ("vit_tiny", "vit_small", "vit_base") else 32
+        )
     widths = {"nano": 96, "micro": 64, "tiny": 192, "small": 384, "base": 768}
     assert net.num_features == widths[name.split("_")[1]]
 
@@ -48,7 +62,9 @@ def test_moco_v3_initial_weights() -> None:
 def test_published_parameter_counts() -> None:
     vit = build_vit("vit_tiny_cifar", 32, patch_size=4)
     backbone = sum(p.numel() for p in vit.parameters())
-    heads = sum(p.numel() for net in (moco_projector(192), moco_predictor()) for p in net.parameters())
+    heads = sum(
+        p.numel() for net in (moco_projector(192), moco_predictor()) for p in net.parameters()
+    )
     assert backbone + 192 * 256 + 256 == 5_410_240
     assert backbone + heads == 26_094_784
 
@@ -92,7 +108,13 @@ def test_cifar_stem_keeps_the_resolution() -> None:
 def test_heads() -> None:
     assert [type(m).__name__ for m in simclr_projector(8, 16, 4)] == ["Linear", "ReLU", "Linear"]
     predictor = bn_mlp([8, 16, 4])
-    assert [type(m).__name__ for m in predictor] == ["Linear", "BatchNorm1d", "ReLU", "Linear", "BatchNorm1d"]
+    assert [type(m).__name__ for m in predictor] == [
+        "Linear",
+        "BatchNorm1d",
+        "ReLU",
+        "Linear",
+        "BatchNorm1d",
+    ]
     assert predictor[0].bias is None
     assert predictor[-1].affine is False
     z = predictor(torch.randn(64, 8))

@@ -41,7 +41,9 @@ def test_parts_of_fba_net_plus_add_up() -> None:
     with torch.device("meta"):
         net = vnet(num_classes=2)
         decoders = [net.new_decoder(up) for up in ("transposed", "linear", "nearest")]
-        module = nn.Sequential(nn.Conv3d(2, 1, 3, stride=2, padding=1, bias=False), nn.BatchNorm3d(1))
+        module = nn.Sequential(
+            nn.Conv3d(2, 1, 3, stride=2, padding=1, bias=False), nn.BatchNorm3d(1)
+        )
     heads = 6 * (125_440 * 128 + 128)
     assert heads == 96_338_688
     networks = count_parameters(net.encoder) + sum(map(count_parameters, decoders))
@@ -51,7 +53,15 @@ def test_parts_of_fba_net_plus_add_up() -> None:
 def test_order_of_layers() -> None:
     net = unet(num_classes=4)
     block = [type(m).__name__ for m in net.encoder.blocks[0]]
-    assert block == ["Conv2d", "BatchNorm2d", "LeakyReLU", "Dropout", "Conv2d", "BatchNorm2d", "LeakyReLU"]
+    assert block == [
+        "Conv2d",
+        "BatchNorm2d",
+        "LeakyReLU",
+        "Dropout",
+        "Conv2d",
+        "BatchNorm2d",
+        "LeakyReLU",
+    ]
     assert [b[3].p for b in net.encoder.blocks] == [0.05, 0.1, 0.2, 0.3, 0.5]
     assert {b[3].p for b in net.decoder.blocks} == {0.0}
     assert net.encoder.blocks[0][2].negative_slope == 0.01
@@ -114,7 +124,8 @@ def test_anisotropic_volume() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), [("unet", (16, 18)), ("vnet", (8, 8, 10)), ("vnet", (8, 8)), ("unet", (0, 16))]
+    ("name", "size"),
+    [("unet", (16, 18)), ("vnet", (8, 8, 10)), ("vnet", (8, 8)), ("unet", (0, 16))],
 )
 def test_wrong_sides_are_named(name: str, size: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"multiples of 4, got \("):
@@ -170,8 +181,12 @@ def test_fresh_copy(name: str) -> None:
     other = fresh_copy(net.requires_grad_(False).eval())
     assert other.training
     assert all(p.requires_grad and p.grad is None for p in other.parameters())
-    assert all(torch.equal(a, b) for a, b in zip(before.values(), net.state_dict().values(), strict=True))
-    weights = [(a, b) for a, b in zip(net.parameters(), other.parameters(), strict=True) if a.ndim > 1]
+    assert all(
+        torch.equal(a, b) for a, b in zip(before.values(), net.state_dict().values(), strict=True)
+    )
+    weights = [
+        (a, b) for a, b in zip(net.parameters(), other.parameters(), strict=True) if a.ndim > 1
+    ]
     assert weights
     assert not any(torch.equal(a, b) for a, b in weights)
     torch.manual_seed(0)
@@ -208,16 +223,22 @@ def test_channels_last_gives_the_same(name: str, shape: tuple[int, ...]) -> None
 
 
 @pytest.mark.parametrize(
-    ("shape", "size"), [((2, 3, 5, 7), (10, 14)), ((1, 2, 3, 4, 5), (6, 8, 10)), ((1, 1, 1, 4), (2, 3))]
+    ("shape", "size"),
+    [((2, 3, 5, 7), (10, 14)), ((1, 2, 3, 4, 5), (6, 8, 10)), ((1, 1, 1, 4), (2, 3))],
 )
 def test_linear_resize_is_interpolate(shape: tuple[int, ...], size: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     x = torch.randn(shape, dtype=torch.float64, requires_grad=True)
     mode = "bilinear" if len(size) == 2 else "trilinear"
-    ours, theirs = linear_resize(x, size), F.interpolate(x, size=size, mode=mode, align_corners=True)
+    ours, theirs = (
+        linear_resize(x, size),
+        F.interpolate(x, size=size, mode=mode, align_corners=True),
+    )
     up = torch.randn_like(ours)
     torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
-    torch.testing.assert_close(*(torch.autograd.grad(y, x, up)[0] for y in (ours, theirs)), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        *(torch.autograd.grad(y, x, up)[0] for y in (ours, theirs)), atol=1e-6, rtol=0
+    )
 
 
 def test_linear_resize_keeps_type_and_survives_inference_mode() -> None:
@@ -240,7 +261,11 @@ def test_representation_head(name: str, shape: tuple[int, ...], stride: int) -> 
     out = head(taps)
     assert out.shape == (2, 7, *[n // stride for n in shape[2:]])
     out.square().sum().backward()
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.encoder.parameters() if p.ndim > 1)
+    assert all(
+        p.grad is not None and p.grad.abs().sum() > 0
+        for p in net.encoder.parameters()
+        if p.ndim > 1
+    )
     assert all(m.bias is None for m in (*head.mixes, head.project))
 
 

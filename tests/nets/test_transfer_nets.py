@@ -13,10 +13,21 @@ from pixcl_bench import runtime  # isort: skip - before torchvision, which the n
 import segmentation_models_pytorch as smp
 import timm
 
-from pixcl_bench.nets.decoders import LinearProbe, LowLevelDecoder, SegmentationNet, build_segmentation
+from pixcl_bench.nets.decoders import (
+    LinearProbe,
+    LowLevelDecoder,
+    SegmentationNet,
+    build_segmentation,
+)
 from pixcl_bench.nets.dense import DenseNet
 from pixcl_bench.nets.heads import width
-from pixcl_bench.nets.transfer import LevelDecoder, MapEncoder, build_map_encoder, dense_network, transfer
+from pixcl_bench.nets.transfer import (
+    LevelDecoder,
+    MapEncoder,
+    build_map_encoder,
+    dense_network,
+    transfer,
+)
 
 SMALL: dict[str, dict[str, Any]] = {
     "deeplabv3plus": {"width": 8, "atrous_rates": (1, 2, 3)},
@@ -46,7 +57,12 @@ def trained_a_little(encoder: MapEncoder, images: torch.Tensor) -> MapEncoder:
 
 
 def test_the_small_encoder(nano: MapEncoder, images: torch.Tensor) -> None:
-    assert (nano.channels, nano.scales, nano.divisor, width(nano)) == ((16, 32, 96), (2, 4, 8), 8, 96)
+    assert (nano.channels, nano.scales, nano.divisor, width(nano)) == (
+        (16, 32, 96),
+        (2, 4, 8),
+        8,
+        96,
+    )
     maps = nano.eval().feature_maps(images)
     assert [tuple(m.shape) for m in maps] == [(3, 16, 16, 24), (3, 32, 8, 12), (3, 96, 4, 6)]
     assert torch.equal(nano(images), maps[-1].mean((2, 3)))
@@ -80,7 +96,9 @@ def test_equal_seeds_give_equal_weights() -> None:
         ("resnet_nano", 4, (2, 4, 4)),
     ],
 )
-def test_maps_have_the_sizes_they_say(name: str, stride: int | None, scales: tuple[int, ...]) -> None:
+def test_maps_have_the_sizes_they_say(
+    name: str, stride: int | None, scales: tuple[int, ...]
+) -> None:
     net = build_map_encoder(name, output_stride=stride).eval()
     assert net.scales == scales
     with torch.no_grad():
@@ -132,7 +150,9 @@ def test_grey_images_are_repeated(nano: MapEncoder, images: torch.Tensor) -> Non
         ("vit_tiny_patch16_224", {"output_stride": 8}, "cannot give maps that end at 1/8"),
     ],
 )
-def test_what_cannot_be_built_is_explained(name: str, options: dict[str, Any], message: str) -> None:
+def test_what_cannot_be_built_is_explained(
+    name: str, options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         build_map_encoder(name, **options)
 
@@ -155,14 +175,18 @@ def test_weights_from_a_file(tmp_path: Path, images: torch.Tensor) -> None:
 def test_names_that_timm_converts_are_matched(tmp_path: Path) -> None:
     whole, file = timm.create_model("convnext_atto"), tmp_path / "weights.safetensors"
     save_file(whole.state_dict(), file)
-    loaded = build_map_encoder("convnext_atto", pretrained=file).eval().set_statistics((0.0,), (1.0,))
+    loaded = (
+        build_map_encoder("convnext_atto", pretrained=file).eval().set_statistics((0.0,), (1.0,))
+    )
     x = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         expected = whole.eval().stages(whole.stem(x))
         assert torch.allclose(loaded.feature_maps(x)[-1], expected, atol=1e-5)
 
 
-def test_our_own_weights_from_a_file(tmp_path: Path, nano: MapEncoder, images: torch.Tensor) -> None:
+def test_our_own_weights_from_a_file(
+    tmp_path: Path, nano: MapEncoder, images: torch.Tensor
+) -> None:
     file = tmp_path / "nano.safetensors"
     save_file(trained_a_little(nano, images).net.state_dict(), file)
     loaded = build_map_encoder("resnet_nano", pretrained=file)
@@ -193,7 +217,8 @@ def test_transfer_takes_everything_or_nothing(nano: MapEncoder, images: torch.Te
     trained_a_little(nano, images)
     target = build_map_encoder("resnet_nano", output_stride=4).set_statistics((0.1,), (0.3,))
     transfer(nano, target)
-    assert same(target.state_dict(), nano.state_dict())  # weights, running statistics and their counters
+    # weights, running statistics and their counters
+    assert same(target.state_dict(), nano.state_dict())
     assert float(target.mean[0, 0, 0, 0]) == pytest.approx(0.1)
     assert all(a is not b for a, b in zip(nano.parameters(), target.parameters(), strict=True))
     other = build_map_encoder("resnet10t")
@@ -219,7 +244,12 @@ def test_dense_network_keeps_its_encoder(nano: MapEncoder, images: torch.Tensor)
         False,
     )
     maps = net.eval()(images)
-    assert [tuple(m.shape[1:]) for m in maps] == [(96, 4, 6), (32, 8, 12), (16, 16, 24), (8, 32, 48)]
+    assert [tuple(m.shape[1:]) for m in maps] == [
+        (96, 4, 6),
+        (32, 8, 12),
+        (16, 16, 24),
+        (8, 32, 48),
+    ]
     expected = nano.feature_maps(images)
     assert all(torch.equal(a, b) for a, b in zip(net.encoder(images), expected, strict=True))
     assert torch.equal(net(images[:, :1])[-1], net(images[:, :1].repeat(1, 3, 1, 1))[-1])
@@ -246,7 +276,9 @@ def test_level_decoder_by_hand() -> None:
 
 
 @pytest.mark.parametrize("decoder", list(SMALL))
-def test_networks_give_logits_at_full_size(decoder: Any, nano: MapEncoder, images: torch.Tensor) -> None:
+def test_networks_give_logits_at_full_size(
+    decoder: Any, nano: MapEncoder, images: torch.Tensor
+) -> None:
     net = build_segmentation(nano, decoder, num_classes=5, auxiliary=True, **SMALL[decoder])
     assert net.encoder is nano
     logits, aside = net.eval().with_auxiliary(images)
@@ -258,13 +290,16 @@ def test_networks_give_logits_at_full_size(decoder: Any, nano: MapEncoder, image
     (logits.square().mean() + 0.4 * aside.square().mean()).backward()  # type: ignore[union-attr]
     assert all(p.grad is not None for p in net.parameters())
     assert (
-        build_segmentation(nano, decoder, num_classes=5, **SMALL[decoder]).with_auxiliary(images)[1] is None
+        build_segmentation(nano, decoder, num_classes=5, **SMALL[decoder]).with_auxiliary(images)[1]
+        is None
     )
     with pytest.raises(ValueError, match="multiples of 8"):
         net(images[..., :44])
 
 
-@pytest.mark.parametrize(("decoder", "stride"), [("unet", None), ("deeplabv3plus", 16), ("deeplabv3plus", 8)])
+@pytest.mark.parametrize(
+    ("decoder", "stride"), [("unet", None), ("deeplabv3plus", 16), ("deeplabv3plus", 8)]
+)
 def test_same_weights_give_what_smp_gives(decoder: Any, stride: int | None) -> None:
     torch.manual_seed(1)
     if decoder == "unet":
@@ -326,7 +361,9 @@ def test_what_does_not_fit_is_refused(nano: MapEncoder) -> None:
         build_segmentation(alone, "linear", num_classes=2, auxiliary=True)
 
 
-def test_linear_probe_is_linear_in_the_enlarged_maps(nano: MapEncoder, images: torch.Tensor) -> None:
+def test_linear_probe_is_linear_in_the_enlarged_maps(
+    nano: MapEncoder, images: torch.Tensor
+) -> None:
     maps = [m.detach() for m in nano.eval().feature_maps(images)]
     probe = LinearProbe(nano.channels, 4)
     with torch.no_grad():
@@ -381,7 +418,8 @@ def test_modes_of_a_frozen_network(nano: MapEncoder) -> None:
 
 def test_gradients_are_reproducible(nano: MapEncoder, images: torch.Tensor) -> None:
     nets = [
-        build_segmentation(copy.deepcopy(nano), d, num_classes=2, auxiliary=True, **SMALL[d]) for d in SMALL
+        build_segmentation(copy.deepcopy(nano), d, num_classes=2, auxiliary=True, **SMALL[d])
+        for d in SMALL
     ]  # type: ignore[arg-type]
     for original in (*nets, dense_network(copy.deepcopy(nano), width=4)):
         found = []
@@ -389,8 +427,12 @@ def test_gradients_are_reproducible(nano: MapEncoder, images: torch.Tensor) -> N
             net = copy.deepcopy(original).train()
             with runtime.reproducible():
                 torch.manual_seed(0)
-                out = net.with_auxiliary(images) if isinstance(net, SegmentationNet) else net(images)
+                out = (
+                    net.with_auxiliary(images) if isinstance(net, SegmentationNet) else net(images)
+                )
                 torch.stack([x.square().mean() for x in out]).sum().backward()
-            found.append(torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None]))
+            found.append(
+                torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None])
+            )
         assert torch.equal(*found)
         assert bool(found[0].norm() > 0)

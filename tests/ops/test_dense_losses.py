@@ -44,7 +44,9 @@ def test_dice_is_the_loop(shape: tuple[int, ...], classes: int, squared: bool) -
         inside = sum(p[c] for p, y in pixels(probs, label) if y == c)
         size = sum((p[c] ** 2 if squared else p[c]) + (y == c) for p, y in pixels(probs, label))
         total += 1 - (2 * inside + eps) / (size + eps)
-    assert float(dice_loss(probs, label, squared=squared)) == pytest.approx(total / classes, abs=1e-5)
+    assert float(dice_loss(probs, label, squared=squared)) == pytest.approx(
+        total / classes, abs=1e-5
+    )
 
 
 @pytest.mark.parametrize(("shape", "classes"), SHAPES)
@@ -53,7 +55,9 @@ def test_binary_dice_is_the_loop(shape: tuple[int, ...], classes: int) -> None:
     some = pixels(logits.softmax(1), label)
     inside, size = sum(p[1] * y for p, y in some), sum(p[1] + y for p, y in some)
     expected = 1 - (2 * inside + 1e-8) / (size + 1e-8)
-    assert float(binary_dice_loss(logits.softmax(1)[:, 1], label)) == pytest.approx(expected, abs=1e-5)
+    assert float(binary_dice_loss(logits.softmax(1)[:, 1], label)) == pytest.approx(
+        expected, abs=1e-5
+    )
 
 
 @pytest.mark.parametrize(("shape", "classes"), SHAPES)
@@ -91,7 +95,9 @@ def test_supervised_is_half_and_half() -> None:
 
 def test_ignored_pixels_count_nowhere() -> None:
     logits, label = draw((2, 5, 6), 3)
-    other = torch.where((label == IGNORE)[:, None], torch.randn_like(logits), logits).requires_grad_()
+    other = torch.where(
+        (label == IGNORE)[:, None], torch.randn_like(logits), logits
+    ).requires_grad_()
     for loss in (
         lambda z: dice_loss(z.softmax(1), label),
         lambda z: dice_loss(z.softmax(1), label, squared=False),
@@ -144,7 +150,11 @@ def test_autocast_stays_float32() -> None:
     probs = logits.softmax(1)
 
     def everything() -> list[torch.Tensor]:
-        first = [supervised_loss(logits, label), dice_loss(probs, label), cross_entropy(logits, label)]
+        first = [
+            supervised_loss(logits, label),
+            dice_loss(probs, label),
+            cross_entropy(logits, label),
+        ]
         rest = [entropy(probs), sharpen(probs), probabilities(logits)]
         return [*first, *rest, binary_dice_loss(probs[:, 1], label)]
 
@@ -160,7 +170,9 @@ def test_autocast_stays_float32() -> None:
 def test_entropy_lies_between_0_and_ln_c() -> None:
     for classes in (2, 4, 13):
         uniform = torch.full((1, classes, 3), 1 / classes)
-        assert (entropy(uniform) / math.log(classes)).tolist()[0] == pytest.approx([1.0] * 3, abs=2e-5)
+        assert (entropy(uniform) / math.log(classes)).tolist()[0] == pytest.approx(
+            [1.0] * 3, abs=2e-5
+        )
         assert entropy(one_hot(torch.zeros(1, 3, dtype=torch.int64), classes)).abs().max() < 2e-6
 
 
@@ -178,7 +190,9 @@ def test_ramp_is_the_protocols_staircase() -> None:
     for total, length, stairs in [(30000, 1.0, 200), (6000, 1.0, 40), (15000, 0.4, 40)]:
         for t in [*range(0, total, 150), 149, 151, total - 1]:
             expected = math.exp(-5 * (1 - min(t // 150, stairs) / stairs) ** 2)
-            assert ramp_up(t / total, length=length, stairs=stairs) == pytest.approx(expected, abs=1e-9), t
+            assert ramp_up(t / total, length=length, stairs=stairs) == pytest.approx(
+                expected, abs=1e-9
+            ), t
     assert ramp_up(0.0) == pytest.approx(0.006738, abs=1e-6)
     assert ramp_up(1.0) == 1
     with pytest.raises(ValueError, match="length > 0"):

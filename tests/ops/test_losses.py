@@ -32,7 +32,8 @@ def slow_nt_xent(z1: torch.Tensor, z2: torch.Tensor, tau: float) -> float:
     z, n, total = torch.cat([z1, z2]).double(), len(z1), 0.0
     for u in range(2 * n):
         scores = [
-            math.exp(float(F.cosine_similarity(z[u], z[v], dim=0)) / tau) * (v != u) for v in range(2 * n)
+            math.exp(float(F.cosine_similarity(z[u], z[v], dim=0)) / tau) * (v != u)
+            for v in range(2 * n)
         ]
         total -= math.log(scores[(u + n) % (2 * n)] / sum(scores))
     return total / (2 * n)
@@ -64,7 +65,12 @@ def test_worked_numbers() -> None:
 @pytest.mark.parametrize("case", ["random", "same", "opposite", "zero"])
 def test_finite_in_value_and_gradient(loss, tau: float, case: str) -> None:  # type: ignore[no-untyped-def]
     a = rand(6, 4)
-    b = {"random": rand(6, 4, seed=1), "same": a.clone(), "opposite": -a, "zero": torch.zeros(6, 4)}[case]
+    b = {
+        "random": rand(6, 4, seed=1),
+        "same": a.clone(),
+        "opposite": -a,
+        "zero": torch.zeros(6, 4),
+    }[case]
     a.requires_grad_()
     value = loss(a, b, tau)
     value.backward()

@@ -27,7 +27,9 @@ def params(module: nn.Module) -> list[Tensor]:
 
 
 def same(a: list[Tensor], b: list[Tensor]) -> bool:
-    return all(torch.equal(x.view(torch.int32), y.view(torch.int32)) for x, y in zip(a, b, strict=True))
+    return all(
+        torch.equal(x.view(torch.int32), y.view(torch.int32)) for x, y in zip(a, b, strict=True)
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,8 @@ def test_schedule_is_monotone_between_its_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [(-0.1, 0.9, 1.0), (1.1, 0.9, 1.0), (math.nan, 0.9, 1.0), (0.5, 1.2, 1.0), (0.5, 0.9, -1.0)]
+    "bad",
+    [(-0.1, 0.9, 1.0), (1.1, 0.9, 1.0), (math.nan, 0.9, 1.0), (0.5, 1.2, 1.0), (0.5, 0.9, -1.0)],
 )
 def test_schedule_refuses(bad: tuple[float, float, float]) -> None:
     with pytest.raises(ValueError, match=r"must be in \[0, 1\]"):
@@ -133,7 +136,10 @@ def test_ema_state_dict_goes_round() -> None:
     ("other", "message"),
     [
         (nn.Sequential(nn.Linear(3, 4)), "only one of the two networks"),
-        (nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5), nn.Linear(5, 2)), r"'0.weight': \(4, 3\)"),
+        (
+            nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5), nn.Linear(5, 2)),
+            r"'0.weight': \(4, 3\)",
+        ),
         (nn.ModuleDict({"module": network()}), "pass the bare module"),
         (network().double(), "torch.float64 in the source"),
     ],
@@ -184,7 +190,11 @@ def test_queue_holds_no_graph_and_may_be_filled_before_backward() -> None:
     loss = (query @ queue.keys.T).masked_fill(~queue.valid, -math.inf).logsumexp(1).sum()
     queue.enqueue(torch.randn(2, 2))
     loss.backward()
-    weights = (query @ held.T).masked_fill(torch.tensor([False, False, False, True]), -math.inf).softmax(1)
+    weights = (
+        (query @ held.T)
+        .masked_fill(torch.tensor([False, False, False, True]), -math.inf)
+        .softmax(1)
+    )
     torch.testing.assert_close(query.grad, (weights @ held).detach())
     assert keys.grad is None
     assert not list(queue.parameters())

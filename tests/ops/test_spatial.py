@@ -1,4 +1,5 @@
-"""Spatial augmentation: image with label, numpy's and scipy's results, distributions, crops, resizing."""
+"""Spatial augmentation: image with label, numpy's and scipy's results, distributions, crops,
+resizing."""
 
 import numpy as np
 import pytest
@@ -58,7 +59,9 @@ def test_symmetries_are_numpys(n: int) -> None:
     plane = torch.arange(n * n).view(1, n, n)
     for k in range(4):
         for axis, flip in enumerate([(0,), (1,), (), (0, 1)]):
-            sources = plane_sources(turn_and_mirror(torch.tensor([k]), torch.tensor([axis])), (n, n))
+            sources = plane_sources(
+                turn_and_mirror(torch.tensor([k]), torch.tensor([axis])), (n, n)
+            )
             assert sources.min() >= 0
             expected = np.flip(np.rot90(plane[0].numpy(), k), flip)
             assert (move_planes(plane, sources, -1)[0].numpy() == expected).all()
@@ -108,7 +111,11 @@ def test_distribution_of_choices() -> None:
     for mode, rates in expected.items():
         matrices = SpatialAugment(mode).draw(n)
         right = (matrices.abs().sum((1, 2)) - 2).abs() < 1e-9
-        found = (torch.linalg.det(matrices) < 0, (matrices == torch.eye(2)).flatten(1).all(1), ~right)
+        found = (
+            torch.linalg.det(matrices) < 0,
+            (matrices == torch.eye(2)).flatten(1).all(1),
+            ~right,
+        )
         for rate, event in zip(rates, found, strict=True):
             assert abs(event.double().mean().item() - rate) <= 5 * (rate * (1 - rate) / n) ** 0.5
 
@@ -172,7 +179,8 @@ def test_crop_starts_and_alignment() -> None:
         assert torch.equal(image[1].long(), -cropped)
         first = int(cropped[0, 0, 0]) - 1
         starts.add((first // 120, first // 12 % 10, first % 12))
-    assert starts == {(z, 0, x) for z in range(2) for x in range(4)}  # the last possible start never occurs
+    # the last possible start never occurs
+    assert starts == {(z, 0, x) for z in range(2) for x in range(4)}
 
 
 def test_crop_of_a_small_volume_is_padded() -> None:
@@ -200,7 +208,9 @@ def test_crop_of_a_small_volume_is_padded() -> None:
 )
 def test_resize_is_scipys_zoom(source: tuple[int, ...], target: tuple[int, ...]) -> None:
     label = np.random.default_rng(0).integers(1, 5, source).astype(np.uint8)
-    zoomed = scipy.ndimage.zoom(label, [t / s for s, t in zip(source, target, strict=True)], order=0)
+    zoomed = scipy.ndimage.zoom(
+        label, [t / s for s, t in zip(source, target, strict=True)], order=0
+    )
     assert (resize_nearest(torch.from_numpy(label), target).numpy() == zoomed).all()
 
 
@@ -212,7 +222,8 @@ def test_resize_many_sizes_and_back() -> None:
             theirs = scipy.ndimage.zoom(ramp[:n], m / n, order=0)
             ours = resize_nearest(torch.from_numpy(ramp[:n].copy()), [len(theirs)]).numpy()
             assert (ours[:-1] == theirs[:-1]).all()
-            assert theirs[-1] in (0, ours[-1])  # scipy's own rounding puts some last samples outside
+            # scipy's own rounding puts some last samples outside
+            assert theirs[-1] in (0, ours[-1])
             differing += int(theirs[-1] == 0)
     assert differing < 50
     x = torch.rand(2, 1, 3, 7, 9)

@@ -70,8 +70,17 @@ def test_seed_decides_and_input_is_left_alone() -> None:
 
 
 def test_no_augmentation_is_normalisation() -> None:
-    view = RandomView(size=32, mean=(0.5,) * 3, std=(0.25,) * 3, scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=0.0,
-                      jitter=(0.0, 0.0, 0.0, 0.0), grey=0.0, blur=0.0)  # fmt: skip
+    view = RandomView(
+        size=32,
+        mean=(0.5,) * 3,
+        std=(0.25,) * 3,
+        scale=(1.0, 1.0),
+        ratio=(1.0, 1.0),
+        flip=0.0,
+        jitter=(0.0, 0.0, 0.0, 0.0),
+        grey=0.0,
+        blur=0.0,
+    )
     torch.testing.assert_close(
         view(images()).image, Normalise((0.5,) * 3, (0.25,) * 3)(images()), atol=1e-4, rtol=0
     )

@@ -267,10 +267,16 @@ def test_the_report_of_two_tasks(config, records, tmp_path):
     fake.write(tmp_path, two.grid(2))
     paths = build.build_report(config, "study", tmp_path)
     page = paths.index.read_text()
-    sections = [page.index(f'id="{name}"') for name in (
-        "image_ssl-landcover-tiles-cpu", "semi_seg-heart-cpu", "semi_seg-chamber-cpu", "claims",
-        "runs",
-    )]  # fmt: skip
+    sections = [
+        page.index(f'id="{name}"')
+        for name in (
+            "image_ssl-landcover-tiles-cpu",
+            "semi_seg-heart-cpu",
+            "semi_seg-chamber-cpu",
+            "claims",
+            "runs",
+        )
+    ]
     assert sections == sorted(sections)
     assert len(paths.figures) == 6
     assert "Semi-supervised segmentation on heart: 20 runs" in page
@@ -306,9 +312,17 @@ def test_the_profiles_as_a_table(config):
 
 def run(task, dataset, method, seed):
     return Run(
-        task=task, dataset=dataset, method=method, seed=seed, profile="study", learner="a:b",
-        notebook="n", code="c", time_limit=1, data_fingerprint="f",
-    )  # fmt: skip
+        task=task,
+        dataset=dataset,
+        method=method,
+        seed=seed,
+        profile="study",
+        learner="a:b",
+        notebook="n",
+        code="c",
+        time_limit=1,
+        data_fingerprint="f",
+    )
 
 
 def test_the_growing_table_has_the_data_sets_of_a_task_side_by_side(config):
@@ -349,8 +363,13 @@ def test_the_time_left_knows_tasks_and_methods(config):
     assert board.left() == pytest.approx((100 + 2 + 2 * 51) / 2)
     board.add(two.record("cps", 0, "heart"), 400.0)
     assert board.left() == pytest.approx((100 + 2 + 400) / 2)
-    before = fake.record("simclr", 1, profile="study", started="2026-01-01T10:00:00+00:00",
-                         finished="2026-01-01T10:05:00+00:00")  # fmt: skip
+    before = fake.record(
+        "simclr",
+        1,
+        profile="study",
+        started="2026-01-01T10:00:00+00:00",
+        finished="2026-01-01T10:05:00+00:00",
+    )
     board.add(before)
     assert board.left() == pytest.approx((2 + 400) / 2)
 
@@ -364,8 +383,9 @@ def test_nothing_heavy_is_imported_for_an_exact_claim():
         "run_check('pixcl_bench.report.exact:stratified_variance')\n"
         "print([m for m in ('torch', 'numpy') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
-                          cwd=ROOT)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     assert done.stdout.strip() == "[]"
 
 

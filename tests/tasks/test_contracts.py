@@ -272,7 +272,7 @@ def foreign() -> Foreign: ...
 def checked() -> "Segmenter": ...
 def nowhere() -> Missing: ...
 '''
-INNER = '''\
+INNER = """\
 from mine.deep import Deep as Passed
 from pixcl_bench.methods.contract.localiser import PyramidMatcher
 
@@ -283,14 +283,14 @@ class Between(PyramidMatcher):
 
 class Own(Between):
     pass
-'''
-DEEP = '''\
+"""
+DEEP = """\
 from pixcl_bench.methods.baselines.semi_seg.mean_teacher import MeanTeacher
 
 
 class Deep(MeanTeacher):
     pass
-'''
+"""
 IS = {
     "Learner": ["by_name", "quoted", "alias", "abstract", "optional", "bar", "annotated", "mixed"],
     "Segmenter": ["local", "passed"],
@@ -298,8 +298,13 @@ IS = {
     "": ["plain", "module"],
 }
 UNKNOWN = ["unknown", "anything", "network", "foreign", "checked", "nowhere"]
-TAKEN = {"image_ssl": {"Learner"}, "semi_seg": {"Segmenter"}, "landmarks": {"Localiser"},
-         "dense_transfer": {"Learner", "Localiser"}, "shape_guided": set()}  # fmt: skip
+TAKEN = {
+    "image_ssl": {"Learner"},
+    "semi_seg": {"Segmenter"},
+    "landmarks": {"Localiser"},
+    "dense_transfer": {"Learner", "Localiser"},
+    "shape_guided": set(),
+}
 
 
 @pytest.fixture(scope="module")
@@ -315,9 +320,7 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> Contracts:
 
 @pytest.mark.parametrize("task", CONFIG.tasks)
 @pytest.mark.parametrize(("kind", "builder"), [(k, b) for k, names in IS.items() for b in names])
-def test_kinds_are_followed_by_name(
-    kinds: Contracts, task: str, kind: str, builder: str
-) -> None:
+def test_kinds_are_followed_by_name(kinds: Contracts, task: str, kind: str, builder: str) -> None:
     fault = kinds.fault(task, f"mine.learners:{builder}")
     assert (fault is None) == (kind in TAKEN[task])
     if fault and kind:

@@ -29,7 +29,8 @@ RANDOM = "pixcl_bench.methods.floors.image_ssl:random_init"
 
 
 def toy_images(count: int = 40, side: int = 32) -> tuple[Tensor, Tensor]:
-    """Coloured squares on a dark ground; the mask is the square's class, some pixels are unknown."""
+    """Coloured squares on a dark ground; the mask is the square's class, some pixels are
+    unknown."""
     g = torch.Generator().manual_seed(3)
     images = torch.randint(0, 60, (count, 3, side, side), generator=g)
     masks = torch.zeros(count, side, side, dtype=torch.uint8)
@@ -153,7 +154,9 @@ def test_uniform_crops_are_avoided_where_others_can_be_had() -> None:
     free, held = (SampleSettings(crop=16, max_ratio=ratio) for ratio in (1.0, 0.75))
     shares = [
         (
-            fine_tuning.dominant(fine_tuning.cut_masks(masks, fine_tuning.varied_places(masks, o, 2), 16), 2)
+            fine_tuning.dominant(
+                fine_tuning.cut_masks(masks, fine_tuning.varied_places(masks, o, 2), 16), 2
+            )
             > 0.8
         )
         .float()
@@ -177,11 +180,16 @@ def test_a_batch_larger_than_the_budget_repeats_images_with_crops_of_their_own()
 def test_methods_of_a_comparison_start_from_the_same_encoder() -> None:
     data, settings = toy_set(), toy_settings()
     one = dense_transfer.make_learner(RANDOM, {}, settings, data, seed=1)
-    two = dense_transfer.make_learner("pixcl_bench.methods.ld.transfer:ld_dense", LD, settings, data, seed=1)
+    two = dense_transfer.make_learner(
+        "pixcl_bench.methods.ld.transfer:ld_dense", LD, settings, data, seed=1
+    )
     other = dense_transfer.make_learner(RANDOM, {}, settings, data, seed=2)
     for key, value in one.encoder.state_dict().items():
         assert torch.equal(value, two.encoder.state_dict()[key]), key
-    assert any(not torch.equal(v, other.encoder.state_dict()[k]) for k, v in one.encoder.state_dict().items())
+    assert any(
+        not torch.equal(v, other.encoder.state_dict()[k])
+        for k, v in one.encoder.state_dict().items()
+    )
 
 
 @pytest.mark.parametrize("channels", [3, 1])
@@ -219,7 +227,11 @@ def test_batches_hold_what_the_learner_asks_for(channels: int) -> None:
 def test_only_unlabelled_images_are_shown_and_the_order_is_the_seeds() -> None:
     data, settings = toy_set(), toy_settings()
     marked = replace(
-        data, images=torch.arange(40, dtype=torch.uint8).view(-1, 1, 1, 1).expand(40, 3, 32, 32).contiguous()
+        data,
+        images=torch.arange(40, dtype=torch.uint8)
+        .view(-1, 1, 1, 1)
+        .expand(40, 3, 32, 32)
+        .contiguous(),
     )
     learner = random_init(encoder=torch.nn.Identity())
     learner.batch_keys = ("pixels",)  # type: ignore[misc]
@@ -227,7 +239,9 @@ def test_only_unlabelled_images_are_shown_and_the_order_is_the_seeds() -> None:
 
     def shown(start: int, steps: int) -> list[int]:
         stream = dense_transfer.batches(source, settings, seed=4, start=start)
-        return [round(255 * float(v)) for _ in range(steps) for v in next(stream)["pixels"][:, 0, 0, 0]]
+        return [
+            round(255 * float(v)) for _ in range(steps) for v in next(stream)["pixels"][:, 0, 0, 0]
+        ]
 
     seen = shown(0, 6)
     assert sorted(seen) == list(range(24))
@@ -275,7 +289,9 @@ def test_the_frozen_stage_leaves_the_encoder_bit_for_bit() -> None:
 
 def test_probes_of_several_budgets_are_named_by_their_percent() -> None:
     result = run(probe_labels=[0.05, 0.125, 1.0])
-    assert {"miou_linear_5", "miou_linear_12_5", "miou_linear_100", "dice_linear_5"} <= set(result.metrics)
+    assert {"miou_linear_5", "miou_linear_12_5", "miou_linear_100", "dice_linear_5"} <= set(
+        result.metrics
+    )
 
 
 def test_dice_only_where_there_is_a_background() -> None:
@@ -286,7 +302,10 @@ def test_dice_only_where_there_is_a_background() -> None:
 
 def test_the_transfer_learns_and_beats_no_training() -> None:
     longer = {"batch_size": 8, "steps": 40, "lr": 1e-2}
-    poor, good = run(frozen=SHORT, tuned=SHORT), run(labels=1.0, frozen=longer, tuned=longer, probe_labels=[])
+    poor, good = (
+        run(frozen=SHORT, tuned=SHORT),
+        run(labels=1.0, frozen=longer, tuned=longer, probe_labels=[]),
+    )
     assert float(good.metrics["miou"] or 0) > 0.5 > float(poor.metrics["miou"] or 0)
 
 
@@ -373,7 +392,8 @@ def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path: Path, at: int) -> None
 
 def test_a_floor_without_a_network_sees_the_same_labels() -> None:
     forest = run(
-        "pixcl_bench.methods.floors.dense_transfer:pixel_forest", {"trees": 5, "window": 3, "pixels": 500}
+        "pixcl_bench.methods.floors.dense_transfer:pixel_forest",
+        {"trees": 5, "window": 3, "pixels": 500},
     )
     network = run()
     assert forest.labelled == network.labelled
@@ -416,26 +436,35 @@ def rare_set() -> PixelSet:
     return replace(data, masks=masks)
 
 
-@pytest.mark.parametrize("target", [RANDOM, "pixcl_bench.methods.floors.dense_transfer:pixel_forest"])
+@pytest.mark.parametrize(
+    "target", [RANDOM, "pixcl_bench.methods.floors.dense_transfer:pixel_forest"]
+)
 def test_the_rule_of_the_settings_draws_the_labelled_images(target: str) -> None:
     data, args = rare_set(), {} if target == RANDOM else {"trees": 3, "window": 3, "pixels": 300}
-    plain, fair = (run(target, args, data, label_rule=rule).labelled for rule in ("uniform", "stratified"))
+    plain, fair = (
+        run(target, args, data, label_rule=rule).labelled for rule in ("uniform", "stratified")
+    )
     assert plain == run(target, args, data).labelled == labelled_subset(data, 0.2, seed=0).tolist()
     assert fair == labelled_subset(data, 0.2, seed=0, rule="stratified").tolist()
     assert (13 in plain, 13 in fair) == (False, True)
 
 
-def test_every_stage_is_trained_with_the_images_of_the_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_stage_is_trained_with_the_images_of_the_rule(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     seen: list[tuple[str, list[int]]] = []
     usual = dense_transfer.train_stage
 
-    def spy(trainings: Trainings, name: str, learner: Any, labelled: Any, options: Any, config: Any) -> Any:
+    def spy(
+        trainings: Trainings, name: str, learner: Any, labelled: Any, options: Any, config: Any
+    ) -> Any:
         seen.append((name, sorted(int(image[0, 0, 0]) for image in labelled.images)))
         return usual(trainings, name, learner, labelled, options, config)
 
     data = rare_set()
     images = data.images.clone()
-    images[:, :, 0, 0] = torch.arange(40, dtype=torch.uint8)[:, None]  # every image tells its number
+    # every image tells its number
+    images[:, :, 0, 0] = torch.arange(40, dtype=torch.uint8)[:, None]
     data = replace(data, images=images)
     monkeypatch.setattr(dense_transfer, "train_stage", spy)
     run(data=data, label_rule="stratified", probe_labels=[0.1, 1.0])
@@ -454,7 +483,8 @@ def test_every_stage_is_trained_with_the_images_of_the_rule(monkeypatch: pytest.
 
 def test_an_unknown_split_is_named() -> None:
     with pytest.raises(
-        ValueError, match="toy has no split 'tset'; it has \\['unlabelled', 'train', 'val', 'test'\\]"
+        ValueError,
+        match="toy has no split 'tset'; it has \\['unlabelled', 'train', 'val', 'test'\\]",
     ):
         run(eval_split="tset")
 
@@ -476,7 +506,9 @@ def test_settings_that_make_no_sense_are_refused(changes: dict[str, object], wor
 
 
 def test_training_settings_reach_the_loop() -> None:
-    config = train_config(TrainingSettings(steps=7, lr=0.5, optimizer="sgd", decay_all=True), seed=3)
+    config = train_config(
+        TrainingSettings(steps=7, lr=0.5, optimizer="sgd", decay_all=True), seed=3
+    )
     assert (config.steps, config.lr, config.optimizer, config.decay_all, config.seed) == (
         7,
         0.5,

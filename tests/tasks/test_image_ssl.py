@@ -1,4 +1,5 @@
-"""The task: what a learner is shown, the same bits twice, and an evaluation that changes nothing."""
+"""The task: what a learner is shown, the same bits twice, and an evaluation that changes
+nothing."""
 
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,14 @@ from pixcl_bench.tasks.image_ssl import (
 from pixcl_bench.tasks.settings import ImageSSLSettings, ViewSettings
 
 CPU = torch.device("cpu")
-SETTINGS = ImageSSLSettings(encoder="vit_micro", steps=3, batch_size=16, probe_epochs=2, probe_lrs=(0.1, 1.0),
-                            views=ViewSettings(flip=0.0, grey=0.0, jitter=(0.2, 0.2, 0.0, 0.0)))  # fmt: skip
+SETTINGS = ImageSSLSettings(
+    encoder="vit_micro",
+    steps=3,
+    batch_size=16,
+    probe_epochs=2,
+    probe_lrs=(0.1, 1.0),
+    views=ViewSettings(flip=0.0, grey=0.0, jitter=(0.2, 0.2, 0.0, 0.0)),
+)
 SIMCLR, PATCHMIX = (
     "pixcl_bench.methods.baselines.image_ssl.simclr:simclr",
     "pixcl_bench.methods.patchmix:patchmix",
@@ -37,9 +44,14 @@ def small(digits: ImageSet, n: int = 200) -> ImageSet:
 
 
 def test_encoder_weights_depend_on_the_seed_alone() -> None:
-    make = lambda target, seed, **args: make_learner(target, args, SETTINGS, num_classes=3, seed=seed)  # noqa: E731
+    def make(target: str, seed: int, **args: Any) -> Any:
+        return make_learner(target, args, SETTINGS, num_classes=3, seed=seed)
+
     a, b = make(SIMCLR, 0, **SMALL), make(PATCHMIX, 0, **SMALL)
-    assert all(torch.equal(x, y) for x, y in zip(a.encoder.parameters(), b.encoder.parameters(), strict=True))
+    assert all(
+        torch.equal(x, y)
+        for x, y in zip(a.encoder.parameters(), b.encoder.parameters(), strict=True)
+    )
     assert not torch.equal(make(SIMCLR, 1, **SMALL).encoder.pos_embed, a.encoder.pos_embed)
 
 
@@ -95,7 +107,9 @@ def test_same_bits_twice_and_after_a_kill(digits: ImageSet, tmp_path: Path) -> N
     for other in (second, third):
         assert other.metrics == first.metrics
         assert other.history == first.history
-        states = zip(first.learner.state_dict().values(), other.learner.state_dict().values(), strict=True)
+        states = zip(
+            first.learner.state_dict().values(), other.learner.state_dict().values(), strict=True
+        )
         assert all(torch.equal(a, b) for a, b in states)
 
 
@@ -106,7 +120,14 @@ def test_evaluation_changes_nothing_and_gives_all_metrics(digits: ImageSet) -> N
     before = {k: v.clone() for k, v in learner.state_dict().items()}
     scores = evaluate(learner, data, settings, seed=0, device=CPU)
     assert all(torch.equal(v, before[k]) for k, v in learner.state_dict().items())
-    accuracies = {"knn20_top1", "knn200_top1", "knn20_top5", "linear_top1", "linear_top5", "majority_top1"}
+    accuracies = {
+        "knn20_top1",
+        "knn200_top1",
+        "knn20_top5",
+        "linear_top1",
+        "linear_top5",
+        "majority_top1",
+    }
     diagnostics = {"alignment", "uniformity", "effective_rank", "feature_std"}
     wanted = {*accuracies, *diagnostics, "random_head_knn20_top1"}
     assert wanted <= set(scores)
@@ -135,5 +156,7 @@ def test_zero_steps_leave_the_weights(digits: ImageSet) -> None:
 @pytest.mark.gpu
 def test_runs_on_a_gpu_in_bf16(digits: ImageSet) -> None:
     settings = SETTINGS.model_copy(update={"precision": "bf16", "channels_last": True})
-    result = run_image_ssl(PATCHMIX, SMALL, small(digits), settings, seed=0, device=torch.device("cuda"))
+    result = run_image_ssl(
+        PATCHMIX, SMALL, small(digits), settings, seed=0, device=torch.device("cuda")
+    )
     assert result.metrics["knn20_top1"] > 0

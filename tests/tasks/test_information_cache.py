@@ -1,4 +1,5 @@
-"""Information maps are computed once, come back bit for bit, and are never those of another measure."""
+"""Information maps are computed once, come back bit for bit, and are never those of another
+measure."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +37,9 @@ def kept(learner: Entropy, images: Tensor, cache: Path | None, data: str = "a" *
     return kept_maps(measure, learner, images, name="toy", data_fingerprint=data, cache=cache)
 
 
-def test_the_second_time_maps_are_read_and_are_the_same_bits(images: Tensor, tmp_path: Path) -> None:
+def test_the_second_time_maps_are_read_and_are_the_same_bits(
+    images: Tensor, tmp_path: Path
+) -> None:
     first, second = Entropy(), Entropy()
     computed, read = kept(first, images, tmp_path), kept(second, images, tmp_path)
     assert torch.equal(computed, Entropy().information(images))

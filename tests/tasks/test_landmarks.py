@@ -1,4 +1,5 @@
-"""The task landmarks: supports, what a batch holds, errors in millimetres, runs that repeat and resume."""
+"""The task landmarks: supports, what a batch holds, errors in millimetres, runs that repeat and
+resume."""
 
 import json
 from collections.abc import Sequence
@@ -26,7 +27,9 @@ NAMES = ("bolt", "ring", "corner")
 def toy_images(count: int) -> tuple[Tensor, Tensor]:
     """Smooth texture that is moved as a whole, and three places of it."""
     g = torch.Generator().manual_seed(5)
-    world = F.interpolate(torch.rand(1, 1, 24, 24, generator=g), (96, 96), mode="bicubic").clamp(0, 1)[0, 0]
+    world = F.interpolate(torch.rand(1, 1, 24, 24, generator=g), (96, 96), mode="bicubic").clamp(
+        0, 1
+    )[0, 0]
     places = torch.tensor([[30.0, 40.0], [50.0, 34.0], [44.0, 60.0]])
     moves = torch.randint(0, 32, (count, 2), generator=g)
     moves = moves.clamp(8, 24)
@@ -91,7 +94,9 @@ def test_an_image_without_any_landmark_is_no_support() -> None:
     data = toy_set()
     points = data.points.clone()
     points[1:10] = torch.nan
-    assert landmarks.support_images(replace(data, points=points), toy_settings(supports=1), seed=0) == [0]
+    assert landmarks.support_images(
+        replace(data, points=points), toy_settings(supports=1), seed=0
+    ) == [0]
     with pytest.raises(ValueError, match="toy has 1 images that can be a support, 2 are asked for"):
         landmarks.support_images(replace(data, points=points), toy_settings(), seed=0)
 
@@ -106,7 +111,9 @@ def test_the_published_template_is_used_where_asked_for() -> None:
 # Batches
 
 
-def learner_of(name: str, settings: LandmarksSettings, args: dict[str, object] | None = None) -> Localiser:
+def learner_of(
+    name: str, settings: LandmarksSettings, args: dict[str, object] | None = None
+) -> Localiser:
     return landmarks.make_learner(
         f"pixcl_bench.methods.{name}", args or {}, settings, num_landmarks=3, seed=0
     )
@@ -131,7 +138,9 @@ EVERY_METHOD: dict[str, tuple[str, dict[str, object]]] = {
     "detector": ("igu_aug.detectors:detector", {}),
 }
 TRAINED = [
-    name for name in EVERY_METHOD if name not in ("random_init", "mean_position", "ncc", "daisy", "sift")
+    name
+    for name in EVERY_METHOD
+    if name not in ("random_init", "mean_position", "ncc", "daisy", "sift")
 ]
 
 
@@ -197,7 +206,13 @@ def test_a_run_with_kept_maps_is_the_same_run(tmp_path: Path) -> None:
     target, args = EVERY_METHOD["igu_aug"]
     runs = [
         landmarks.run_landmarks(
-            f"pixcl_bench.methods.{target}", args, toy_set(), toy_settings(), seed=0, device=CPU, cache=cache
+            f"pixcl_bench.methods.{target}",
+            args,
+            toy_set(),
+            toy_settings(),
+            seed=0,
+            device=CPU,
+            cache=cache,
         )
         for cache in (None, tmp_path, tmp_path)
     ]
@@ -213,7 +228,9 @@ def test_a_run_with_kept_maps_is_the_same_run(tmp_path: Path) -> None:
 
 def test_errors_are_in_millimetres_of_each_axis() -> None:
     data = toy_set(
-        points=torch.tensor([[20.0, 20.0], [30.0, 40.0], [50.0, 10.0]]).expand(18, 3, 2).contiguous()
+        points=torch.tensor([[20.0, 20.0], [30.0, 40.0], [50.0, 10.0]])
+        .expand(18, 3, 2)
+        .contiguous()
     )
     moved = Fixed(data.points[0] + torch.tensor([3.0, 8.0]))  # 6 mm down, 4 mm to the right
     scores, predicted = landmarks.evaluate(moved, data, toy_settings(), seed=0, device=CPU)
@@ -230,7 +247,9 @@ def test_a_landmark_that_the_support_lacks_is_not_asked_for() -> None:
     points[:10, 1] = torch.nan  # no support has the ring
     points[12, 0] = torch.nan
     wrong = Fixed(torch.full((3, 2), torch.nan).index_fill(0, torch.tensor([0, 2]), 5.0))
-    scores, _ = landmarks.evaluate(wrong, replace(data, points=points), toy_settings(), seed=0, device=CPU)
+    scores, _ = landmarks.evaluate(
+        wrong, replace(data, points=points), toy_settings(), seed=0, device=CPU
+    )
     assert scores["mre_ring"] is None
     assert scores["undefined"] == 0.0
 
@@ -270,7 +289,12 @@ def test_pairs_are_matched_with_their_partner() -> None:
     assert result.supports == []
     with pytest.raises(ValueError, match="pairs has no training part, only pairs of images"):
         landmarks.run_landmarks(
-            "pixcl_bench.methods.igu_aug.cross_patch:cc2d", CROSS, pairs, settings, seed=0, device=CPU
+            "pixcl_bench.methods.igu_aug.cross_patch:cc2d",
+            CROSS,
+            pairs,
+            settings,
+            seed=0,
+            device=CPU,
         )
 
 
@@ -284,7 +308,9 @@ def test_a_split_that_is_not_there_is_named() -> None:
 def test_points_outside_their_image_are_refused() -> None:
     points = toy_set().points.clone()
     points[4, 2] = torch.tensor([70.0, 3.0])
-    with pytest.raises(LandmarkError, match=r"image 4 have 'corner' at .*outside its image of 64 x 64"):
+    with pytest.raises(
+        LandmarkError, match=r"image 4 have 'corner' at .*outside its image of 64 x 64"
+    ):
         toy_set(points=points)
 
 

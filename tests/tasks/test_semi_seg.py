@@ -1,4 +1,5 @@
-"""The task semi_seg: who has labels, what a batch holds, whole volumes, and runs that repeat and resume."""
+"""The task semi_seg: who has labels, what a batch holds, whole volumes, and runs that repeat and
+resume."""
 
 import json
 import math
@@ -31,7 +32,9 @@ def toy_case(i: int, patient: str, shape: tuple[int, int, int] = (4, 20, 24)) ->
 def toy_set(unit: str = "patient") -> VolumeSet:
     cases = tuple(toy_case(i, f"p{i // 2}") for i in range(16))
     splits = {"train": torch.arange(10), "val": torch.arange(10, 12), "test": torch.arange(12, 16)}
-    return VolumeSet("toy", "synthetic", "0" * 64, cases, splits, ("background", "wall", "pool"), unit)  # type: ignore[arg-type]
+    return VolumeSet(
+        "toy", "synthetic", "0" * 64, cases, splits, ("background", "wall", "pool"), unit
+    )  # type: ignore[arg-type]
 
 
 def toy_settings(**changes: object) -> SemiSegSettings:
@@ -102,7 +105,8 @@ def test_a_number_of_slices_has_labels(count: int) -> None:
 def test_the_draw_belongs_to_the_seed_and_more_labels_contain_fewer() -> None:
     data = toy_set("slice")
     few, more = (
-        semi_seg.training_items(data, toy_settings(labelled=n), seed=1).labelled.tolist() for n in (3, 10)
+        semi_seg.training_items(data, toy_settings(labelled=n), seed=1).labelled.tolist()
+        for n in (3, 10)
     )
     assert set(few) <= set(more)
     assert semi_seg.training_items(data, toy_settings(labelled=3), seed=2).labelled.tolist() != few
@@ -139,14 +143,18 @@ def test_a_stream_can_start_anywhere(start: int) -> None:
 
 def test_the_unlabelled_stream_covers_all_in_a_cycle() -> None:
     stream = semi_seg.stream(torch.arange(11), 4, 0, "unlabelled")
-    assert set(torch.cat([next(stream) for _ in range(math.ceil(11 / 4))]).tolist()) == set(range(11))
+    assert set(torch.cat([next(stream) for _ in range(math.ceil(11 / 4))]).tolist()) == set(
+        range(11)
+    )
 
 
 # Batches
 
 
 def learner(name: str, settings: SemiSegSettings, **args: object) -> Segmenter:
-    return semi_seg.make_learner(f"pixcl_bench.methods.{name}", args, settings, num_classes=3, seed=0)
+    return semi_seg.make_learner(
+        f"pixcl_bench.methods.{name}", args, settings, num_classes=3, seed=0
+    )
 
 
 SUPERVISED, MEAN_TEACHER, CEILING = (
@@ -162,7 +170,9 @@ def test_a_batch_holds_what_the_method_asks_for(settings: SemiSegSettings) -> No
         (SUPERVISED, {"labelled", "label"}),
         (MEAN_TEACHER, {"labelled", "label", "unlabelled"}),
     ):
-        batch = next(semi_seg.batches(toy_set(), learner(name, settings), settings, seed=0, device=CPU))
+        batch = next(
+            semi_seg.batches(toy_set(), learner(name, settings), settings, seed=0, device=CPU)
+        )
         assert set(batch) == keys
         n = settings.labelled_batch
         assert batch["labelled"].shape == (n, 1, *settings.patch)
@@ -179,7 +189,9 @@ def test_image_and_label_stay_together(settings: SemiSegSettings) -> None:
     for _ in range(5):
         batch = next(steps)
         inside = batch["label"] > 0
-        assert batch["labelled"][:, 0][inside].mean() - batch["labelled"][:, 0][~inside].mean() > 0.8
+        assert (
+            batch["labelled"][:, 0][inside].mean() - batch["labelled"][:, 0][~inside].mean() > 0.8
+        )
 
 
 def test_all_methods_see_the_same_labelled_images() -> None:
@@ -192,11 +204,15 @@ def test_all_methods_see_the_same_labelled_images() -> None:
     assert all(torch.equal(a, b) for a, b in zip(seen[:3], seen[3:], strict=True))
 
 
-def test_the_ceiling_draws_from_all_training_items_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_ceiling_draws_from_all_training_items_and_no_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     data, drawn = toy_set(), []
     plain = semi_seg.Training.batch
     monkeypatch.setattr(
-        semi_seg.Training, "batch", lambda self, index: (drawn.extend(index.tolist()), plain(self, index))[1]
+        semi_seg.Training,
+        "batch",
+        lambda self, index: (drawn.extend(index.tolist()), plain(self, index))[1],
     )
     steps = semi_seg.batches(data, learner(CEILING, FLAT), FLAT, seed=0, device=CPU)
     for _ in range(math.ceil(40 / 3)):
@@ -208,7 +224,9 @@ def test_an_unlabelled_image_is_never_a_labelled_one(monkeypatch: pytest.MonkeyP
     data, drawn = toy_set(), []
     plain = semi_seg.Training.batch
     monkeypatch.setattr(
-        semi_seg.Training, "batch", lambda self, index: (drawn.append(index.tolist()), plain(self, index))[1]
+        semi_seg.Training,
+        "batch",
+        lambda self, index: (drawn.append(index.tolist()), plain(self, index))[1],
     )
     steps = semi_seg.batches(data, learner(MEAN_TEACHER, FLAT), FLAT, seed=0, device=CPU)
     for _ in range(12):
@@ -227,7 +245,9 @@ def test_ignored_voxels_arrive_as_minus_one() -> None:
         "toy", "synthetic", "0" * 64, tuple(cases), toy_set().splits, toy_set().class_names, "slice"
     )
     settings = toy_settings(labelled=1, labelled_by="list", augment="none")
-    batch = next(semi_seg.batches(data, learner(SUPERVISED, settings), settings, seed=0, device=CPU))
+    batch = next(
+        semi_seg.batches(data, learner(SUPERVISED, settings), settings, seed=0, device=CPU)
+    )
     assert (batch["label"] == -1).all()
 
 
@@ -264,7 +284,9 @@ def test_evaluation_scores_the_chosen_split_and_counts_what_is_undefined() -> No
     diagonal = math.dist((0, 0, 0), (4 * 5.0, 20 * 1.0, 24 * 2.0))
     assert (empty["dice"], empty["undefined"]) == (0.0, 8.0)
     assert empty["hd95"] == pytest.approx(diagonal)
-    field = semi_seg.score(nothing, data.of("test"), data, DEEP.model_copy(update={"undefined": "field"}))
+    field = semi_seg.score(
+        nothing, data.of("test"), data, DEEP.model_copy(update={"undefined": "field"})
+    )
     assert (field["hd95"], field["undefined"]) == (0.0, 8.0)
 
 
@@ -272,7 +294,9 @@ def test_distances_in_millimetres_or_voxels() -> None:
     data = toy_set()
     shifted = [c.label.long().roll(1, 2) for c in data.of("test")]
     mm = semi_seg.score(shifted, data.of("test"), data, DEEP)
-    voxels = semi_seg.score(shifted, data.of("test"), data, DEEP.model_copy(update={"spacing": False}))
+    voxels = semi_seg.score(
+        shifted, data.of("test"), data, DEEP.model_copy(update={"spacing": False})
+    )
     assert (mm["hd95"], voxels["hd95"]) == (2.0, 1.0)
 
 

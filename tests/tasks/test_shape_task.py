@@ -25,7 +25,8 @@ ARGS: dict[str, object] = {"dim": 4, "clusters": 3, "grid": 4, "blocks": 2, "adv
 
 
 def toy_set(channels: int = 3, count: int = 30, side: int = 32) -> PixelSet:
-    """Dark lines on a bright ground, in a field that leaves the border out; the prior has lines elsewhere."""
+    """Dark lines on a bright ground, in a field that leaves the border out; the prior has lines
+    elsewhere."""
     g = torch.Generator().manual_seed(5)
     vessel = torch.zeros(count, side, side, dtype=torch.uint8)
     prior = torch.zeros(8, side, side, dtype=torch.uint8)
@@ -36,7 +37,11 @@ def toy_set(channels: int = 3, count: int = 30, side: int = 32) -> PixelSet:
     field = torch.zeros_like(vessel)
     field[:, 2:-2, 2:-2] = 1
     vessel *= field
-    images = 170 + torch.randint(0, 20, (count, channels, side, side), generator=g) - 90 * vessel[:, None]
+    images = (
+        170
+        + torch.randint(0, 20, (count, channels, side, side), generator=g)
+        - 90 * vessel[:, None]
+    )
     images = (images * field[:, None]).to(torch.uint8)
     splits = {
         "unlabelled": torch.arange(16),
@@ -96,18 +101,26 @@ def run(target: str = GUIDED, args: dict[str, object] | None = None, **changes: 
 
 def test_only_some_reference_masks_are_seen_and_the_seed_says_which() -> None:
     data, settings = toy_set(), toy_settings(prior_masks=2)
-    chosen = [shape_guided.photographs_of(data, settings, seed=s, device=CPU).prior for s in range(6)]
+    chosen = [
+        shape_guided.photographs_of(data, settings, seed=s, device=CPU).prior for s in range(6)
+    ]
     assert all(tuple(p.shape) == (2, 32, 32) for p in chosen)
-    assert torch.equal(chosen[0], shape_guided.photographs_of(data, settings, seed=0, device=CPU).prior)
+    assert torch.equal(
+        chosen[0], shape_guided.photographs_of(data, settings, seed=0, device=CPU).prior
+    )
     assert any(not torch.equal(chosen[0], p) for p in chosen[1:])
-    everything = shape_guided.photographs_of(data, toy_settings(prior_masks=None), seed=0, device=CPU)
+    everything = shape_guided.photographs_of(
+        data, toy_settings(prior_masks=None), seed=0, device=CPU
+    )
     assert torch.equal(everything.prior, data.extra["prior"])
 
 
 def test_a_set_without_a_field_is_seen_whole() -> None:
     data = toy_set()
     open_field = replace(data, extra={k: v for k, v in data.extra.items() if k != "field"})
-    assert bool(shape_guided.photographs_of(open_field, toy_settings(), seed=0, device=CPU).inside.all())
+    assert bool(
+        shape_guided.photographs_of(open_field, toy_settings(), seed=0, device=CPU).inside.all()
+    )
 
 
 @pytest.mark.parametrize("missing", ["vessel", "prior"])
@@ -137,7 +150,8 @@ def test_what_cannot_be_run_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"batch_size": 3}, {"threshold": 1.0}, {"levels": 6}, {"shape_threshold": 1.0}, {"lrr": 1.0}]
+    "changes",
+    [{"batch_size": 3}, {"threshold": 1.0}, {"levels": 6}, {"shape_threshold": 1.0}, {"lrr": 1.0}],
 )
 def test_settings_are_checked(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
@@ -151,7 +165,10 @@ def test_batches_are_unlabelled_photographs_and_shapes_as_large_as_the_views() -
     data, settings = toy_set(1), toy_settings(shapes_per_image=3)
     marked = replace(
         data,
-        images=torch.arange(30, dtype=torch.uint8).view(-1, 1, 1, 1).expand(30, 1, 32, 32).contiguous(),
+        images=torch.arange(30, dtype=torch.uint8)
+        .view(-1, 1, 1, 1)
+        .expand(30, 1, 32, 32)
+        .contiguous(),
     )
     photos = shape_guided.photographs_of(marked, settings, seed=0, device=CPU)
     learner = shape_guided.make_learner(GUIDED, ARGS | {"crop": 24}, settings, data, seed=0)
@@ -190,7 +207,8 @@ def test_all_methods_start_from_the_same_network() -> None:
         assert all(torch.equal(other[k], with_prior[k]) for k in shared)
     again = shape_guided.make_learner(GUIDED, ARGS, settings, data, seed=2).state_dict()
     assert not torch.equal(
-        again["network.encoder.stages.0.0.0.weight"], with_prior["network.encoder.stages.0.0.0.weight"]
+        again["network.encoder.stages.0.0.0.weight"],
+        with_prior["network.encoder.stages.0.0.0.weight"],
     )
 
 
@@ -330,5 +348,6 @@ def test_a_grey_photograph_is_its_own_green() -> None:
     floor = vessel_filters.green_threshold()
     one = floor.vessels(grey.images[:2], grey.extra["field"][:2])
     assert torch.equal(
-        one, floor.vessels(grey.images[:2].expand(-1, 3, -1, -1).contiguous(), grey.extra["field"][:2])
+        one,
+        floor.vessels(grey.images[:2].expand(-1, 3, -1, -1).contiguous(), grey.extra["field"][:2]),
     )

@@ -15,7 +15,12 @@ from tools import project, quarto_filter, readme, site_index, sync
 
 
 def cell(kind, source, outputs=()):
-    made = {"cell_type": kind, "id": f"{abs(hash(source)) % 10**8:08d}", "metadata": {}, "source": source}
+    made = {
+        "cell_type": kind,
+        "id": f"{abs(hash(source)) % 10**8:08d}",
+        "metadata": {},
+        "source": source,
+    }
     return made | ({"execution_count": None, "outputs": list(outputs)} if kind == "code" else {})
 
 
@@ -30,8 +35,13 @@ def stream(text):
 
 TITLE = cell("markdown", "# Things\n\n> What they are.")
 PAGES = (
-    "00_image_ssl", "01_claims", "02_sources", "04_semi_seg", "06_landmarks", "08_dense_transfer",
-)  # fmt: skip
+    "00_image_ssl",
+    "01_claims",
+    "02_sources",
+    "04_semi_seg",
+    "06_landmarks",
+    "08_dense_transfer",
+)
 
 
 # readme
@@ -45,8 +55,8 @@ def test_readme_of_a_notebook():
             cell("code", "#| hide\nsecret = 1"),
             cell(
                 "markdown",
-                "See [a](methods/00_patchmix.ipynb), [b](../LICENSE), [c](https://x.y), [d](#top).\n"
-                "::: {.note}\n",
+                "See [a](methods/00_patchmix.ipynb), [b](../LICENSE), [c](https://x.y),"
+                " [d](#top).\n::: {.note}\n",
             ),
             cell(
                 "code",
@@ -63,18 +73,21 @@ def test_readme_of_a_notebook():
                 "print(1)",
                 [
                     stream("1\n"),
-                    {"output_type": "display_data", "data": {"image/png": "aa", "text/plain": "<Figure>"}},
+                    {
+                        "output_type": "display_data",
+                        "data": {"image/png": "aa", "text/plain": "<Figure>"},
+                    },
                 ],
             ),
             cell("code", "%%bash\npixcl-bench list"),
             cell("markdown", "```sh\n[x](y)\n:::\n```"),
         )
     )
-    assert made == (
-        f"# Things\n\n{readme.NOTE}\n\n> What they are.\n\n"
-        "See [a](nbs/methods/00_patchmix.ipynb), [b](LICENSE), [c](https://x.y), [d](#top).\n\n"
-        "| a |\n| - |\n\n```python\nprint(1)\n```\n\n```\n1\n```\n\n```sh\npixcl-bench list\n```\n\n"
-        "```sh\n[x](y)\n:::\n```\n"
+    assert (
+        made == f"# Things\n\n{readme.NOTE}\n\n> What they are.\n\nSee"
+        " [a](nbs/methods/00_patchmix.ipynb), [b](LICENSE), [c](https://x.y), [d](#top).\n\n| a"
+        " |\n| - |\n\n```python\nprint(1)\n```\n\n```\n1\n```\n\n```sh\npixcl-bench"
+        " list\n```\n\n```sh\n[x](y)\n:::\n```\n"
     )
 
 
@@ -88,7 +101,9 @@ def test_readme_refuses_errors_and_a_wrong_title():
 
 def test_readme_check(tmp_path, capsys):
     (tmp_path / "nbs").mkdir()
-    (tmp_path / "nbs" / "index.ipynb").write_text(json.dumps(notebook(TITLE, cell("markdown", "Text."))))
+    (tmp_path / "nbs" / "index.ipynb").write_text(
+        json.dumps(notebook(TITLE, cell("markdown", "Text.")))
+    )
     root = ["--root", str(tmp_path)]
     assert readme.main(["--check", *root]) == 1
     assert "mend it: python -m tools.readme" in capsys.readouterr().err
@@ -275,9 +290,13 @@ def test_site_index_leads_to_the_first_page(tmp_path, monkeypatch):
 
 
 @pytest.mark.quarto
-@pytest.mark.skipif(shutil.which("quarto") is None, reason="quarto: the program quarto is not on PATH")
+@pytest.mark.skipif(
+    shutil.which("quarto") is None, reason="quarto: the program quarto is not on PATH"
+)
 def test_quarto_reads_the_settings():
-    done = subprocess.run(["quarto", "inspect"], cwd=fake.ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["quarto", "inspect"], cwd=fake.ROOT, capture_output=True, text=True, check=True
+    )
     assert any(file.endswith("index.ipynb") for file in json.loads(done.stdout)["files"]["input"])
 
 
@@ -309,4 +328,6 @@ def test_result_pages_run_with_and_without_records(name, published, tmp_path):
 def test_pages_are_not_exported():
     for path in (fake.ROOT / "nbs" / "results").glob("*.ipynb"):
         cells = project.read_notebook(path)["cells"]
-        assert not any("default_exp" in project.directives(c) for c in cells if c["cell_type"] == "code")
+        assert not any(
+            "default_exp" in project.directives(c) for c in cells if c["cell_type"] == "code"
+        )

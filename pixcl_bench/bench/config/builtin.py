@@ -56,8 +56,8 @@ def own_folder(config: Path, name: str) -> Path:
         from pixcl_bench.bench.errors import UsageError
 
         raise UsageError(
-            f"{name}/ would lie inside the installed package: work in a folder of your own, or make a "
-            "project that can be edited with: pixcl-bench init DIR"
+            f"{name}/ would lie inside the installed package: work in a folder of your own, or make"
+            " a project that can be edited with: pixcl-bench init DIR"
         )
     return here / name
 

@@ -82,9 +82,7 @@ def _contract(config: Config, name: str, contracts: Contracts) -> Iterator[Probl
         yield config.document.problem((*at, i), message, hint)
 
 
-def _methods(
-    config: Config, name: str, task: Task, contracts: Contracts
-) -> Iterator[Problem]:
+def _methods(config: Config, name: str, task: Task, contracts: Contracts) -> Iterator[Problem]:
     for method, entry in task.methods.items():
         at: KeyPath = ("tasks", name, "methods", method)
         if ":" not in entry.learner and entry.learner not in method_entry_points():

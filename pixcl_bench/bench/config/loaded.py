@@ -51,8 +51,9 @@ class Config:
 
     @cached_property
     def results(self) -> Path:
-        """The results folder where none is named: `results` beside the file, or in the working folder
-        for the file that comes with the package. Raises UsageError inside an installed package."""
+        """The results folder where none is named: `results` beside the file, or in the working
+        folder for the file that comes with the package. Raises UsageError inside an installed
+        package."""
         return own_folder(self.path, "results")
 
     def profile(self, name: str) -> Profile:

@@ -1,8 +1,8 @@
 """The arguments of a builder function, checked against its source: nothing is imported.
 
-A builder may group arguments in option classes (dataclasses, see `pixcl_bench.methods.contract.options`); a
-configuration file writes their fields flat. The source of these classes is followed through the
-project's imports."""
+A builder may group arguments in option classes (dataclasses, see
+`pixcl_bench.methods.contract.options`); a configuration file writes their fields flat. The source
+of these classes is followed through the project's imports."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -64,9 +64,9 @@ class Source:
     root: Path
 
     def definition(self, name: str, depth: int = 4) -> "tuple[ast.stmt, Source] | None":
-        """The statement that gives `name` its value, and the module it stands in: a class, a function,
-        an assignment, here or where it is imported from. None for what lies outside the project, or is
-        not found within `depth` imports."""
+        """The statement that gives `name` its value, and the module it stands in: a class, a
+        function, an assignment, here or where it is imported from. None for what lies outside the
+        project, or is not found within `depth` imports."""
         for node in self.tree.body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
                 return node, self
@@ -99,7 +99,8 @@ def _assigned(node: ast.Assign | ast.AnnAssign) -> list[str]:
 
 
 def check_arguments(learner: str, args: Mapping[str, Any], root: Path) -> list[Fault]:
-    """Everything wrong with a learner `module:builder` and its `args`; an empty list where it fits."""
+    """Everything wrong with a learner `module:builder` and its `args`; an empty list where it
+    fits."""
     found = builder_source(learner, root)
     if isinstance(found, Fault):
         return [found]
@@ -128,8 +129,8 @@ def builder_source(learner: str, root: Path) -> tuple[ast.FunctionDef, Source] |
 
 
 def read_signature(function: ast.FunctionDef, source: Source) -> Signature:
-    """The named arguments of a function definition, the fields of its option classes in place of the
-    arguments that take their objects."""
+    """The named arguments of a function definition, the fields of its option classes in place of
+    the arguments that take their objects."""
     a = function.args
     positional = [*a.posonlyargs, *a.args]
     required = {arg.arg for arg in positional[: len(positional) - len(a.defaults)]}
@@ -155,7 +156,8 @@ def read_signature(function: ast.FunctionDef, source: Source) -> Signature:
 def _option_class(
     annotation: ast.expr | None, source: Source
 ) -> tuple[ast.ClassDef, Source] | None:
-    """The dataclass that an annotation names, with its module; None where it names something else."""
+    """The dataclass that an annotation names, with its module; None where it names something
+    else."""
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         annotation = ast.Name(annotation.value)
     found = source.definition(annotation.id) if isinstance(annotation, ast.Name) else None
@@ -175,8 +177,9 @@ def _called(node: ast.expr) -> str:
 def _flat_fields(
     options: ast.ClassDef, source: Source, nested: bool = True
 ) -> dict[str, tuple[ast.expr | None, bool]]:
-    """The fields of an option class and of its bases: name to annotation and whether a value is needed.
-    Fields that take an option object themselves give way to the fields of that, one level deep."""
+    """The fields of an option class and of its bases: name to annotation and whether a value is
+    needed. Fields that take an option object themselves give way to the fields of that, one level
+    deep."""
     found: dict[str, tuple[ast.expr | None, bool]] = {}
     for base in reversed(options.bases):
         inherited = _option_class(base, source)
@@ -280,8 +283,8 @@ def _type_hint(value: Any, annotation: ast.expr | None) -> str:
 
 
 def fits(value: Any, annotation: ast.expr | None) -> bool:
-    """Whether a YAML value may be an argument with this annotation. What cannot be decided from the text
-    fits."""
+    """Whether a YAML value may be an argument with this annotation. What cannot be decided from the
+    text fits."""
     if isinstance(annotation, ast.Constant):
         if annotation.value is None:
             return value is None

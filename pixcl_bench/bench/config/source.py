@@ -43,7 +43,8 @@ def method_entry_points() -> dict[str, str]:
 
 
 def resolve_learner(learner: str) -> str:
-    """`module:builder` as it is; the name of an entry point as the `module:builder` it stands for."""
+    """`module:builder` as it is; the name of an entry point as the `module:builder` it stands
+    for."""
     return learner if ":" in learner else method_entry_points().get(learner, learner)
 
 

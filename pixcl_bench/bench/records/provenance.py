@@ -11,9 +11,9 @@ from pixcl_bench.bench.keys import run_code, run_versions, version_of
 
 
 def provenance(run: Run, root: Path) -> dict[str, Any]:
-    """The field `code` of a record: the hash of the code reached, the library versions of its key, the
-    version of this package, the commit (None outside a repository) and whether a file that the run
-    reaches differs from it (`dirty`; None where that is not known)."""
+    """The field `code` of a record: the hash of the code reached, the library versions of its key,
+    the version of this package, the commit (None outside a repository) and whether a file that the
+    run reaches differs from it (`dirty`; None where that is not known)."""
     code = run_code(run, root)
     commit, dirty = state(root, code.files)
     return {
@@ -26,8 +26,8 @@ def provenance(run: Run, root: Path) -> dict[str, Any]:
 
 
 def state(root: Path, files: Sequence[Path]) -> tuple[str | None, bool | None]:
-    """The commit of the repository around `root`, and whether any of these files in it is changed or not
-    committed."""
+    """The commit of the repository around `root`, and whether any of these files in it is changed
+    or not committed."""
     if is_installed() and root.resolve() == builtin_project():
         return None, None  # a repository around an environment is not the one of this code
     commit = _git(root, "rev-parse", "--verify", "--quiet", "HEAD")
@@ -35,7 +35,11 @@ def state(root: Path, files: Sequence[Path]) -> tuple[str | None, bool | None]:
         return None, None
     top = Path((_git(root, "rev-parse", "--show-toplevel") or str(root)).strip()).resolve()
     inside = [str(path.resolve()) for path in files if path.resolve().is_relative_to(top)]
-    changed = _git(root, "status", "--porcelain", "--untracked-files=all", "--", *inside) if inside else ""
+    changed = (
+        _git(root, "status", "--porcelain", "--untracked-files=all", "--", *inside)
+        if inside
+        else ""
+    )
     return commit.strip(), None if changed is None else bool(changed.strip())
 
 

@@ -23,9 +23,11 @@ Reason = Literal["error", "time limit", "out of memory", "killed"]
 
 
 class Record(BaseModel):
-    """The result of one run. `metrics` are in their own unit (fractions, not per cent), None where undefined;
-    `timings` in seconds unless their name says otherwise; `curve` is at most 50 points [step, loss];
-    `started` and `finished` are ISO, UTC. `published` (commit, date) is there in published records only."""
+    """The result of one run. `metrics` are in their own unit (fractions, not per cent), None where
+    undefined; `timings` in seconds unless their name says otherwise; `curve` is at most 50 points
+    [step, loss]; `started` and `finished` are ISO, UTC. `published` (commit, date) is there in
+    published records only.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -82,7 +84,8 @@ def seal(record: Record) -> Record:
 
 
 def write_atomic(path: Path, text: str) -> None:
-    """Write a text file so that it is either the old one or the new one, whatever is killed and when."""
+    """Write a text file so that it is either the old one or the new one, whatever is killed and
+    when."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
@@ -98,7 +101,8 @@ def write_atomic(path: Path, text: str) -> None:
 
 
 def write_record(folder: Path, record: Record) -> Path:
-    """Write `record.json`: after this, and only then, the run has succeeded. Removes a failure of before."""
+    """Write `record.json`: after this, and only then, the run has succeeded. Removes a failure of
+    before."""
     if record.status != "ok":
         raise RecordError(f"{RECORD} is for runs that succeeded, not for status {record.status!r}")
     write_atomic(folder / RECORD, record_text(seal(record)))
@@ -116,7 +120,10 @@ def write_failure(folder: Path, record: Record) -> Path:
 
 def record_text(record: Record) -> str:
     """A record as JSON for a file of its own."""
-    return json.dumps(record.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return (
+        json.dumps(record.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False)
+        + "\n"
+    )
 
 
 def read_record(path: Path | str) -> Record:
@@ -144,7 +151,8 @@ def parse_record(text: str, where: str) -> Record:
         raise RecordError(f"{where}: field {field}: {first['msg']}: {again}") from error
     if record.checksum != checksum(record):
         raise RecordError(
-            f"{where}: field checksum does not fit the content: the file was changed or damaged: {again}"
+            f"{where}: field checksum does not fit the content: the file was changed or damaged:"
+            f" {again}"
         )
     return record
 
@@ -158,11 +166,13 @@ def settled(folder: Path) -> Record | None:
 
 
 def scan(results: Path | str, profile: str | None = None) -> list[Record]:
-    """Every record and failure in a results folder, in a fixed order. Raises RecordError for a damaged
-    one."""
+    """Every record and failure in a results folder, in a fixed order. Raises RecordError for a
+    damaged one."""
     pattern = f"{profile or '*'}/*/*/*/seed-*"
     found = [settled(folder) for folder in sorted(Path(results).glob(pattern)) if folder.is_dir()]
-    return sorted((r for r in found if r), key=lambda r: (r.profile, r.task, r.dataset, r.method, r.seed))
+    return sorted(
+        (r for r in found if r), key=lambda r: (r.profile, r.task, r.dataset, r.method, r.seed)
+    )
 
 
 def write_history(folder: Path, history: Sequence[Mapping[str, Any]]) -> Path:
@@ -176,11 +186,15 @@ def write_history(folder: Path, history: Sequence[Mapping[str, Any]]) -> Path:
     return folder / HISTORY
 
 
-def curve(history: Sequence[Mapping[str, Any]], points: int = CURVE_POINTS) -> list[tuple[int, float]]:
-    """The loss against the step, thinned to at most `points` evenly spaced rows, first and last among
-    them."""
+def curve(
+    history: Sequence[Mapping[str, Any]], points: int = CURVE_POINTS
+) -> list[tuple[int, float]]:
+    """The loss against the step, thinned to at most `points` evenly spaced rows, first and last
+    among them."""
     rows = [
-        (int(row["step"]), float(row["loss"])) for row in history if _has(row, "step") and _has(row, "loss")
+        (int(row["step"]), float(row["loss"]))
+        for row in history
+        if _has(row, "step") and _has(row, "loss")
     ]
     if len(rows) <= points:
         return rows

@@ -55,8 +55,8 @@ class Job:
         return self.results / self.run.folder
 
     def done(self) -> store.Record | None:
-        """The record of this run where it has succeeded with this very key; a damaged record counts as
-        none."""
+        """The record of this run where it has succeeded with this very key; a damaged record counts
+        as none."""
         try:
             record = store.read_record(self.folder / store.RECORD)
         except RecordError:
@@ -128,8 +128,8 @@ class Job:
             return None
 
     def poll(self) -> store.Record | None:
-        """The outcome, a record with status `ok` or `failed`, or None while the run goes on. Enforces the
-        time limit."""
+        """The outcome, a record with status `ok` or `failed`, or None while the run goes on.
+        Enforces the time limit."""
         if self.process is None:
             raise RuntimeError("this job has not been started")
         code = self.process.poll()
@@ -141,7 +141,9 @@ class Job:
         self.stop()
         if record := self.done():
             return record
-        return fail(self.spec(), "time limit", f"stopped after {self.run.time_limit:g} s", self.started)
+        return fail(
+            self.spec(), "time limit", f"stopped after {self.run.time_limit:g} s", self.started
+        )
 
     def outcome(self, code: int) -> store.Record:
         """The record of a worker that has ended; success is read from `record.json` alone."""
@@ -155,7 +157,8 @@ class Job:
             pass
         if (self.folder / store.RECORD).is_file():
             detail = (
-                "its record has another key: code, settings or data changed while the suite ran; run again"
+                "its record has another key: code, settings or data changed while the suite ran;"
+                " run again"
             )
             return fail(self.spec(), "error", detail, self.started)
         if code == 0:
@@ -174,23 +177,25 @@ class Job:
             self.process.wait(_GRACE)
 
     def end(self, pid: int) -> None:
-        """Kill what is left of the worker `pid`, and remove the sockets of its kernels where it could not."""
+        """Kill what is left of the worker `pid`, and remove the sockets of its kernels where it
+        could not."""
         kill_tree(pid)
         for folder in Path(tempfile.gettempdir()).glob(f"{sockets_of(pid)}*"):
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _package_place() -> list[str]:
-    """The folder to put on a worker's path for this package; none where its Python looks there anyway:
-    what is on PYTHONPATH comes before the standard library, which other packages must not hide."""
+    """The folder to put on a worker's path for this package; none where its Python looks there
+    anyway: what is on PYTHONPATH comes before the standard library, which other packages must not
+    hide."""
     place = Path(__file__).resolve().parents[3]
     usual = [*site.getsitepackages(), site.getusersitepackages()]
     return [] if place in [Path(folder).resolve() for folder in usual] else [str(place)]
 
 
 def kill_tree(pid: int) -> None:
-    """Kill a process with its group, and all its descendants with theirs (a kernel is in a group of its
-    own)."""
+    """Kill a process with its group, and all its descendants with theirs (a kernel is in a group of
+    its own)."""
     import psutil  # type: ignore[import-untyped, unused-ignore]
 
     try:
@@ -212,8 +217,8 @@ def kill_tree(pid: int) -> None:
 
 
 def supervise(run: Mapping[str, Any], key: str, config: str, root: str, results: str) -> str:
-    """Run one job to its end and return its record as JSON: what a cluster's worker calls. The paths are on a
-    shared disk."""
+    """Run one job to its end and return its record as JSON: what a cluster's worker calls. The
+    paths are on a shared disk."""
     job = Job(Run.model_validate(dict(run)), key, Path(config), Path(root), Path(results))
     record = job.done()
     if record is None:

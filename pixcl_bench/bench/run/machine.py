@@ -1,5 +1,5 @@
-"""What this machine offers, read without torch: processor cores, GPUs, the count of processes killed for
-memory."""
+"""What this machine offers, read without torch: processor cores, GPUs, the count of processes
+killed for memory."""
 
 import os
 import shutil
@@ -16,7 +16,9 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 def usable_cores() -> int:
     """The cores this process may use: its affinity, within the limit of its control group."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     quota = _quota()
     return max(1, min(cores, int(quota) if quota else cores))
 
@@ -44,22 +46,28 @@ def gpus() -> int:
     if program is None:
         return 0
     try:
-        listed = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=20, check=False)
+        listed = subprocess.run(
+            [program, "-L"], capture_output=True, text=True, timeout=20, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return 0
     return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
 
 
 def gpu_names() -> list[str]:
-    """The GPUs that runs may use: those of CUDA_VISIBLE_DEVICES where it is set, else all by number."""
+    """The GPUs that runs may use: those of CUDA_VISIBLE_DEVICES where it is set, else all by
+    number."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        return [name.strip() for name in visible.split(",") if name.strip() and name.strip() != "-1"]
+        return [
+            name.strip() for name in visible.split(",") if name.strip() and name.strip() != "-1"
+        ]
     return [str(i) for i in range(gpus())]
 
 
 def resolve_device(name: str) -> Device:
-    """`auto` as `cuda` where there is a GPU, else `cpu`; the others as they are. Raises UsageError."""
+    """`auto` as `cuda` where there is a GPU, else `cpu`; the others as they are. Raises
+    UsageError."""
     if name == "auto":
         return "cuda" if gpus() and gpu_names() else "cpu"
     if name not in ("cpu", "cuda"):
@@ -68,15 +76,16 @@ def resolve_device(name: str) -> Device:
 
 
 def default_jobs(device: Device, threads: int) -> int:
-    """How many runs at once: one for each GPU, else as many as the cores hold with `threads` each."""
+    """How many runs at once: one for each GPU, else as many as the cores hold with `threads`
+    each."""
     if device == "cuda":
         return max(1, len(gpu_names()))
     return max(1, usable_cores() // threads)
 
 
 def memory_kills() -> int | None:
-    """How many processes of this control group the kernel has killed for want of memory, or None where that
-    is not told."""
+    """How many processes of this control group the kernel has killed for want of memory, or None
+    where that is not told."""
     for name, key in (("memory.events", "oom_kill"), ("memory/memory.oom_control", "oom_kill")):
         try:
             lines = (_CGROUP / name).read_text().splitlines()

@@ -1,4 +1,5 @@
-"""Run a grid: a pool of processes on this machine, or a Dask cluster. Finished runs are never repeated."""
+"""Run a grid: a pool of processes on this machine, or a Dask cluster. Finished runs are never
+repeated."""
 
 import signal
 import threading
@@ -27,7 +28,8 @@ LOCK = ".lock"
 
 @dataclass
 class Summary:
-    """What came of a grid: runs done before, done now, failed now, and whether it was interrupted."""
+    """What came of a grid: runs done before, done now, failed now, and whether it was
+    interrupted."""
 
     total: int
     before: int = 0
@@ -60,10 +62,10 @@ def run_grid(
 ) -> Summary:
     """Run what is not done yet and return the summary.
 
-    jobs: processes at once (default: as many as the cores, or the GPUs, hold). scheduler: address of a Dask
-    scheduler. force: run everything again. keep_going: go on after a failure; otherwise start nothing after
-    the first. Ctrl-C stops every process; what is finished stays. Raises UsageError where another suite works
-    on this profile."""
+    jobs: processes at once (default: as many as the cores, or the GPUs, hold). scheduler: address
+    of a Dask scheduler. force: run everything again. keep_going: go on after a failure; otherwise
+    start nothing after the first. Ctrl-C stops every process; what is finished stays. Raises
+    UsageError where another suite works on this profile."""
     if jobs is not None and jobs < 1:
         raise UsageError(f"--jobs {jobs}: at least 1 is wanted")
     every = make_jobs(runs, config, results)
@@ -72,7 +74,8 @@ def run_grid(
         return summary
     console = console or Console()
     with _interruptible(), _locks(todo, console):
-        todo, board, summary = survey(every, config, force)  # another suite may have finished some meanwhile
+        # another suite may have finished some meanwhile
+        todo, board, summary = survey(every, config, force)
         if not todo:
             return summary
         if force:
@@ -80,7 +83,9 @@ def run_grid(
                 job.forget()
         count = jobs or default_jobs(todo[0].run.device, todo[0].run.threads)
         board.at_once = len(todo) if scheduler else count
-        console.print(_plan(summary, todo, count, scheduler, results), highlight=False, soft_wrap=True)
+        console.print(
+            _plan(summary, todo, count, scheduler, results), highlight=False, soft_wrap=True
+        )
         with screen(board, console) as view:
             pool = _Cluster(scheduler) if scheduler else _Local(count, todo[0].run.device)
             try:
@@ -92,7 +97,9 @@ def run_grid(
     return summary
 
 
-def survey(jobs: Sequence[Job], config: Config, force: bool = False) -> tuple[list[Job], Board, Summary]:
+def survey(
+    jobs: Sequence[Job], config: Config, force: bool = False
+) -> tuple[list[Job], Board, Summary]:
     """Which jobs are still to do, and a board with the records of the others."""
     board = Board(config, [job.run for job in jobs])
     todo = []
@@ -105,7 +112,9 @@ def survey(jobs: Sequence[Job], config: Config, force: bool = False) -> tuple[li
     return todo, board, Summary(len(jobs), before=len(jobs) - len(todo))
 
 
-def _plan(summary: Summary, todo: Sequence[Job], count: int, scheduler: str | None, results: Path) -> str:
+def _plan(
+    summary: Summary, todo: Sequence[Job], count: int, scheduler: str | None, results: Path
+) -> str:
     threads = todo[0].run.threads
     where = (
         f"on the cluster at {scheduler}"
@@ -114,15 +123,15 @@ def _plan(summary: Summary, todo: Sequence[Job], count: int, scheduler: str | No
     )
     run, before = todo[0].run, f", {summary.before} of them done before" if summary.before else ""
     return (
-        f"{_many(summary.total, 'run')} of profile {run.profile!r}{before}; "
-        f"{_many(len(todo), 'run')} to do on {run.device}, {where}, at most {run.time_limit:g} s a run\n"
-        f"{_by_task(todo)}results in {shown(results / run.profile)}/"
+        f"{_many(summary.total, 'run')} of profile {run.profile!r}{before};"
+        f" {_many(len(todo), 'run')} to do on {run.device}, {where}, at most {run.time_limit:g} s a"
+        f" run\n{_by_task(todo)}results in {shown(results / run.profile)}/"
     )
 
 
 def _by_task(todo: Sequence[Job]) -> str:
-    """A line with the runs to do of each task, in the order in which they come; none where there is one
-    task."""
+    """A line with the runs to do of each task, in the order in which they come; none where there is
+    one task."""
     counts = Counter(job.run.task for job in todo)
     words = ", then ".join(f"{count} of {task}" for task, count in counts.items())
     return f"{words}\n" if len(counts) > 1 else ""
@@ -202,7 +211,9 @@ class _Cluster:
         try:
             from distributed import Client
         except ImportError as error:
-            raise UsageError("--scheduler needs dask: python -m pip install 'dask[distributed]'") from error
+            raise UsageError(
+                "--scheduler needs dask: python -m pip install 'dask[distributed]'"
+            ) from error
         try:
             self.client = Client(address, timeout=10)
         except (OSError, TimeoutError, ValueError) as error:
@@ -242,8 +253,11 @@ def _cluster_record(job: Job, result: Callable[[], str]) -> store.Record:
 
     try:
         return store.Record.model_validate_json(result())
-    except Exception as error:  # whatever a remote process raises is the failure of that run, not of the grid
-        return fail(job.spec(), "error", f"on the cluster: {type(error).__name__}: {error}", job.started)
+    # whatever a remote process raises is the failure of that run, not of the grid
+    except Exception as error:
+        return fail(
+            job.spec(), "error", f"on the cluster: {type(error).__name__}: {error}", job.started
+        )
 
 
 @contextmanager
@@ -265,8 +279,8 @@ def _interruptible() -> Iterator[None]:
 
 @contextmanager
 def _locks(jobs: Sequence[Job], console: Console) -> Iterator[None]:
-    """Hold the lock of each profile's results, so that no two suites do the same run at once. That a disk
-    has no locks is told, and no more."""
+    """Hold the lock of each profile's results, so that no two suites do the same run at once. That
+    a disk has no locks is told, and no more."""
     from pixcl_bench.data.fetch import LockHeldError, locked
 
     with ExitStack() as stack:
@@ -275,7 +289,8 @@ def _locks(jobs: Sequence[Job], console: Console) -> Iterator[None]:
                 alone = stack.enter_context(locked(folder / LOCK, wait=False))
             except LockHeldError as error:
                 raise UsageError(
-                    f"another pixcl-bench is at work on {shown(folder)}: wait, or use other --results"
+                    f"another pixcl-bench is at work on {shown(folder)}: wait, or use other"
+                    " --results"
                 ) from error
             if not alone:
                 text = "no file locks on this disk: start no second pixcl-bench there meanwhile"

@@ -1,4 +1,5 @@
-"""A run seen from inside its notebook: what to do, where to write, and how to hand in the result."""
+"""A run seen from inside its notebook: what to do, where to write, and how to hand in the
+result."""
 
 import ast
 import json
@@ -48,7 +49,9 @@ class OpenRun:
         moment = time.monotonic()
         if moment - self._told >= _EVERY or step >= total:
             self._told = moment
-            store.write_atomic(self.folder / PROGRESS, json.dumps({"step": int(step), "total": int(total)}))
+            store.write_atomic(
+                self.folder / PROGRESS, json.dumps({"step": int(step), "total": int(total)})
+            )
 
     def finish(
         self,
@@ -61,20 +64,23 @@ class OpenRun:
         notes: Mapping[str, Any] | None = None,
         uses_labels: bool | None = None,
     ) -> store.Record:
-        """Write `history.csv`, then `record.json`, and return the record. Numbers may be of numpy or 0-d
-        tensors.
+        """Write `history.csv`, then `record.json`, and return the record. Numbers may be of numpy
+        or 0-d tensors.
 
-        metrics: by name, in their own unit, None where undefined; the primary metric of the task must be
-        among them. notes: anything worth keeping; `uses_labels` is taken from here where it is not given.
-        Raises UsageError for a number that is not finite, a missing primary metric, or what JSON cannot
-        hold."""
+        metrics: by name, in their own unit, None where undefined; the primary metric of the task
+        must be among them. notes: anything worth keeping; `uses_labels` is taken from here where it
+        is not given. Raises UsageError for a number that is not finite, a missing primary metric,
+        or what JSON cannot hold."""
         extra = dict(notes or {})
         labels = extra.pop("uses_labels", None) if uses_labels is None else uses_labels
-        values = {name: None if value is None else _finite(name, value) for name, value in metrics.items()}
+        values = {
+            name: None if value is None else _finite(name, value) for name, value in metrics.items()
+        }
         primary = self.config.task(self.run.task).primary
         if primary not in values:
             raise UsageError(
-                unknown("primary metric", primary, values) + f": task {self.run.task!r} must return it"
+                unknown("primary metric", primary, values)
+                + f": task {self.run.task!r} must return it"
             )
         record = blank_record(self.run, self.key).model_copy(
             update={
@@ -130,9 +136,11 @@ def open_run(
 ) -> OpenRun:
     """Open a run inside a benchmark notebook: the same by the suite, by papermill and by hand.
 
-    overrides: settings to change, as a dict or its JSON text, with dotted keys: `{"lr": 0.001, "views.grey":
-    0.1}`. config: `benchmarks.yaml`, looked for from the working folder upwards where None. results:
-    `results` beside it where None. Raises UsageError or ConfigError, with the nearest right name."""
+    overrides: settings to change, as a dict or its JSON text, with dotted keys: `{"lr": 0.001,
+    "views.grey": 0.1}`. config: `benchmarks.yaml`, looked for from the working folder upwards where
+    None. results: `results` beside it where None. Raises UsageError or ConfigError, with the
+    nearest right name.
+    """
     loaded = load_config(config or None)
     _check_injected(loaded, task)
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
@@ -177,7 +185,8 @@ def prepare(folder: Path, key: str, run: Run) -> None:
     for name in (store.FAILURE, PROGRESS):
         (folder / name).unlink(missing_ok=True)
     store.write_atomic(
-        folder / RUN_FILE, json.dumps({"key": key, "run": run.model_dump(mode="json")}, indent=1) + "\n"
+        folder / RUN_FILE,
+        json.dumps({"key": key, "run": run.model_dump(mode="json")}, indent=1) + "\n",
     )
 
 
@@ -189,8 +198,8 @@ def _key_of(folder: Path) -> str | None:
 
 
 def _check_injected(config: Config, task: str) -> None:
-    """Raise UsageError for a parameter that papermill injected and the notebook does not take: papermill only
-    warns."""
+    """Raise UsageError for a parameter that papermill injected and the notebook does not take:
+    papermill only warns."""
     module = sys.modules.get("IPython")
     shell = module.get_ipython() if module else None
     if shell is None:
@@ -207,8 +216,8 @@ def _check_injected(config: Config, task: str) -> None:
 
 
 def _injected(cell: str) -> Iterator[str]:
-    """The names assigned in a cell that papermill wrote: it begins with `# Parameters` and assigns constants
-    only."""
+    """The names assigned in a cell that papermill wrote: it begins with `# Parameters` and assigns
+    constants only."""
     if cell.lstrip().startswith("# Parameters\n"):
         yield from (name for name in assigned_names(cell) if _only_constants(cell))
 

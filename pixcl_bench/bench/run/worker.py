@@ -1,4 +1,5 @@
-"""The process of one run: executes its notebook with papermill and writes down why it failed, if it does.
+"""The process of one run: executes its notebook with papermill and writes down why it failed, if it
+does.
 
 `python -m pixcl_bench.bench.run.worker JOB.json`, started by the suite. The kernel is a child of
 this process and dies with it."""
@@ -35,8 +36,8 @@ _LOG = logging.getLogger(__name__)
 
 
 class KernelStartError(RuntimeError):
-    """A kernel that died or never answered before any cell had run. `code`: its exit code (negative: a
-    signal), None where it had not ended. `start`: which start of the run this was."""
+    """A kernel that died or never answered before any cell had run. `code`: its exit code
+    (negative: a signal), None where it had not ended. `start`: which start of the run this was."""
 
     def __init__(self, message: str, code: int | None, start: int) -> None:
         super().__init__(message)
@@ -44,8 +45,8 @@ class KernelStartError(RuntimeError):
 
 
 def die_with_parent(parent: int | None = None) -> None:
-    """On Linux, have this process killed as soon as its parent is gone; elsewhere nothing. `parent`: who that
-    should be."""
+    """On Linux, have this process killed as soon as its parent is gone; elsewhere nothing.
+    `parent`: who that should be."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if parent is not None and os.getppid() != parent:
@@ -53,7 +54,8 @@ def die_with_parent(parent: int | None = None) -> None:
 
 
 def parameters(job: dict[str, Any], run: Run) -> dict[str, Any]:
-    """The parameters of the notebook; paths relative to its working folder where they lie inside it."""
+    """The parameters of the notebook; paths relative to its working folder where they lie inside
+    it."""
     place = working_folder(Path(job["root"]), Path(job["results"]))
     return {
         "method": run.method,
@@ -72,8 +74,8 @@ def _relative(path: Path, root: Path) -> str:
 
 
 def execute(job: dict[str, Any], kernels: list[Any]) -> None:
-    """Execute the notebook of a job. `kernels` receives the process of each kernel started, the last at the
-    end.
+    """Execute the notebook of a job. `kernels` receives the process of each kernel started, the
+    last at the end.
 
     A kernel that fails before any cell has run is started again, up to STARTS times in all; then
     KernelStartError is raised. What goes wrong in a cell is raised at once."""
@@ -90,7 +92,9 @@ def execute(job: dict[str, Any], kernels: list[Any]) -> None:
         check_parameters(given, notebook)
     for start in range(1, STARTS + 1):
         try:
-            with TemporaryDirectory(prefix=sockets_of(os.getpid()), ignore_cleanup_errors=True) as place:
+            with TemporaryDirectory(
+                prefix=sockets_of(os.getpid()), ignore_cleanup_errors=True
+            ) as place:
                 papermill.execute_notebook(
                     str(notebook),
                     str(folder / EXECUTED),
@@ -116,25 +120,26 @@ def execute(job: dict[str, Any], kernels: list[Any]) -> None:
 
 
 def sockets_of(pid: int) -> str:
-    """How the names of a worker's folders begin, among the system's temporary files: one for each start of a
-    kernel, which a worker that is killed cannot remove."""
+    """How the names of a worker's folders begin, among the system's temporary files: one for each
+    start of a kernel, which a worker that is killed cannot remove."""
     return f"pixcl-{pid}-"
 
 
 def addresses(folder: Path) -> dict[str, str]:
-    """Where a kernel is to listen, as traits of its manager: at unix sockets in `folder`, or at ports where
-    there can be no such sockets. Ports are found free and then let go for the kernel to take, so that two
-    workers in the same instant may choose the same."""
+    """Where a kernel is to listen, as traits of its manager: at unix sockets in `folder`, or at
+    ports where there can be no such sockets. Ports are found free and then let go for the kernel to
+    take, so that two workers in the same instant may choose the same."""
     given = {"connection_file": str(folder / "kernel.json")}
     if not _can_listen(str(folder / "s-0")):
         return given
-    # The manager appends -1 to -5. Its own choice of `ip` would put sockets into the working folder.
+    # The manager appends -1 to -5. Its own choice of `ip` would put sockets into the working
+    # folder.
     return {**given, "transport": "ipc", "ip": str(folder / "s")}
 
 
 def _can_listen(path: str) -> bool:
-    """Whether a unix socket can be bound to a path: it may be too long (about 100 bytes are allowed), or its
-    disk may not hold sockets."""
+    """Whether a unix socket can be bound to a path: it may be too long (about 100 bytes are
+    allowed), or its disk may not hold sockets."""
     if os.name != "posix" or not hasattr(socket, "AF_UNIX"):
         return False
     with socket.socket(socket.AF_UNIX) as probe:
@@ -148,7 +153,8 @@ def _can_listen(path: str) -> bool:
 
 def _kernel_manager(kernels: list[Any], place: Path, start: int) -> type:
     """A kernel manager whose kernel is killed together with this process, and whose client raises
-    KernelStartError where the kernel does not get ready. `place`: an empty folder for its sockets."""
+    KernelStartError where the kernel does not get ready. `place`: an empty folder for its sockets.
+    """
     from jupyter_client.asynchronous import AsyncKernelClient
     from jupyter_client.manager import AsyncKernelManager
 
@@ -161,7 +167,8 @@ def _kernel_manager(kernels: list[Any], place: Path, start: int) -> type:
             try:
                 await super()._async_wait_for_ready(timeout)
             except RuntimeError as error:
-                # Asked now: a kernel that still runs is stopped next, and would seem to have died of that.
+                # Asked now: a kernel that still runs is stopped next, and would seem to have died
+                # of that.
                 code = kernels[-1].poll() if kernels[-1] is not None else None
                 raise KernelStartError(str(error), code, start) from error
 
@@ -183,7 +190,9 @@ def _kernel_manager(kernels: list[Any], place: Path, start: int) -> type:
     return SuiteKernelManager
 
 
-def explain(error: Exception, kernels: list[Any], kills_before: int | None) -> tuple[store.Reason, str]:
+def explain(
+    error: Exception, kernels: list[Any], kills_before: int | None
+) -> tuple[store.Reason, str]:
     """The reason of a failure and its text."""
     if isinstance(error, KernelStartError):
         return unstarted(error, kills_before)
@@ -196,7 +205,9 @@ def explain(error: Exception, kernels: list[Any], kills_before: int | None) -> t
     cell = getattr(error, "exec_count", None)
     if cell is not None:
         detail += f" (cell [{cell}] of {EXECUTED})"
-    if name in ("MemoryError", "OutOfMemoryError") or any(words in text.lower() for words in _NO_MEMORY):
+    if name in ("MemoryError", "OutOfMemoryError") or any(
+        words in text.lower() for words in _NO_MEMORY
+    ):
         return "out of memory", detail
     return "error", detail
 
@@ -218,14 +229,18 @@ def death(code: int | None, who: str, kills_before: int | None) -> tuple[store.R
     if -code == signal.SIGKILL:
         kills = memory_kills()
         if kills is None or kills_before is None:
-            return "out of memory", f"{who} was killed by {name}: the usual cause is that memory ran out"
+            return (
+                "out of memory",
+                f"{who} was killed by {name}: the usual cause is that memory ran out",
+            )
         if kills > kills_before:
             return "out of memory", f"{who} was killed by {name} because memory ran out"
     return "killed", f"{who} was killed by {name}"
 
 
 def main(path: str) -> int:
-    """Run a job file; 0 where the notebook went through, 1 where not (then `failure.json` tells why)."""
+    """Run a job file; 0 where the notebook went through, 1 where not (then `failure.json` tells
+    why)."""
     job = json.loads(Path(path).read_text(encoding="utf-8"))
     die_with_parent(job["parent"])
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")

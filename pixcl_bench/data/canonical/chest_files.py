@@ -32,39 +32,65 @@ from ..sets.splits import seeded_order
 
 # %% ../../../nbs/data/canonical/11_chest_files.ipynb #2912825b
 def read_film(path: Path, side: int = 2048) -> UInt8[np.ndarray, "side side"]:
-    """A JSRT film as 8-bit grey, bones bright. Raises `PixelError` naming the file: absent, of another size, or all of one value."""
+    """A JSRT film as 8-bit grey, bones bright. Raises `PixelError` naming the file: absent, of
+    another size, or all of one value."""
     if not path.is_file():
         raise PixelError(f"{path}: there is no such file")
     if (size := path.stat().st_size) != 2 * side * side:
-        raise PixelError(f"{path}: has {size:,} bytes, expected {2 * side * side:,}: {side} x {side} numbers of 16 bits")
+        raise PixelError(
+            f"{path}: has {size:,} bytes, expected {2 * side * side:,}: {side} x {side} numbers of"
+            " 16 bits"
+        )
     values = ~np.fromfile(path, ">i2").reshape(side, side).astype(np.int32)
     low, high = int(values.min()), int(values.max())
     if low == high:
         raise PixelError(f"{path}: every pixel is the same; copy the file again")
     return np.floor((values - low) / (high - low) * 255).astype(np.uint8)
 
-# %% ../../../nbs/data/canonical/11_chest_files.ipynb #a0d4395d
-_UNREADABLE = (OSError, EOFError, ValueError, TypeError, AttributeError, KeyError, NotImplementedError, RuntimeError)
+# %% ../../../nbs/data/canonical/11_chest_files.ipynb #19894b50
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+)
 
-
+# %% ../../../nbs/data/canonical/11_chest_files.ipynb #d18df50e
 def read_dicom(path: Path) -> UInt8[np.ndarray, "h w"]:
-    """A grey DICOM image as 8 bits, bones bright. Raises `PixelError` naming the file: absent, no such image, or `pydicom` is not installed (which extra has it)."""
+    """A grey DICOM image as 8 bits, bones bright. Raises `PixelError` naming the file: absent, no
+    such image, or `pydicom` is not installed (which extra has it)."""
     if not path.is_file():
         raise PixelError(f"{path}: there is no such file")
     try:
         pydicom = importlib.import_module("pydicom")
     except ImportError as error:
-        raise PixelError(f"{path}: to read DICOM, install pydicom: pip install 'pixcl_bench[dicom]'; or put {path.stem}.png in its place") from error
+        raise PixelError(
+            f"{path}: to read DICOM, install pydicom: pip install 'pixcl_bench[dicom]'; or put"
+            f" {path.stem}.png in its place"
+        ) from error
     try:
         content = pydicom.dcmread(path)
-        values, turned = np.asarray(content.pixel_array), str(content.PhotometricInterpretation) == "MONOCHROME1"
+        values, turned = (
+            np.asarray(content.pixel_array),
+            str(content.PhotometricInterpretation) == "MONOCHROME1",
+        )
     except (pydicom.errors.InvalidDicomError, *_UNREADABLE) as error:
-        raise PixelError(f"{path}: cannot be read as a DICOM image ({error}); copy it again, or put {path.stem}.png in its place") from error
+        raise PixelError(
+            f"{path}: cannot be read as a DICOM image ({error}); copy it again, or put"
+            f" {path.stem}.png in its place"
+        ) from error
     if values.ndim != 2:
-        raise PixelError(f"{path}: the image is of shape {values.shape}, expected one grey picture (height, width)")
+        raise PixelError(
+            f"{path}: the image is of shape {values.shape}, expected one grey picture (height,"
+            " width)"
+        )
     return _eight_bits(values, turned)
 
-
+# %% ../../../nbs/data/canonical/11_chest_files.ipynb #a0d4395d
 def _eight_bits(values: np.ndarray, turned: bool) -> UInt8[np.ndarray, "h w"]:
     """As they are where they have 8 bits, else stretched; `turned`: bright is low."""
     if values.dtype != np.uint8:
@@ -73,15 +99,23 @@ def _eight_bits(values: np.ndarray, turned: bool) -> UInt8[np.ndarray, "h w"]:
     return 255 - values if turned else values
 
 # %% ../../../nbs/data/canonical/11_chest_files.ipynb #559750ae
-def decode_runs(text: str, height: int, width: int, *, where: str) -> Bool[np.ndarray, "height width"]:
-    """The pixels of relative run lengths. Raises `PixelError` naming `where`: no pairs of whole numbers, or runs past the end of the image."""
+def decode_runs(
+    text: str, height: int, width: int, *, where: str
+) -> Bool[np.ndarray, "height width"]:
+    """The pixels of relative run lengths. Raises `PixelError` naming `where`: no pairs of whole
+    numbers, or runs past the end of the image."""
     fields = text.split()
     if not fields or len(fields) % 2 or not all(field.isdecimal() for field in fields):
-        raise PixelError(f"{where}: the run lengths {text[:40]!r} are no pairs of whole numbers 'start length'")
+        raise PixelError(
+            f"{where}: the run lengths {text[:40]!r} are no pairs of whole numbers 'start length'"
+        )
     starts, lengths = np.array(fields, np.int64).reshape(-1, 2).T
     ends = np.cumsum(starts + lengths)
     if ends[-1] > height * width:
-        raise PixelError(f"{where}: the runs end at pixel {ends[-1]:,}, but the image has {height} x {width} = {height * width:,}; are the starts counted from the beginning?")
+        raise PixelError(
+            f"{where}: the runs end at pixel {ends[-1]:,}, but the image has {height} x {width} ="
+            f" {height * width:,}; are the starts counted from the beginning?"
+        )
     steps = np.zeros(height * width + 1, np.int64)
     np.add.at(steps, ends - lengths, 1)
     np.add.at(steps, ends, -1)
@@ -89,7 +123,8 @@ def decode_runs(text: str, height: int, width: int, *, where: str) -> Bool[np.nd
 
 # %% ../../../nbs/data/canonical/11_chest_files.ipynb #dd8867d7
 def read_runs(path: Path) -> dict[str, tuple[str, ...]]:
-    """Run lengths by image of a table `ImageId, EncodedPixels`, of those that have some, sorted. Raises `PixelError` naming file and line."""
+    """Run lengths by image of a table `ImageId, EncodedPixels`, of those that have some, sorted.
+    Raises `PixelError` naming file and line."""
     if not path.is_file():
         raise PixelError(f"{path}: there is no such table of run lengths")
     rows: dict[str, tuple[str, ...]] = {}
@@ -102,66 +137,105 @@ def read_runs(path: Path) -> dict[str, tuple[str, ...]]:
         if not any(cells) or (number == 1 and cells[0] == "ImageId"):
             continue
         if len(cells) != 2 or not all(cells):
-            raise PixelError(f"{path}, line {number}: {','.join(fields)[:60]!r} is no row 'ImageId, EncodedPixels'")
+            raise PixelError(
+                f"{path}, line {number}: {','.join(fields)[:60]!r} is no row 'ImageId,"
+                " EncodedPixels'"
+            )
         if cells[1] != "-1":
             rows[cells[0]] = (*rows.get(cells[0], ()), cells[1])
     if not rows:
         raise PixelError(f"{path}: no row has run lengths")
     return dict(sorted(rows.items()))
 
-# %% ../../../nbs/data/canonical/11_chest_files.ipynb #1f63164b
+# %% ../../../nbs/data/canonical/11_chest_files.ipynb #db56d539
 def _radiographs(folder: Path) -> dict[str, Path]:
     """Images of SIIM by name; a `.png` goes before a `.dcm`."""
     found = {path.stem: path for path in sorted(folder.rglob("*.dcm"))}
     return found | {path.stem: path for path in sorted(folder.rglob("*.png"))}
 
-
+# %% ../../../nbs/data/canonical/11_chest_files.ipynb #1f63164b
 def siim_pairs(folder: Path, *, seed: int) -> Pairs:
-    """Training and test pairs of SIIM under `folder` (X-ray): the radiographs with a pneumothorax, halved by seed, sorted by name."""
+    """Training and test pairs of SIIM under `folder` (X-ray): the radiographs with a pneumothorax,
+    halved by seed, sorted by name."""
     home = folder / "SIIM-ACR" / "siim"
     runs, images = read_runs(home / "train-rle.csv"), _radiographs(home / "dicom-images-train")
-    pairs = [Pair(images.get(name, home / "dicom-images-train" / f"{name}.dcm"), runs=rows) for name, rows in runs.items()]
+    pairs = [
+        Pair(images.get(name, home / "dicom-images-train" / f"{name}.dcm"), runs=rows)
+        for name, rows in runs.items()
+    ]
     order = seeded_order(len(pairs), seed, "siim-pneumothorax")
-    train, test = (sorted(order[part].tolist()) for part in (slice(len(pairs) // 2), slice(len(pairs) // 2, None)))
+    train, test = (
+        sorted(order[part].tolist())
+        for part in (slice(len(pairs) // 2), slice(len(pairs) // 2, None))
+    )
     return [pairs[i] for i in train], [pairs[i] for i in test]
 
+# %% ../../../nbs/data/canonical/11_chest_files.ipynb #0ef77e4b
+_SIDES: Mapping[str, tuple[str, ...]] = {
+    "heart": ("heart",),
+    "lung": ("left lung", "right lung"),
+    "clavicle": ("left clavicle", "right clavicle"),
+}
+
 # %% ../../../nbs/data/canonical/11_chest_files.ipynb #7eed3d1a
-_SIDES: Mapping[str, tuple[str, ...]] = {"heart": ("heart",), "lung": ("left lung", "right lung"), "clavicle": ("left clavicle", "right clavicle")}
-
-
 def scr_pairs(folder: Path, organ: str) -> Pairs:
-    """Training and test pairs of SCR under `folder` (X-ray) for "heart", "lung" or "clavicle", sorted by name. Raises `PixelError` naming a folder that holds no mask."""
+    """Training and test pairs of SCR under `folder` (X-ray) for "heart", "lung" or "clavicle",
+    sorted by name. Raises `PixelError` naming a folder that holds no mask."""
     home, parts = folder / "SCR", list[list[Pair]]()
     for fold in ("fold1", "fold2"):
         masks = home / "scratch" / fold / "masks"
         names = files_of(masks / _SIDES[organ][0], ".gif")
-        parts.append([Pair(home / "oriIMG" / f"{name}.IMG", tuple(masks / side / f"{name}.gif" for side in _SIDES[organ])) for name in names])
+        parts.append(
+            [
+                Pair(
+                    home / "oriIMG" / f"{name}.IMG",
+                    tuple(masks / side / f"{name}.gif" for side in _SIDES[organ]),
+                )
+                for name in names
+            ]
+        )
     return parts[0], parts[1]
 
 # %% ../../../nbs/data/canonical/11_chest_files.ipynb #0f9fde22
 def chest_pairs(name: str, folder: Path, rules: ListRules, *, seed: int) -> Pairs:
-    """Training and test pairs of a set, by its rule. `folder`: `X-ray`. Raises `PixelError` naming a folder or table that is wrong, KeyError for another set."""
+    """Training and test pairs of a set, by its rule. `folder`: `X-ray`. Raises `PixelError` naming
+    a folder or table that is wrong, KeyError for another set."""
     if name == "siim-pneumothorax":
         return siim_pairs(folder, seed=seed)
     return scr_pairs(folder, name.removeprefix("scr-"))
 
-# %% ../../../nbs/data/canonical/11_chest_files.ipynb #cedd577f
+# %% ../../../nbs/data/canonical/11_chest_files.ipynb #f04243db
 def read_radiograph(path: Path, film: int = 2048) -> UInt8[np.ndarray, "h w"]:
-    """`.IMG`, `.dcm` or a picture file as 8-bit grey at its own size. Raises `PixelError` naming the file."""
+    """`.IMG`, `.dcm` or a picture file as 8-bit grey at its own size. Raises `PixelError` naming
+    the file."""
     ending = path.suffix.lower()
-    return read_film(path, film) if ending == ".img" else read_dicom(path) if ending == ".dcm" else read_picture(path, "L")
+    return (
+        read_film(path, film)
+        if ending == ".img"
+        else read_dicom(path)
+        if ending == ".dcm"
+        else read_picture(path, "L")
+    )
 
-
+# %% ../../../nbs/data/canonical/11_chest_files.ipynb #3df1d964
 def _runs_label(runs: Sequence[str], size: tuple[int, int], where: str) -> UInt8[np.ndarray, "h w"]:
     masks = [decode_runs(text, *size, where=where) for text in runs]
     return np.where(np.any(masks, 0), np.uint8(255), np.uint8(0))
 
-
+# %% ../../../nbs/data/canonical/11_chest_files.ipynb #cedd577f
 def read_chest(pair: Pair, side: int, rules: ListRules) -> dict[str, np.ndarray]:
-    """`image` uint8 (1, s, s) and `mask` (s, s) of 0 and 1. Raises `PixelError` naming the file, or both where their shapes differ."""
+    """`image` uint8 (1, s, s) and `mask` (s, s) of 0 and 1. Raises `PixelError` naming the file, or
+    both where their shapes differ."""
     image = read_radiograph(pair.image, rules.film)
-    (h, w) = image.shape
-    label = _runs_label(pair.runs, (h, w), f"run lengths of {pair.image.stem}") if pair.runs else merged_label(pair)
+    h, w = image.shape
+    label = (
+        _runs_label(pair.runs, (h, w), f"run lengths of {pair.image.stem}")
+        if pair.runs
+        else merged_label(pair)
+    )
     if h * label.shape[1] != w * label.shape[0]:
-        raise PixelError(f"{pair.image} is {h} x {w} pixels (height x width) but its label {pair.labels[0]} is {label.shape[0]} x {label.shape[1]}: another shape")
+        raise PixelError(
+            f"{pair.image} is {h} x {w} pixels (height x width) but its label {pair.labels[0]} is"
+            f" {label.shape[0]} x {label.shape[1]}: another shape"
+        )
     return {"image": to_side(image, side)[None], "mask": object_mask(label, side, rules.threshold)}

@@ -31,43 +31,73 @@ from ..sets.splits import part_sizes
 from ..sets.volumes import Case, VolumeError, VolumeSet, split_patients, z_score
 
 # %% ../../../nbs/data/canonical/04_decathlon.ipynb #6877cba2
-def resample(voxels: Volume, spacing: Spacing, target: Spacing, mode: Literal["bilinear", "nearest"]) -> Volume:
-    """Voxels (z, y, x) of size `spacing` at voxels of size `target` (mm), by MONAI's `Spacing`: images "bilinear" (in 3D), labels "nearest"."""
-    from pixcl_bench import runtime  # noqa: F401  torchvision, which MONAI imports, wants the cure first
+def resample(
+    voxels: Volume, spacing: Spacing, target: Spacing, mode: Literal["bilinear", "nearest"]
+) -> Volume:
+    """Voxels (z, y, x) of size `spacing` at voxels of size `target` (mm), by MONAI's `Spacing`:
+    images "bilinear" (in 3D), labels "nearest"."""
+    from pixcl_bench import (
+        runtime,
+    )  # noqa: F401  torchvision, which MONAI imports, wants the cure first
     from monai.data.meta_tensor import MetaTensor
     from monai.transforms.spatial.array import Spacing as MonaiSpacing
 
     if np.allclose(spacing, target, atol=1e-3):
         return voxels
     affine = torch.diag(torch.tensor([*spacing, 1.0], dtype=torch.float64))
-    volume = MetaTensor(torch.from_numpy(np.ascontiguousarray(voxels, np.float32))[None], affine=affine)
-    turned = MonaiSpacing(pixdim=target, mode=mode, padding_mode="border", dtype=torch.float32)(volume)[0]
+    volume = MetaTensor(
+        torch.from_numpy(np.ascontiguousarray(voxels, np.float32))[None], affine=affine
+    )
+    turned = MonaiSpacing(pixdim=target, mode=mode, padding_mode="border", dtype=torch.float32)(
+        volume
+    )[0]
     return np.asarray(turned.as_tensor().numpy(), np.float32)
 
 # %% ../../../nbs/data/canonical/04_decathlon.ipynb #57d2a151
 def decathlon_files(folder: Path) -> list[tuple[str, Path, Path]]:
-    """Name, image and label of the labelled cases of `dataset.json`, sorted by name; `._*` files (left by macOS) are skipped.
+    """Name, image and label of the labelled cases of `dataset.json`, sorted by name; `._*` files
+    (left by macOS) are skipped.
 
-    Raises `VolumeError` naming the file and the entry where it is no such list, is empty, or names a file that is absent.
+    Raises `VolumeError` naming the file and the entry where it is no such list, is empty, or names
+    a file that is absent.
     """
-    from pixcl_bench import runtime  # noqa: F401  torchvision, which MONAI imports, wants the cure first
+    from pixcl_bench import (
+        runtime,
+    )  # noqa: F401  torchvision, which MONAI imports, wants the cure first
     from monai.data.decathlon_datalist import load_decathlon_datalist
 
     path = folder / "dataset.json"
     try:
-        items = [(Path(item["image"]), Path(item["label"])) for item in load_decathlon_datalist(path, True, "training")]
+        items = [
+            (Path(item["image"]), Path(item["label"]))
+            for item in load_decathlon_datalist(path, True, "training")
+        ]
     except (ValueError, KeyError, TypeError) as error:
-        raise VolumeError(f"{path}: not a list of the Decathlon ({type(error).__name__}: {error}); unpack it again") from error
+        raise VolumeError(
+            f"{path}: not a list of the Decathlon ({type(error).__name__}: {error}); unpack it"
+            " again"
+        ) from error
     items = sorted({pair for pair in items if not pair[0].name.startswith("._")})
     if not items:
         raise VolumeError(f"{path}: 'training' lists no case")
     for place in (place for pair in items for place in pair):
         if not place.is_file():
-            raise VolumeError(f"{path}: 'training' names {place.name}, but there is no file {place}; unpack the archive again")
+            raise VolumeError(
+                f"{path}: 'training' names {place.name}, but there is no file {place}; unpack the"
+                " archive again"
+            )
     return [(image.name.partition(".")[0], image, label) for image, label in items]
 
-# %% ../../../nbs/data/canonical/04_decathlon.ipynb #c037dedc
-def _decathlon(name: str, root: Root, cache: Path | None, seed: int, download: bool, make: Callable[[Stored, Stored, Path, Path, str], Case], **options: Any) -> VolumeSet:
+# %% ../../../nbs/data/canonical/04_decathlon.ipynb #a214fcbe
+def _decathlon(
+    name: str,
+    root: Root,
+    cache: Path | None,
+    seed: int,
+    download: bool,
+    make: Callable[[Stored, Stored, Path, Path, str], Case],
+    **options: Any,
+) -> VolumeSet:
     """A task of the Decathlon by the rule `make`, converted once a case, split by seed."""
     if download:
         _download(name, root)
@@ -83,61 +113,130 @@ def _decathlon(name: str, root: Root, cache: Path | None, seed: int, download: b
 
         return kept_case(info, case_name, (image, label), options, build, cache)
 
-    return finish_set(info, folder, cohort({split: [case(int(i)) for i in index] for split, index in parts.items()}), seed, **options)
+    return finish_set(
+        info,
+        folder,
+        cohort({split: [case(int(i)) for i in index] for split, index in parts.items()}),
+        seed,
+        **options,
+    )
 
-
+# %% ../../../nbs/data/canonical/04_decathlon.ipynb #9d83845f
 def _three(sizes: Sequence[int]) -> tuple[int, int, int]:
     train, val, test = sizes
     return train, val, test
 
-
+# %% ../../../nbs/data/canonical/04_decathlon.ipynb #c037dedc
 def _download(name: str, root: Root) -> None:
-    from pixcl_bench import runtime  # noqa: F401  torchvision, which MONAI imports, wants the cure first
+    from pixcl_bench import (
+        runtime,
+    )  # noqa: F401  torchvision, which MONAI imports, wants the cure first
     from monai.apps.datasets import DecathlonDataset
 
     found, published = data_root(root), get_info(name).published
     if found is None or published is None:
         raise CatalogueError(get_info(name).how_to_get("no data root is set to download to"))
     found.mkdir(parents=True, exist_ok=True)
-    DecathlonDataset(root_dir=found, task=published.folder, section="training", download=True, cache_rate=0.0, progress=False)
+    DecathlonDataset(
+        root_dir=found,
+        task=published.folder,
+        section="training",
+        download=True,
+        cache_rate=0.0,
+        progress=False,
+    )
 
-# %% ../../../nbs/data/canonical/04_decathlon.ipynb #cdc6bac9
-def _at(image: Stored, label: Stored, mm: float, codes: Mapping[int, int], paths: tuple[Path, Path], name: str) -> Case:
-    """A checked case at `mm` isotropic. The label is checked before it is resampled, so that an error says where in the file."""
-    raw = case_of(name, name, image.voxels, label.voxels, image.spacing, codes=codes, image_path=paths[0], label_path=paths[1])
+# %% ../../../nbs/data/canonical/04_decathlon.ipynb #cdb9a5f3
+def _at(
+    image: Stored,
+    label: Stored,
+    mm: float,
+    codes: Mapping[int, int],
+    paths: tuple[Path, Path],
+    name: str,
+) -> Case:
+    """A checked case at `mm` isotropic. The label is checked before it is resampled, so that an
+    error says where in the file."""
+    raw = case_of(
+        name,
+        name,
+        image.voxels,
+        label.voxels,
+        image.spacing,
+        codes=codes,
+        image_path=paths[0],
+        label_path=paths[1],
+    )
     target = (mm, mm, mm)
     voxels = resample(raw.image.numpy(), image.spacing, target, "bilinear")
     classes = resample(raw.label.numpy(), image.spacing, target, "nearest")
-    return Case(name, name, torch.from_numpy(voxels), torch.from_numpy(classes.round().astype(np.uint8)), target)
+    return Case(
+        name,
+        name,
+        torch.from_numpy(voxels),
+        torch.from_numpy(classes.round().astype(np.uint8)),
+        target,
+    )
 
-
+# %% ../../../nbs/data/canonical/04_decathlon.ipynb #e8c81022
 def _heart(image: Stored, label: Stored, image_path: Path, label_path: Path, name: str) -> Case:
     case = _at(image, label, 1.25, {0: 0, 1: 1}, (image_path, label_path), name)
     return Case(name, name, z_score(case.image), case.label, case.spacing)
 
-
-def _pancreas(image: Stored, label: Stored, image_path: Path, label_path: Path, name: str, crop: str) -> Case:
+# %% ../../../nbs/data/canonical/04_decathlon.ipynb #cdc6bac9
+def _pancreas(
+    image: Stored, label: Stored, image_path: Path, label_path: Path, name: str, crop: str
+) -> Case:
     case = _at(image, label, 1.0, {0: 0, 1: 1, 2: 1}, (image_path, label_path), name)
-    box = label_box(case.label.numpy(), (25, 25, 25), (96, 96, 96), label_path) if crop == "label" else (slice(None),) * 3
-    return Case(name, name, hu_window(case.image[box].contiguous()), case.label[box].contiguous(), case.spacing)
+    box = (
+        label_box(case.label.numpy(), (25, 25, 25), (96, 96, 96), label_path)
+        if crop == "label"
+        else (slice(None),) * 3
+    )
+    return Case(
+        name,
+        name,
+        hu_window(case.image[box].contiguous()),
+        case.label[box].contiguous(),
+        case.spacing,
+    )
 
-# %% ../../../nbs/data/canonical/04_decathlon.ipynb #e30923c6
-def msd_heart(*, root: Root = None, split_seed: int = 0, cache: Path | None = None, download: bool = False) -> VolumeSet:
-    """MSD Task02_Heart from ROOT/Task02_Heart: 20 labelled MRI volumes, left atrium, 1.25 mm, z-scored; 14/2/4 by seed.
+# %% ../../../nbs/data/canonical/04_decathlon.ipynb #41887988
+def msd_heart(
+    *, root: Root = None, split_seed: int = 0, cache: Path | None = None, download: bool = False
+) -> VolumeSet:
+    """MSD Task02_Heart from ROOT/Task02_Heart: 20 labelled MRI volumes, left atrium, 1.25 mm,
+    z-scored; 14/2/4 by seed.
 
-    `download`: let MONAI fetch the archive (435 MB) into ROOT first and check its md5. Converted volumes are kept in `cache`. Errors as in `acdc`.
+    `download`: let MONAI fetch the archive (435 MB) into ROOT first and check its md5. Converted
+    volumes are kept in `cache`. Errors as in `acdc`.
     """
     return _decathlon("msd-heart", root, cache, split_seed, download, _heart)
 
-
+# %% ../../../nbs/data/canonical/04_decathlon.ipynb #e30923c6
 def msd_pancreas(
-    *, root: Root = None, split_seed: int = 0, cache: Path | None = None, crop: Literal["label", "none"] = "label", download: bool = False
+    *,
+    root: Root = None,
+    split_seed: int = 0,
+    cache: Path | None = None,
+    crop: Literal["label", "none"] = "label",
+    download: bool = False,
 ) -> VolumeSet:
-    """MSD Task07_Pancreas from ROOT/Task07_Pancreas: 281 labelled CT volumes, pancreas with tumour, 1 mm, [-125, 275] HU to [0, 1]; 70/10/20 per cent by seed.
+    """MSD Task07_Pancreas from ROOT/Task07_Pancreas: 281 labelled CT volumes, pancreas with tumour,
+    1 mm, [-125, 275] HU to [0, 1]; 70/10/20 per cent by seed.
 
-    `crop`: "label" takes the box of the label and 25 voxels more, at least 96, of test volumes too (as the field does with Pancreas-CT: a leak); "none" takes it all. `download`: let
-    MONAI fetch the archive (11 GB). Errors as in `acdc`.
+    `crop`: "label" takes the box of the label and 25 voxels more, at least 96, of test volumes too
+    (as the field does with Pancreas-CT: a leak); "none" takes it all. `download`: let MONAI fetch
+    the archive (11 GB). Errors as in `acdc`.
     """
     if crop not in ("label", "none"):
         raise ValueError(f"msd-pancreas: crop is {crop!r}, expected 'label' or 'none'")
-    return _decathlon("msd-pancreas", root, cache, split_seed, download, partial(_pancreas, crop=crop), **({} if crop == "label" else {"crop": crop}))
+    return _decathlon(
+        "msd-pancreas",
+        root,
+        cache,
+        split_seed,
+        download,
+        partial(_pancreas, crop=crop),
+        **({} if crop == "label" else {"crop": crop}),
+    )

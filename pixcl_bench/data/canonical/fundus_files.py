@@ -27,7 +27,7 @@ from scipy import ndimage
 from ..catalogue import get_info
 from ..sets.pixels import PixelError
 
-# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #5d1c7e02
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #2318c589
 @dataclass(frozen=True)
 class ListRules:
     """How the list of a set is read, as LD's code does it.
@@ -48,7 +48,7 @@ class ListRules:
     extra: int = 30_000
     film: int = 2048
 
-
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #5d1c7e02
 def list_rules(name: str) -> ListRules:
     """The rules of a set, as its card has them. Raises KeyError where it is not read by a list."""
     rules = get_info(name).rules
@@ -56,10 +56,10 @@ def list_rules(name: str) -> ListRules:
     red, green, blue = rules["colour"]
     return ListRules(**{**rules, "counts": (train, test), "colour": (red, green, blue)})
 
-# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #d6053ea3
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #9bd9d810
 _MOST = 1 << 28  # bytes of an unpacked picture: nobody's photograph, somebody's bomb
 
-
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #8daa486f
 def _content(path: Path) -> BytesIO:
     if path.suffix.lower() != ".gz":
         return BytesIO(path.read_bytes())
@@ -69,81 +69,113 @@ def _content(path: Path) -> BytesIO:
         raise OSError(f"unpacked it has more than {_MOST:,} bytes")
     return BytesIO(content)
 
-
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #d6053ea3
 def read_picture(path: Path, mode: str) -> UInt8[np.ndarray, "h w *c"]:
-    """A picture file, gzipped or not, as "RGB" (h, w, 3) or "L" (h, w). Raises `PixelError` naming the file: absent, no picture, deeper than 8 bits."""
+    """A picture file, gzipped or not, as "RGB" (h, w, 3) or "L" (h, w). Raises `PixelError` naming
+    the file: absent, no picture, deeper than 8 bits."""
     if not path.is_file():
         raise PixelError(f"{path}: there is no such file")
     try:
         with Image.open(_content(path)) as image:
             if image.mode.startswith(("I", "F")):
-                raise PixelError(f"{path}: pixels are of mode {image.mode!r}, expected 8 bits a channel")
+                raise PixelError(
+                    f"{path}: pixels are of mode {image.mode!r}, expected 8 bits a channel"
+                )
             return np.array(image.convert(mode))
-    except (UnidentifiedImageError, OSError, EOFError, zlib.error, SyntaxError, Image.DecompressionBombError) as error:
+    except (
+        UnidentifiedImageError,
+        OSError,
+        EOFError,
+        zlib.error,
+        SyntaxError,
+        Image.DecompressionBombError,
+    ) as error:
         raise PixelError(f"{path}: cannot be read as an image ({error}); copy it again") from error
 
-# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #b0789524
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #6190e3ae
 def brightest(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w"]:
     """The largest of the three channels (much quicker than `max` over a short last axis)."""
     return np.maximum(np.maximum(image[..., 0], image[..., 1]), image[..., 2])
 
-
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #b0789524
 def read_label(path: Path, soft: bool = False) -> UInt8[np.ndarray, "h w"]:
-    """A label file as 0..255: its brightest channel; 255 wherever that is above 0, unless `soft`. Raises `PixelError` naming the file."""
+    """A label file as 0..255: its brightest channel; 255 wherever that is above 0, unless `soft`.
+    Raises `PixelError` naming the file."""
     values = brightest(read_picture(path, "RGB"))
     return values if soft else np.where(values > 0, np.uint8(255), np.uint8(0))
 
 # %% ../../../nbs/data/canonical/10_fundus_files.ipynb #8e24d12f
-def field_of_view(image: UInt8[np.ndarray, "h w 3"], *, where: str, above: int = 20) -> Bool[np.ndarray, "h w"]:
-    """The largest 8-connected part with any channel above `above`; the first of equals. Raises `PixelError` naming `where` in a picture that is all dark."""
+def field_of_view(
+    image: UInt8[np.ndarray, "h w 3"], *, where: str, above: int = 20
+) -> Bool[np.ndarray, "h w"]:
+    """The largest 8-connected part with any channel above `above`; the first of equals. Raises
+    `PixelError` naming `where` in a picture that is all dark."""
     bright = brightest(image) > above
     parts, count = ndimage.label(bright, np.ones((3, 3), int))
     if not count:
-        raise PixelError(f"{where}: no pixel is brighter than {above} of 255, so there is no field of view")
+        raise PixelError(
+            f"{where}: no pixel is brighter than {above} of 255, so there is no field of view"
+        )
     return bright if count == 1 else parts == np.bincount(parts[bright]).argmax()
 
-# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #3f44631d
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #3ce48f4e
 Box = tuple[slice, slice]
 
-
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #3f44631d
 def frame(field: Bool[np.ndarray, "h w"], margin: int = 16) -> Box:
     """Rows and columns of the bounding box and `margin` pixels more, within the picture."""
     spans = [np.flatnonzero(field.any(axis)) for axis in (1, 0)]
-    rows, columns = (slice(max(0, int(s[0]) - margin), min(length, int(s[-1]) + 1 + margin)) for s, length in zip(spans, field.shape, strict=True))
+    rows, columns = (
+        slice(max(0, int(s[0]) - margin), min(length, int(s[-1]) + 1 + margin))
+        for s, length in zip(spans, field.shape, strict=True)
+    )
     return rows, columns
 
-# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #2ef459c2
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #595b5e89
 SIDE = 512
 
-
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #2ef459c2
 def shrunk(image: UInt8[np.ndarray, "h w *c"], side: int = SIDE) -> UInt8[np.ndarray, "s s *c"]:
-    """Resized to `side` x `side` with the four neighbours of each point, as OpenCV's bilinear filter."""
+    """Resized to `side` x `side` with the four neighbours of each point, as OpenCV's bilinear
+    filter."""
     result: np.ndarray = image
     for axis in (0, 1):
         length = result.shape[axis]
         at = ((np.arange(side) + 0.5) * (length / side) - 0.5).clip(0, length - 1)
         low = at.astype(np.int64)
         part = (at - low).astype(np.float32).reshape((-1,) + (1,) * (result.ndim - 1 - axis))
-        first, second = (result.take(index, axis) for index in (low, np.minimum(low + 1, length - 1)))
+        first, second = (
+            result.take(index, axis) for index in (low, np.minimum(low + 1, length - 1))
+        )
         result = first * (1 - part) + second * part
     return np.rint(result).astype(np.uint8)
 
-# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #02f8d3fd
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #edc0febe
 def to_side(image: UInt8[np.ndarray, "h w *c"], side: int) -> UInt8[np.ndarray, "s s *c"]:
     """Resized as LD does; below 512 pixels through those."""
     if side >= SIDE:
         return shrunk(image, side)
-    return np.asarray(Image.fromarray(shrunk(image)).resize((side, side), Image.Resampling.BILINEAR))
+    return np.asarray(
+        Image.fromarray(shrunk(image)).resize((side, side), Image.Resampling.BILINEAR)
+    )
 
-
-def object_mask(label: UInt8[np.ndarray, "h w"], side: int, threshold: float) -> UInt8[np.ndarray, "s s"]:
-    """Label 0..255 -> mask 0 or 1: above `threshold` of 255 at 512 pixels (or more); below 512, where more than 0.3 of a pixel is object there."""
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #02f8d3fd
+def object_mask(
+    label: UInt8[np.ndarray, "h w"], side: int, threshold: float
+) -> UInt8[np.ndarray, "s s"]:
+    """Label 0..255 -> mask 0 or 1: above `threshold` of 255 at 512 pixels (or more); below 512,
+    where more than 0.3 of a pixel is object there."""
     mask = shrunk(label, max(side, SIDE)) > threshold * 255
     if side < SIDE:
-        mask = np.asarray(Image.fromarray(mask).convert("L").resize((side, side), Image.Resampling.BILINEAR)) > 0.3 * 255
+        mask = (
+            np.asarray(
+                Image.fromarray(mask).convert("L").resize((side, side), Image.Resampling.BILINEAR)
+            )
+            > 0.3 * 255
+        )
     return mask.astype(np.uint8)
 
-# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #413f3921
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #143b94bf
 @dataclass(frozen=True)
 class Pair:
     """An image file and its label: files that are OR-ed, or run lengths."""
@@ -152,39 +184,55 @@ class Pair:
     labels: tuple[Path, ...] = ()
     runs: tuple[str, ...] = ()
 
-
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #413f3921
 Pairs = tuple[list[Pair], list[Pair]]  # training, test
 
 # %% ../../../nbs/data/canonical/10_fundus_files.ipynb #9b5ca2ca
 def merged_label(pair: Pair, soft: bool = False) -> UInt8[np.ndarray, "h w"]:
-    """The OR of the label files of a pair. Raises `PixelError` naming the file, or two of different size."""
+    """The OR of the label files of a pair. Raises `PixelError` naming the file, or two of different
+    size."""
     labels = [read_label(path, soft) for path in pair.labels]
     for path, label in zip(pair.labels, labels, strict=True):
         if label.shape != labels[0].shape:
-            raise PixelError(f"{path} is {label.shape[0]} x {label.shape[1]} pixels (height x width) but {pair.labels[0]} is {labels[0].shape[0]} x {labels[0].shape[1]}")
+            raise PixelError(
+                f"{path} is {label.shape[0]} x {label.shape[1]} pixels (height x width) but"
+                f" {pair.labels[0]} is {labels[0].shape[0]} x {labels[0].shape[1]}"
+            )
     return np.max(labels, 0)
 
-# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #21a4c2e9
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #bb7864f6
 def read_fundus(pair: Pair, side: int, rules: ListRules) -> dict[str, np.ndarray]:
-    """`image` uint8 (3, s, s), `mask` (s, s) of 0 and 1, `field` (s, s) of 0 and 1: the field of view. Raises `PixelError` naming the file, or both where their sizes differ."""
+    """`image` uint8 (3, s, s), `mask` (s, s) of 0 and 1, `field` (s, s) of 0 and 1: the field of
+    view. Raises `PixelError` naming the file, or both where their sizes differ."""
     image, label = read_picture(pair.image, "RGB"), merged_label(pair, rules.soft)
     if image.shape[:2] != label.shape:
-        raise PixelError(f"{pair.image} is {image.shape[0]} x {image.shape[1]} pixels (height x width) but its label {pair.labels[0]} is {label.shape[0]} x {label.shape[1]}")
+        raise PixelError(
+            f"{pair.image} is {image.shape[0]} x {image.shape[1]} pixels (height x width) but its"
+            f" label {pair.labels[0]} is {label.shape[0]} x {label.shape[1]}"
+        )
     top = int(label.max())
     if 0 < top <= rules.threshold * 255:
-        raise PixelError(f"{pair.labels[0]}: the brightest value is {top} of 255, so nothing is above {rules.threshold:g} of 255; soft labels go up to 255")
+        raise PixelError(
+            f"{pair.labels[0]}: the brightest value is {top} of 255, so nothing is above"
+            f" {rules.threshold:g} of 255; soft labels go up to 255"
+        )
     field = field_of_view(image, where=str(pair.image))
     box = frame(field)
     mask = object_mask(label[box], side, rules.threshold)
-    return {"image": to_side(image[box], side).transpose(2, 0, 1), "mask": mask, "field": object_mask(_as_label(field[box]), side, 0.5)}
+    return {
+        "image": to_side(image[box], side).transpose(2, 0, 1),
+        "mask": mask,
+        "field": object_mask(_as_label(field[box]), side, 0.5),
+    }
 
-
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #21a4c2e9
 def _as_label(mask: Bool[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
     return np.where(mask, np.uint8(255), np.uint8(0))
 
 # %% ../../../nbs/data/canonical/10_fundus_files.ipynb #70f35d78
 def read_unlabelled_fundus(path: Path, side: int) -> dict[str, np.ndarray] | None:
-    """`image` and `field` as `read_fundus` gives them; None where the field is less than a quarter of the picture. Raises `PixelError` naming a file that is no image."""
+    """`image` and `field` as `read_fundus` gives them; None where the field is less than a quarter
+    of the picture. Raises `PixelError` naming a file that is no image."""
     image = read_picture(path, "RGB")
     if brightest(image).max() <= 20:
         return None
@@ -192,70 +240,121 @@ def read_unlabelled_fundus(path: Path, side: int) -> dict[str, np.ndarray] | Non
     if field.sum() < field.size / 4:
         return None
     box = frame(field)
-    return {"image": to_side(image[box], side).transpose(2, 0, 1), "field": object_mask(_as_label(field[box]), side, 0.5)}
+    return {
+        "image": to_side(image[box], side).transpose(2, 0, 1),
+        "field": object_mask(_as_label(field[box]), side, 0.5),
+    }
 
 # %% ../../../nbs/data/canonical/10_fundus_files.ipynb #5836aeeb
 def files_of(folder: Path, *endings: str) -> dict[str, Path]:
-    """Files by name without ending, sorted; endings in any case, no hidden files. Raises `PixelError` where the folder is absent or holds none."""
-    found = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")) if folder.is_dir() else []
+    """Files by name without ending, sorted; endings in any case, no hidden files. Raises
+    `PixelError` where the folder is absent or holds none."""
+    found = (
+        sorted(
+            path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")
+        )
+        if folder.is_dir()
+        else []
+    )
     named: dict[str, Path] = {}
     for path in found:
-        ending = next((ending for ending in endings if path.name.lower().endswith(ending.lower())), None)
+        ending = next(
+            (ending for ending in endings if path.name.lower().endswith(ending.lower())), None
+        )
         if ending is not None:
             named.setdefault(path.name[: len(path.name) - len(ending)], path)
     if not named:
-        raise PixelError(f"{folder}: {'holds' if folder.is_dir() else 'is no folder, so it holds'} no file {' or '.join(f'*{ending}' for ending in endings)}")
+        raise PixelError(
+            f"{folder}: {'holds' if folder.is_dir() else 'is no folder, so it holds'} no file"
+            f" {' or '.join(f'*{ending}' for ending in endings)}"
+        )
     return named
 
-# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #d7f8d788
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #805445a1
 Finder = Callable[[Path, ListRules], Pairs]
 _PARTS = ("a. Training Set", "b. Testing Set")
 
-
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #e9ccd839
 def _idrid(place: str, code: str, folder: Path, rules: ListRules) -> Pairs:
-    """The images that have such a mask: a mask that is absent means that nothing of the kind is there."""
+    """The images that have such a mask: a mask that is absent means that nothing of the kind is
+    there."""
     home, parts = folder / "IDRID" / "A. Segmentation", list[list[Pair]]()
     for part in _PARTS:
         masks = files_of(home / "2. All Segmentation Groundtruths" / part / place, f"_{code}.tif")
-        parts.append([Pair(home / "1. Original Images" / part / f"{stem}.jpg", (mask,)) for stem, mask in masks.items()])
+        parts.append(
+            [
+                Pair(home / "1. Original Images" / part / f"{stem}.jpg", (mask,))
+                for stem, mask in masks.items()
+            ]
+        )
     return parts[0], parts[1]
 
-
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #d7f8d788
 def _drishti(code: str, folder: Path, rules: ListRules) -> Pairs:
     home, parts = folder / "Drishti-GS1_files" / "Drishti-GS1_files", list[list[Pair]]()
     for part, truth in (("Training", "GT"), ("Test", "Test_GT")):
         images = files_of(home / part / "Images", ".png")
-        parts.append([Pair(path, (home / part / truth / stem / "SoftMap" / f"{stem}_{code}segSoftmap.png",)) for stem, path in images.items()])
+        parts.append(
+            [
+                Pair(
+                    path, (home / part / truth / stem / "SoftMap" / f"{stem}_{code}segSoftmap.png",)
+                )
+                for stem, path in images.items()
+            ]
+        )
     return parts[0], parts[1]
 
-# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #c6da6c8c
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #7b5bf005
 def _rite(folder: Path, rules: ListRules) -> Pairs:
     parts = [files_of(folder / "RITE" / part / "images", ".tif") for part in ("training", "test")]
-    train, test = ([Pair(path, (path.parent.parent / "vessel" / f"{stem}.png",)) for stem, path in part.items()] for part in parts)
+    train, test = (
+        [
+            Pair(path, (path.parent.parent / "vessel" / f"{stem}.png",))
+            for stem, path in part.items()
+        ]
+        for part in parts
+    )
     return train, test
 
-
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #aad13f6a
 def first_part(pairs: Sequence[Pair], rules: ListRules) -> Pairs:
     """The first pairs as training, the others as test."""
     return list(pairs[: rules.counts[0]]), list(pairs[rules.counts[0] :])
 
-
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #c6da6c8c
 def _stare(folder: Path, rules: ListRules) -> Pairs:
-    images, labels = files_of(folder / "STARE" / "stare-images", ".ppm", ".ppm.gz"), files_of(folder / "STARE" / "labels-ah", ".ah.ppm", ".ah.ppm.gz")
+    images, labels = (
+        files_of(folder / "STARE" / "stare-images", ".ppm", ".ppm.gz"),
+        files_of(folder / "STARE" / "labels-ah", ".ah.ppm", ".ah.ppm.gz"),
+    )
     absent = folder / "STARE" / "stare-images"
-    return first_part([Pair(images.get(stem, absent / f"{stem}.ppm.gz"), (path,)) for stem, path in labels.items()], rules)
+    return first_part(
+        [
+            Pair(images.get(stem, absent / f"{stem}.ppm.gz"), (path,))
+            for stem, path in labels.items()
+        ],
+        rules,
+    )
 
-# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #35937f0b
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #ad4fd074
 def _chase(folder: Path, rules: ListRules) -> Pairs:
     images = files_of(folder / "CHASEDB", ".jpg")
-    return first_part([Pair(path, (path.with_name(f"{stem}_1stHO.png"),)) for stem, path in images.items()], rules)
+    return first_part(
+        [Pair(path, (path.with_name(f"{stem}_1stHO.png"),)) for stem, path in images.items()], rules
+    )
 
-
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #35937f0b
 def _hrf(folder: Path, rules: ListRules) -> Pairs:
     images = files_of(folder / "HRF" / "images", ".jpg")
-    return first_part([Pair(path, (folder / "HRF" / "manual1" / f"{stem}.tif",)) for stem, path in images.items()], rules)
+    return first_part(
+        [
+            Pair(path, (folder / "HRF" / "manual1" / f"{stem}.tif",))
+            for stem, path in images.items()
+        ],
+        rules,
+    )
 
-# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #3119f082
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #b3310f15
 _FINDERS: tuple[tuple[str, Finder], ...] = (
     ("idrid-disc", partial(_idrid, "5. Optic Disc", "OD")),
     ("idrid-hard-exudates", partial(_idrid, "3. Hard Exudates", "EX")),
@@ -270,7 +369,8 @@ _FINDERS: tuple[tuple[str, Finder], ...] = (
     ("hrf-vessel", _hrf),
 )
 
-
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #3119f082
 def fundus_pairs(name: str, folder: Path, rules: ListRules) -> Pairs:
-    """Training and test pairs of a set, by the published rule. `folder`: `retinal_images`. Raises `PixelError` naming a folder that holds nothing, KeyError for another set."""
+    """Training and test pairs of a set, by the published rule. `folder`: `retinal_images`. Raises
+    `PixelError` naming a folder that holds nothing, KeyError for another set."""
     return dict(_FINDERS)[name](folder / "original_data", rules)

@@ -37,7 +37,8 @@ from ..sets.splits import stratified_parts
 
 # %% ../../../nbs/data/canonical/00_images.ipynb #79f08038
 def published_files(reader: Any) -> list[tuple[str, str | None]]:
-    """Path below the data root and md5 (None: not checked) of each file that a torchvision class reads."""
+    """Path below the data root and md5 (None: not checked) of each file that a torchvision class
+    reads."""
     listed = [*reader.train_list, *reader.test_list]
     if hasattr(reader, "meta"):
         listed.append([reader.meta["filename"], reader.meta["md5"]])
@@ -45,7 +46,8 @@ def published_files(reader: Any) -> list[tuple[str, str | None]]:
 
 # %% ../../../nbs/data/canonical/00_images.ipynb #7d4461a7
 def check_files(root: Path, files: Sequence[tuple[str, str | None]]) -> None:
-    """Raise `ValueError` naming the first file that is absent or whose md5 is not the published one."""
+    """Raise `ValueError` naming the first file that is absent or whose md5 is not the published
+    one."""
     for name, expected in files:
         path = root / name
         if not path.is_file():
@@ -53,28 +55,39 @@ def check_files(root: Path, files: Sequence[tuple[str, str | None]]) -> None:
         if expected is not None and (found := file_digest(path, "md5")) != expected:
             size = path.stat().st_size
             raise ValueError(
-                f"{path} ({size:,} bytes) is damaged: expected md5 {expected}, found {found}; unpack it again"
+                f"{path} ({size:,} bytes) is damaged: expected md5 {expected}, found {found};"
+                " unpack it again"
             )
 
 # %% ../../../nbs/data/canonical/00_images.ipynb #4094a4a5
 def published_splits(
     labels: NDArray[np.int64], train_count: int, seed: int, name: str
 ) -> dict[str, NDArray[np.int64]]:
-    """Splits where the first `train_count` labels are the published training images, the rest test images."""
+    """Splits where the first `train_count` labels are the published training images, the rest test
+    images."""
     train, val = stratified_parts(labels[:train_count], (0.9, 0.1), seed, name)
-    return {"unlabelled": train, "train": train, "val": val, "test": np.arange(train_count, len(labels))}
+    return {
+        "unlabelled": train,
+        "train": train,
+        "val": val,
+        "test": np.arange(train_count, len(labels)),
+    }
 
 # %% ../../../nbs/data/canonical/00_images.ipynb #d3ed38a6
-def cifar10(*, root: Path | str | None = None, split_seed: int = 0, reader: Any = CIFAR10) -> ImageSet:
+def cifar10(
+    *, root: Path | str | None = None, split_seed: int = 0, reader: Any = CIFAR10
+) -> ImageSet:
     """CIFAR-10 from `root`: 45,000 / 5,000 / 10,000 images of 32 x 32, ten classes.
 
-    `reader`: the torchvision class that knows files and checksums. Raises `CatalogueError` where the set is
-    absent, `ValueError` where a file is damaged or holds what it should not.
+    `reader`: the torchvision class that knows files and checksums. Raises `CatalogueError` where
+    the set is absent, `ValueError` where a file is damaged or holds what it should not.
     """
     return _cifar("cifar10", find_root("cifar10", root), split_seed, reader)
 
 # %% ../../../nbs/data/canonical/00_images.ipynb #c744b9e2
-def cifar100(*, root: Path | str | None = None, split_seed: int = 0, reader: Any = CIFAR100) -> ImageSet:
+def cifar100(
+    *, root: Path | str | None = None, split_seed: int = 0, reader: Any = CIFAR100
+) -> ImageSet:
     """CIFAR-100 from `root`, with its 100 fine classes; otherwise as `cifar10`."""
     return _cifar("cifar100", find_root("cifar100", root), split_seed, reader)
 
@@ -86,54 +99,71 @@ def _cifar(name: str, root: Path, split_seed: int, reader: Any) -> ImageSet:
     images, labels = (np.concatenate(both) for both in zip(*parts, strict=True))
     splits = published_splits(labels, len(parts[0][1]), split_seed, name)
     return make_image_set(
-        info, TensorImages(torch.from_numpy(images)), torch.from_numpy(labels), splits, split_seed, root=root
+        info,
+        TensorImages(torch.from_numpy(images)),
+        torch.from_numpy(labels),
+        splits,
+        split_seed,
+        root=root,
     )
 
 # %% ../../../nbs/data/canonical/00_images.ipynb #aa2fb20c
-def _read_cifar(root: Path, reader: Any, train: bool, classes: tuple[str, ...]) -> tuple[NDArray, NDArray]:
+def _read_cifar(
+    root: Path, reader: Any, train: bool, classes: tuple[str, ...]
+) -> tuple[NDArray, NDArray]:
     listed = reader.train_list if train else reader.test_list
     where = f"{root / reader.base_folder}, {' '.join(name for name, _ in listed)}"
     try:
         read = reader(root, train=train, download=False)
     except (ValueError, KeyError, EOFError) as error:
-        raise ValueError(f"{where}: not in the published format ({type(error).__name__}: {error})") from error
+        raise ValueError(
+            f"{where}: not in the published format ({type(error).__name__}: {error})"
+        ) from error
     labels = np.asarray(read.targets, dtype=np.int64)
     if tuple(read.classes) != classes:
         raise ValueError(
-            f"{root / reader.base_folder / reader.meta['filename']}: class names are not the published ones"
+            f"{root / reader.base_folder / reader.meta['filename']}: class names are not the"
+            " published ones"
         )
     if len(labels) != len(read.data):
         raise ValueError(f"{where}: {len(read.data)} images but {len(labels)} labels")
     check_labels(torch.from_numpy(labels), len(classes), where)
     return np.ascontiguousarray(read.data.transpose(0, 3, 1, 2)), labels
 
-# %% ../../../nbs/data/canonical/00_images.ipynb #fff3b27f
+# %% ../../../nbs/data/canonical/00_images.ipynb #66133c13
 STL_BYTES = 3 * 96 * 96
 
-
+# %% ../../../nbs/data/canonical/00_images.ipynb #fff3b27f
 def check_stl10(root: Path, reader: Any = STL10) -> None:
-    """Raise `ValueError` naming file and value where sizes or labels of the STL-10 files are impossible."""
+    """Raise `ValueError` naming file and value where sizes or labels of the STL-10 files are
+    impossible."""
     base = root / reader.base_folder
     for part in ("train", "test", "unlabeled"):
         size = (base / f"{part}_X.bin").stat().st_size
         if size == 0 or size % STL_BYTES:
             raise ValueError(
-                f"{base / part}_X.bin: {size} bytes are no whole number of images of {STL_BYTES} bytes"
+                f"{base / part}_X.bin: {size} bytes are no whole number of images of {STL_BYTES}"
+                " bytes"
             )
         if part == "unlabeled":
             continue
         labels = np.fromfile(base / f"{part}_y.bin", dtype=np.uint8)
         if len(labels) != size // STL_BYTES:
-            raise ValueError(f"{base / part}_y.bin: {len(labels)} labels for {size // STL_BYTES} images")
+            raise ValueError(
+                f"{base / part}_y.bin: {len(labels)} labels for {size // STL_BYTES} images"
+            )
         if labels.min() < 1 or labels.max() > 10:
             at = int(np.flatnonzero((labels < 1) | (labels > 10))[0])
-            raise ValueError(f"{base / part}_y.bin: label {labels[at]} at position {at}, allowed are 1..10")
+            raise ValueError(
+                f"{base / part}_y.bin: label {labels[at]} at position {at}, allowed are 1..10"
+            )
 
 # %% ../../../nbs/data/canonical/00_images.ipynb #56375374
 def read_stl10(root: Path, reader: Any = STL10) -> dict[str, NDArray]:
     """STL-10 as three arrays, in the order train, test, unlabelled.
 
-    `images` uint8 (n, 3, 96, 96); `labels` int64 (n,), -1 for unlabelled; `train` (1,) their number.
+    `images` uint8 (n, 3, 96, 96); `labels` int64 (n,), -1 for unlabelled; `train` (1,) their
+    number.
     """
     check_files(root, published_files(reader))
     check_stl10(root, reader)
@@ -158,14 +188,21 @@ def read_stl10(root: Path, reader: Any = STL10) -> dict[str, NDArray]:
 
 # %% ../../../nbs/data/canonical/00_images.ipynb #331fd8fb
 def stl10(
-    *, root: Path | str | None = None, split_seed: int = 0, cache: Path | None = None, reader: Any = STL10
+    *,
+    root: Path | str | None = None,
+    split_seed: int = 0,
+    cache: Path | None = None,
+    reader: Any = STL10,
 ) -> ImageSet:
-    """STL-10 from `root`: 100,000 unlabelled, 4,500 / 500 / 8,000 labelled images of 96 x 96, ten classes.
+    """STL-10 from `root`: 100,000 unlabelled, 4,500 / 500 / 8,000 labelled images of 96 x 96, ten
+    classes.
 
     The checked images are kept in `cache` (3.1 GB, default `cache_dir()`). Errors as in `cifar10`.
     """
     info, found = get_info("stl10"), find_root("stl10", root)
-    sums = hashlib.sha256(f"{info.fingerprint(found)}{published_files(reader)}".encode()).hexdigest()
+    sums = hashlib.sha256(
+        f"{info.fingerprint(found)}{published_files(reader)}".encode()
+    ).hexdigest()
     arrays = converted(info.name, sums, lambda: read_stl10(found, reader), cache)
     labels, train_count = arrays["labels"], int(arrays["train"][0])
     splits = published_splits(labels[labels >= 0], train_count, split_seed, info.name)
@@ -175,24 +212,32 @@ def stl10(
 
 # %% ../../../nbs/data/canonical/00_images.ipynb #5a0b01ae
 def imagefolder(
-    *, root: Path | str | None = None, image_size: int = 224, split_seed: int = 0, workers: int | None = None
+    *,
+    root: Path | str | None = None,
+    image_size: int = 224,
+    split_seed: int = 0,
+    workers: int | None = None,
 ) -> ImageSet:
-    """The images under ROOT/imagefolder, decoded to centre squares of `image_size` by `workers` processes.
+    """The images under ROOT/imagefolder, decoded to centre squares of `image_size` by `workers`
+    processes.
 
     `workers`: default as many as there are cores, at most 8.
 
-    Raises `CatalogueError` where a folder is absent, `ValueError` where a class is empty or only on one
-    side; a file that is no image raises `ImageFileError` when it is read.
+    Raises `CatalogueError` where a folder is absent, `ValueError` where a class is empty or only on
+    one side; a file that is no image raises `ImageFileError` when it is read.
     """
     info, found = get_info("imagefolder"), find_root("imagefolder", root)
     train, test = (_list_images(found / "imagefolder" / part) for part in ("train", "val"))
     if train.classes != test.classes:
         odd = sorted(set(train.classes) ^ set(test.classes))
         raise ValueError(
-            f"{found / 'imagefolder'}: these classes are not in both train and val: {', '.join(odd[:5])}"
+            f"{found / 'imagefolder'}: these classes are not in both train and val:"
+            f" {', '.join(odd[:5])}"
         )
     paths, labels = zip(*(train.samples + test.samples), strict=True)
-    images = FolderImages(paths, image_size, min(8, os.cpu_count() or 1) if workers is None else workers)
+    images = FolderImages(
+        paths, image_size, min(8, os.cpu_count() or 1) if workers is None else workers
+    )
     splits = published_splits(np.array(labels), len(train.samples), split_seed, info.name)
     names = tuple(train.classes)
     return make_image_set(

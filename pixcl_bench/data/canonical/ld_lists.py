@@ -61,7 +61,9 @@ def _pairs_in(path: Path) -> list[Any]:
     except (OSError, ValueError) as error:
         raise PixelError(f"{path}: cannot be read as JSON ({error})") from error
     if not isinstance(content, list):
-        raise PixelError(f"{path}: holds {type(content).__name__}, expected a list of pairs [image, label]")
+        raise PixelError(
+            f"{path}: holds {type(content).__name__}, expected a list of pairs [image, label]"
+        )
     if not content:
         raise PixelError(f"{path}: the list is empty, expected pairs [image, label]")
     return content
@@ -70,36 +72,61 @@ def _pairs_in(path: Path) -> list[Any]:
 def read_pairs(path: Path | str, base: Path | str) -> list[Pair]:
     """The pairs of a JSON list `[[image, label], ...]`, names relative to `base`, in its order.
 
-    Raises `PixelError` naming the list where it is absent, no JSON or empty, and the position (from 1) of what is no pair, is there twice, or names a file that is
-    missing (and how many are).
+    Raises `PixelError` naming the list where it is absent, no JSON or empty, and the position (from
+    1) of what is no pair, is there twice, or names a file that is missing (and how many are).
     """
     path, base = Path(path), Path(base)
     pairs: list[Pair] = []
     at: dict[Path, int] = {}
     for number, item in enumerate(_pairs_in(path), 1):
-        if not (isinstance(item, list) and len(item) == 2 and all(isinstance(name, str) and name for name in item)):
-            raise PixelError(f"{path}, pair {number}: {json.dumps(item)[:80]} is no pair of file names [image, label]")
+        if not (
+            isinstance(item, list)
+            and len(item) == 2
+            and all(isinstance(name, str) and name for name in item)
+        ):
+            raise PixelError(
+                f"{path}, pair {number}: {json.dumps(item)[:80]} is no pair of file names [image,"
+                " label]"
+            )
         image = base / item[0]
         if image in at:
-            raise PixelError(f"{path}, pair {number}: {item[0]} is there already, as pair {at[image]}")
+            raise PixelError(
+                f"{path}, pair {number}: {item[0]} is there already, as pair {at[image]}"
+            )
         at[image] = number
         pairs.append(Pair(image, (base / item[1],)))
-    lost = [(number, name) for number, pair in enumerate(pairs, 1) for name in (pair.image, *pair.labels) if not name.is_file()]
+    lost = [
+        (number, name)
+        for number, pair in enumerate(pairs, 1)
+        for name in (pair.image, *pair.labels)
+        if not name.is_file()
+    ]
     if lost:
-        raise PixelError(f"{path}, pair {lost[0][0]}: there is no file {lost[0][1]}; {len(lost)} of the {2 * len(pairs)} files of the list are missing")
+        raise PixelError(
+            f"{path}, pair {lost[0][0]}: there is no file {lost[0][1]}; {len(lost)} of the"
+            f" {2 * len(pairs)} files of the list are missing"
+        )
     return pairs
 
 # %% ../../../nbs/data/canonical/09_ld_lists.ipynb #4e29938f
 def write_pairs(path: Path | str, pairs: Sequence[Pair], base: Path | str) -> Path:
-    """Write a list that `read_pairs` reads, whole or not at all; returns its path. Raises `PixelError` for a pair whose label is not one file, or a file outside `base`."""
+    """Write a list that `read_pairs` reads, whole or not at all; returns its path. Raises
+    `PixelError` for a pair whose label is not one file, or a file outside `base`."""
     path, base = Path(path), Path(base)
     rows = []
     for number, pair in enumerate(pairs, 1):
         if len(pair.labels) != 1 or pair.runs:
-            raise PixelError(f"pair {number}, {pair.image.name}: its label is {'run lengths' if pair.runs else f'{len(pair.labels)} files'}, but a list has one file a label")
+            raise PixelError(
+                f"pair {number}, {pair.image.name}: its label is"
+                f" {'run lengths' if pair.runs else f'{len(pair.labels)} files'}, but a list has"
+                " one file a label"
+            )
         names = (pair.image, pair.labels[0])
         if outside := [name for name in names if not name.is_relative_to(base)]:
-            raise PixelError(f"pair {number}: {outside[0]} is not in {base}, to which the names of a list are relative")
+            raise PixelError(
+                f"pair {number}: {outside[0]} is not in {base}, to which the names of a list are"
+                " relative"
+            )
         rows.append(json.dumps([name.relative_to(base).as_posix() for name in names]))
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
@@ -107,78 +134,125 @@ def write_pairs(path: Path | str, pairs: Sequence[Pair], base: Path | str) -> Pa
     os.replace(part, path)
     return path
 
-# %% ../../../nbs/data/canonical/09_ld_lists.ipynb #cac8af1c
+# %% ../../../nbs/data/canonical/09_ld_lists.ipynb #4195f470
 def _by_rule(info: DatasetInfo, folder: Path, rules: ListRules, seed: int) -> Pairs:
-    train, test = fundus_pairs(info.name, folder, rules) if rules.look == "fundus" else chest_pairs(info.name, folder, rules, seed=seed)
+    train, test = (
+        fundus_pairs(info.name, folder, rules)
+        if rules.look == "fundus"
+        else chest_pairs(info.name, folder, rules, seed=seed)
+    )
     if (len(train), len(test)) != rules.counts:
-        raise PixelError(f"{info.name} in {folder}: found {len(train)} + {len(test)} images, expected {rules.counts[0]} + {rules.counts[1]} as published; copy the others, or write your own division to {folder / 'lists' / info.name}/train.json and test.json")
+        raise PixelError(
+            f"{info.name} in {folder}: found {len(train)} + {len(test)} images, expected"
+            f" {rules.counts[0]} + {rules.counts[1]} as published; copy the others, or write your"
+            f" own division to {folder / 'lists' / info.name}/train.json and test.json"
+        )
     return train, test
 
-
+# %% ../../../nbs/data/canonical/09_ld_lists.ipynb #cac8af1c
 def list_pairs(info: DatasetInfo, folder: Path, rules: ListRules, *, seed: int = 0) -> Pairs:
-    """Training and test pairs: of the lists in `folder`/lists/<set>, else by the published rule. Raises `PixelError` as `read_pairs` does, or where there are not the published numbers."""
+    """Training and test pairs: of the lists in `folder`/lists/<set>, else by the published rule.
+    Raises `PixelError` as `read_pairs` does, or where there are not the published numbers."""
     lists = folder / "lists" / info.name
     if not any((lists / f"{part}.json").is_file() for part in ("train", "test")):
         return _by_rule(info, folder, rules, seed)
     train, test = (read_pairs(lists / f"{part}.json", folder) for part in ("train", "test"))
     if both := {pair.image for pair in train} & {pair.image for pair in test}:
-        raise PixelError(f"{lists / 'test.json'}: {min(both)} is also in train.json, and so are {len(both) - 1} more")
+        raise PixelError(
+            f"{lists / 'test.json'}: {min(both)} is also in train.json, and so are {len(both) - 1}"
+            " more"
+        )
     return train, test
 
-# %% ../../../nbs/data/canonical/09_ld_lists.ipynb #dcea9db7
+# %% ../../../nbs/data/canonical/09_ld_lists.ipynb #a3bd5e14
 def _stem(path: Path) -> str:
     return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).stem
 
-
+# %% ../../../nbs/data/canonical/09_ld_lists.ipynb #795469cb
 def person_of(path: Path) -> str:
-    """Who is in an image, by its name: both eyes (`Image_01L`, `Image_01R`; `10_left`, `10_right`) are one person."""
+    """Who is in an image, by its name: both eyes (`Image_01L`, `Image_01R`; `10_left`, `10_right`)
+    are one person."""
     return re.sub(r"(?<=\d)[LR]$|_(left|right)$", "", _stem(path))
 
-
+# %% ../../../nbs/data/canonical/09_ld_lists.ipynb #dcea9db7
 def held_out(train: Sequence[Pair], fraction: float) -> int:
-    """How many of the training pairs, from the first, are held out: whole persons, at least `fraction` rounded down."""
+    """How many of the training pairs, from the first, are held out: whole persons, at least
+    `fraction` rounded down."""
     count = int(fraction * len(train))
-    while 0 < count < len(train) and person_of(train[count - 1].image) == person_of(train[count].image):
+    while 0 < count < len(train) and person_of(train[count - 1].image) == person_of(
+        train[count].image
+    ):
         count += 1
     return count
 
-# %% ../../../nbs/data/canonical/09_ld_lists.ipynb #de544ae2
+# %% ../../../nbs/data/canonical/09_ld_lists.ipynb #0d90d2d3
 def unlabelled_files(look: str, folder: Path) -> list[Path]:
     """Unlabelled images beside the sets, by name. Raises `PixelError` where there are none."""
     if look == "fundus":
-        return list(files_of(folder / "original_data" / "kaggle_training", ".jpeg", ".jpg").values())
+        return list(
+            files_of(folder / "original_data" / "kaggle_training", ".jpeg", ".jpg").values()
+        )
     place = folder / "CXR8" / "images"
     if not (found := sorted(place.rglob("*.png"), key=lambda path: path.name)):
         raise PixelError(f"{place}: holds no image *.png, which pretraining=True asks for")
     return found
 
-
+# %% ../../../nbs/data/canonical/09_ld_lists.ipynb #de544ae2
 def _unlabelled(path: Path, side: int, look: str) -> dict[str, np.ndarray] | None:
-    return read_unlabelled_fundus(path, side) if look == "fundus" else {"image": to_side(read_radiograph(path), side)[None]}
+    return (
+        read_unlabelled_fundus(path, side)
+        if look == "fundus"
+        else {"image": to_side(read_radiograph(path), side)[None]}
+    )
 
-# %% ../../../nbs/data/canonical/09_ld_lists.ipynb #b7a33afa
+# %% ../../../nbs/data/canonical/09_ld_lists.ipynb #aed9bef7
 _AT_ONCE = 64
 Reader = Callable[[Any], dict[str, np.ndarray] | None]
 
-
-def _read_all(items: Sequence[Any], read: Reader, pool: ThreadPoolExecutor) -> Iterator[dict[str, np.ndarray]]:
-    """What `read` gives, in order, without None; a few at a time, so that a bad file ends it soon."""
+# %% ../../../nbs/data/canonical/09_ld_lists.ipynb #eb3f78fa
+def _read_all(
+    items: Sequence[Any], read: Reader, pool: ThreadPoolExecutor
+) -> Iterator[dict[str, np.ndarray]]:
+    """What `read` gives, in order, without None; a few at a time, so that a bad file ends it
+    soon."""
     for start in range(0, len(items), _AT_ONCE):
-        yield from (result for result in pool.map(read, items[start : start + _AT_ONCE]) if result is not None)
+        yield from (
+            result
+            for result in pool.map(read, items[start : start + _AT_ONCE])
+            if result is not None
+        )
 
-
-def _build(pairs: Sequence[Pair], extras: Sequence[Path], folder: Path, side: int, rules: ListRules, workers: int) -> Arrays:
+# %% ../../../nbs/data/canonical/09_ld_lists.ipynb #b7a33afa
+def _build(
+    pairs: Sequence[Pair],
+    extras: Sequence[Path],
+    folder: Path,
+    side: int,
+    rules: ListRules,
+    workers: int,
+) -> Arrays:
     fundus, most = rules.look == "fundus", len(pairs) + min(len(extras), rules.extra)
-    shapes = {"image": (3 if fundus else 1, side, side), "mask": (side, side)} | ({"field": (side, side)} if fundus else {})
-    stores = {key: np.lib.format.open_memmap(folder / f"{key}.npy", "w+", np.uint8, (most, *shape)) for key, shape in shapes.items()}
+    shapes = {"image": (3 if fundus else 1, side, side), "mask": (side, side)} | (
+        {"field": (side, side)} if fundus else {}
+    )
+    stores = {
+        key: np.lib.format.open_memmap(folder / f"{key}.npy", "w+", np.uint8, (most, *shape))
+        for key, shape in shapes.items()
+    }
     done = 0
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        labelled = _read_all(pairs, partial(read_fundus if fundus else read_chest, side=side, rules=rules), pool)
+        labelled = _read_all(
+            pairs, partial(read_fundus if fundus else read_chest, side=side, rules=rules), pool
+        )
         for result in labelled:
             for key, store in stores.items():
                 store[done] = result[key]
             done += 1
-        for result in _read_all(extras, partial(_unlabelled, side=side, look=rules.look), pool) if extras else ():
+        for result in (
+            _read_all(extras, partial(_unlabelled, side=side, look=rules.look), pool)
+            if extras
+            else ()
+        ):
             if done == most:
                 break
             for key, store in stores.items():
@@ -186,15 +260,25 @@ def _build(pairs: Sequence[Pair], extras: Sequence[Path], folder: Path, side: in
             done += 1
     return {f"{key}s": store[:done] for key, store in stores.items()}
 
-# %% ../../../nbs/data/canonical/09_ld_lists.ipynb #f44991eb
+# %% ../../../nbs/data/canonical/09_ld_lists.ipynb #a181c44e
 def _stamps(pairs: Sequence[Pair], extras: Sequence[Path]) -> list[Any]:
     """What changes where a file of the pairs, or of the unlabelled images, does."""
     files = [path for pair in pairs for path in (pair.image, *pair.labels)]
     return [file_stamps([*files, *extras]), [[len(pair.labels), pair.runs] for pair in pairs]]
 
-
-def convert_pairs(info: DatasetInfo, pairs: Sequence[Pair], extras: Sequence[Path], *, side: int, rules: ListRules, workers: int = 2, cache: Path | None = None) -> Arrays:
-    """`images` uint8 (n, c, s, s), `masks` (n, s, s) and, of fundus photographs, `fields` (n, s, s): the pairs, then the unlabelled images that are kept; from the cache.
+# %% ../../../nbs/data/canonical/09_ld_lists.ipynb #f44991eb
+def convert_pairs(
+    info: DatasetInfo,
+    pairs: Sequence[Pair],
+    extras: Sequence[Path],
+    *,
+    side: int,
+    rules: ListRules,
+    workers: int = 2,
+    cache: Path | None = None,
+) -> Arrays:
+    """`images` uint8 (n, c, s, s), `masks` (n, s, s) and, of fundus photographs, `fields` (n, s,
+    s): the pairs, then the unlabelled images that are kept; from the cache.
 
     Raises `PixelError` naming the file that is absent, unreadable, or does not fit its label.
     """
@@ -202,12 +286,23 @@ def convert_pairs(info: DatasetInfo, pairs: Sequence[Pair], extras: Sequence[Pat
         raise PixelError(f"{info.name}: image_size is {side}, expected at least 8 pixels")
     paths = [path for pair in pairs for path in (pair.image, *pair.labels)]
     if lost := [path for path in paths if not path.is_file()]:
-        raise PixelError(f"{lost[0]}: there is no such file; {len(lost)} of the {len(paths)} files of {info.name} are missing")
+        raise PixelError(
+            f"{lost[0]}: there is no such file; {len(lost)} of the {len(paths)} files of"
+            f" {info.name} are missing"
+        )
     facts = json.dumps([info.fingerprint(), _stamps(pairs, extras), side, asdict(rules)])
     digest, scratch = hashlib.sha256(facts.encode()).hexdigest(), list[Path]()
 
-    def build() -> Arrays:  # beside the result, under a name that `converted` sweeps up after a killed run
-        scratch.append(Path(tempfile.mkdtemp(prefix=f".{info.name}-{side}-{digest[:12]}-", dir=(cache or cache_dir()) / "converted")))
+    # beside the result, under a name that `converted` sweeps up after a killed run
+    def build() -> Arrays:
+        scratch.append(
+            Path(
+                tempfile.mkdtemp(
+                    prefix=f".{info.name}-{side}-{digest[:12]}-",
+                    dir=(cache or cache_dir()) / "converted",
+                )
+            )
+        )
         return _build(pairs, extras, scratch[0], side, rules, workers)
 
     try:
@@ -217,35 +312,74 @@ def convert_pairs(info: DatasetInfo, pairs: Sequence[Pair], extras: Sequence[Pat
             shutil.rmtree(folder, ignore_errors=True)
 
 # %% ../../../nbs/data/canonical/09_ld_lists.ipynb #0b221e8b
-def _finish(info: DatasetInfo, arrays: Arrays, pairs: Pairs, extras: Sequence[Path], rules: ListRules, side: int, seed: int) -> TiledSet:
+def _finish(
+    info: DatasetInfo,
+    arrays: Arrays,
+    pairs: Pairs,
+    extras: Sequence[Path],
+    rules: ListRules,
+    side: int,
+    seed: int,
+) -> TiledSet:
     train, test = pairs
     first, last, count = held_out(train, rules.val), len(train), len(arrays["images"])
-    splits = {"train": np.arange(first, last), "val": np.arange(first), "test": np.arange(last, last + len(test))}
+    splits = {
+        "train": np.arange(first, last),
+        "val": np.arange(first),
+        "test": np.arange(last, last + len(test)),
+    }
     more = np.arange(last + len(test), count)
     splits["unlabelled"] = np.concatenate([splits["train"], more])
     people = [person_of(pair.image) for pair in train + test]
     numbers = {person: k for k, person in enumerate(dict.fromkeys(people))}
-    groups = [numbers[person] for person in people] + list(range(len(numbers), len(numbers) + len(more)))
+    groups = [numbers[person] for person in people] + list(
+        range(len(numbers), len(numbers) + len(more))
+    )
     field: Mapping[str, Any] = {"field": arrays["fields"]} if "fields" in arrays else {}
     data = make_pixel_set(
-        info, images=arrays["images"], masks=arrays["masks"], splits=splits, palette=[(0, 0, 0), rules.colour], split_seed=seed, groups=groups, background=0, extra=field,
-    )  # fmt: skip
+        info,
+        images=arrays["images"],
+        masks=arrays["masks"],
+        splits=splits,
+        palette=[(0, 0, 0), rules.colour],
+        split_seed=seed,
+        groups=groups,
+        background=0,
+        extra=field,
+    )
     stamps = _stamps(train + test, extras)
     facts = [data.fingerprint, stamps, side, asdict(rules), split_digest(splits)]
     parts = {part.name: getattr(data, part.name) for part in fields(PixelSet)}
-    names = [_stem(pair.image) for pair in train + test] + [f"unlabelled-{k:06d}" for k in range(len(more))]
-    stems = names if len(set(names)) == len(names) else [f"{k}-{name}" for k, name in enumerate(names)]
-    return TiledSet(**parts | {"fingerprint": hashlib.sha256(json.dumps(facts).encode()).hexdigest()}, stems=tuple(stems))
+    names = [_stem(pair.image) for pair in train + test] + [
+        f"unlabelled-{k:06d}" for k in range(len(more))
+    ]
+    stems = (
+        names if len(set(names)) == len(names) else [f"{k}-{name}" for k, name in enumerate(names)]
+    )
+    return TiledSet(
+        **parts | {"fingerprint": hashlib.sha256(json.dumps(facts).encode()).hexdigest()},
+        stems=tuple(stems),
+    )
 
 # %% ../../../nbs/data/canonical/09_ld_lists.ipynb #07cff12f
 def ld_list(
-    name: str, *, root: Path | str | None = None, cache: Path | None = None, split_seed: int = 0, image_size: int = 512, workers: int = 2, pretraining: bool = False,
+    name: str,
+    *,
+    root: Path | str | None = None,
+    cache: Path | None = None,
+    split_seed: int = 0,
+    image_size: int = 512,
+    workers: int = 2,
+    pretraining: bool = False,
     rules: ListRules | None = None,
-) -> TiledSet:  # fmt: skip
-    """A set of LD's lists: background and object, images of `image_size` (3 channels for fundus, 1 for chest), memory maps from the cache.
+) -> TiledSet:
+    """A set of LD's lists: background and object, images of `image_size` (3 channels for fundus, 1
+    for chest), memory maps from the cache.
 
-    `split_seed` decides only the halves of SIIM. `pretraining`: the unlabelled images beside the sets join the unlabelled split. `rules`: default those of the card.
-    Fundus sets have `extra["field"]`, the field of view. Raises `CatalogueError` where nothing is there, `PixelError` naming file, list and position.
+    `split_seed` decides only the halves of SIIM. `pretraining`: the unlabelled images beside the
+    sets join the unlabelled split. `rules`: default those of the card. Fundus sets have
+    `extra["field"]`, the field of view. Raises `CatalogueError` where nothing is there,
+    `PixelError` naming file, list and position.
     """
     if name not in (names := list_names()):
         raise CatalogueError(f"{name!r} is no set of LD's lists; there are {', '.join(names)}")
@@ -253,7 +387,9 @@ def ld_list(
     rules = rules or list_rules(name)
     train, test = list_pairs(info, folder, rules, seed=split_seed)
     extras = unlabelled_files(rules.look, folder) if pretraining else []
-    arrays = convert_pairs(info, train + test, extras, side=image_size, rules=rules, workers=workers, cache=cache)
+    arrays = convert_pairs(
+        info, train + test, extras, side=image_size, rules=rules, workers=workers, cache=cache
+    )
     return _finish(info, arrays, (train, test), extras, rules, image_size, split_seed)
 
 # %% ../../../nbs/data/canonical/09_ld_lists.ipynb #2ba939e3

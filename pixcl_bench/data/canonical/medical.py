@@ -59,47 +59,81 @@ from pixcl_bench.data.sets.volumes import (
     z_score,
 )
 
-# %% ../../../nbs/data/canonical/01_medical.ipynb #3287ed31
+# %% ../../../nbs/data/canonical/01_medical.ipynb #79defd84
 Root = Path | str | None
 FRACTIONS = (0.7, 0.1, 0.2)  # of the patients, where there are no lists
 
-
+# %% ../../../nbs/data/canonical/01_medical.ipynb #3287ed31
 def _choose(info: DatasetInfo, folder: Path, wanted: str, there: Mapping[str, bool]) -> str:
     """The form to read: the one that is wanted, or the first one that is there."""
     if wanted != "auto" and wanted not in there:
-        raise ValueError(f"{info.name}: layout is {wanted!r}, expected 'auto', {' or '.join(map(repr, there))}")
+        raise ValueError(
+            f"{info.name}: layout is {wanted!r}, expected 'auto', {' or '.join(map(repr, there))}"
+        )
     for layout in there if wanted == "auto" else (wanted,):
         if there[layout]:
             return layout
-    raise CatalogueError(info.how_to_get(f"{folder} holds neither of its forms" if wanted == "auto" else f"{folder} holds no {wanted} form"))
+    raise CatalogueError(
+        info.how_to_get(
+            f"{folder} holds neither of its forms"
+            if wanted == "auto"
+            else f"{folder} holds no {wanted} form"
+        )
+    )
 
 # %% ../../../nbs/data/canonical/01_medical.ipynb #1a45ff55
-def finish_set(info: DatasetInfo, folder: Path, read: Cohort, seed: int, **options: Any) -> VolumeSet:
+def finish_set(
+    info: DatasetInfo, folder: Path, read: Cohort, seed: int, **options: Any
+) -> VolumeSet:
     """The checked set. `options`: those that are not the default; they change the fingerprint."""
     digest = info.fingerprint(folder.parent)
     if options:
-        digest = hashlib.sha256(f"{digest}{json.dumps(options, sort_keys=True)}".encode()).hexdigest()
+        digest = hashlib.sha256(
+            f"{digest}{json.dumps(options, sort_keys=True)}".encode()
+        ).hexdigest()
     splits = {name: torch.tensor(index, dtype=torch.int64) for name, index in read.splits.items()}
-    return VolumeSet(info.name, info.kind, digest, read.cases, splits, info.classes, "patient", seed)
+    return VolumeSet(
+        info.name, info.kind, digest, read.cases, splits, info.classes, "patient", seed
+    )
 
 # %% ../../../nbs/data/canonical/01_medical.ipynb #bbc5c219
-def kept_case(info: DatasetInfo, case: str, files: Sequence[Path], options: Mapping[str, Any], build: Callable[[], Case], cache: Path | None) -> Case:
+def kept_case(
+    info: DatasetInfo,
+    case: str,
+    files: Sequence[Path],
+    options: Mapping[str, Any],
+    build: Callable[[], Case],
+    cache: Path | None,
+) -> Case:
     """The case that `build` makes of `files`, from the cache where it is there."""
-    facts = json.dumps([info.fingerprint(), case, file_stamps(files), dict(options)], sort_keys=True)
+    facts = json.dumps(
+        [info.fingerprint(), case, file_stamps(files), dict(options)], sort_keys=True
+    )
 
     def arrays() -> dict[str, np.ndarray]:
         made = build()
-        return {"image": made.image.numpy(), "label": made.label.numpy(), "spacing": np.array(made.spacing)}
+        return {
+            "image": made.image.numpy(),
+            "label": made.label.numpy(),
+            "spacing": np.array(made.spacing),
+        }
 
-    kept = converted(f"{info.name}-{case}", hashlib.sha256(facts.encode()).hexdigest(), arrays, cache)
+    kept = converted(
+        f"{info.name}-{case}", hashlib.sha256(facts.encode()).hexdigest(), arrays, cache
+    )
     z, y, x = (float(size) for size in kept["spacing"])
-    return Case(case, case, torch.from_numpy(kept["image"]), torch.from_numpy(kept["label"]), (z, y, x))
+    return Case(
+        case, case, torch.from_numpy(kept["image"]), torch.from_numpy(kept["label"]), (z, y, x)
+    )
 
 # %% ../../../nbs/data/canonical/01_medical.ipynb #0051e891
 def read_info_cfg(path: Path) -> dict[str, str]:
-    """The `KEY: value` lines of an ACDC `Info.cfg`. Raises `VolumeError` naming the file where `ED` or `ES` is absent or no frame number."""
+    """The `KEY: value` lines of an ACDC `Info.cfg`. Raises `VolumeError` naming the file where `ED`
+    or `ES` is absent or no frame number."""
     if not path.is_file():
-        raise VolumeError(f"{path}: there is no such file; it says which frames are end-diastole and end-systole")
+        raise VolumeError(
+            f"{path}: there is no such file; it says which frames are end-diastole and end-systole"
+        )
     facts = {}
     for line in path.read_text(encoding="utf-8-sig").splitlines():
         key, colon, value = line.partition(":")
@@ -107,26 +141,46 @@ def read_info_cfg(path: Path) -> dict[str, str]:
             facts[key.strip()] = value.strip()
     for key in ("ED", "ES"):
         if not facts.get(key, "").isdecimal():
-            raise VolumeError(f"{path}: {key} is {facts.get(key)!r}, expected the number of a frame in a line '{key}: 1'")
+            raise VolumeError(
+                f"{path}: {key} is {facts.get(key)!r}, expected the number of a frame in a line"
+                f" '{key}: 1'"
+            )
     return facts
 
-# %% ../../../nbs/data/canonical/01_medical.ipynb #ff1d9158
+# %% ../../../nbs/data/canonical/01_medical.ipynb #b7c393bb
 _ACDC_CODES = {0: 0, 1: 1, 2: 2, 3: 3}
 _FRAMES = {"frame01": "ED", "frame02": "ES"}
 
-
+# %% ../../../nbs/data/canonical/01_medical.ipynb #401d84ba
 def _acdc_frame(patients: Path, case: str, where: str) -> Case:
-    """One frame of ACDC's original files. `case`: `patient001_frame01` (end-diastole) or `..._frame02` (end-systole)."""
+    """One frame of ACDC's original files. `case`: `patient001_frame01` (end-diastole) or
+    `..._frame02` (end-systole)."""
     patient, frame = patient_of(case), case.partition("_")[2]
     folder = patients / patient
     if frame not in _FRAMES or not folder.is_dir():
-        raise VolumeError(f"{where}: case {case!r} has no folder {folder}" if frame in _FRAMES else f"{where}: {case!r}, expected ..._frame01 or ..._frame02")
+        raise VolumeError(
+            f"{where}: case {case!r} has no folder {folder}"
+            if frame in _FRAMES
+            else f"{where}: {case!r}, expected ..._frame01 or ..._frame02"
+        )
     number = int(read_info_cfg(folder / "Info.cfg")[_FRAMES[frame]])
-    image_path, label_path = (_nifti(folder / f"{patient}_frame{number:02d}{end}") for end in ("", "_gt"))
+    image_path, label_path = (
+        _nifti(folder / f"{patient}_frame{number:02d}{end}") for end in ("", "_gt")
+    )
     image, label = read_nifti(image_path), read_nifti(label_path)
-    return case_of(case, patient, image.voxels, label.voxels, image.spacing, codes=_ACDC_CODES, image_path=image_path, label_path=label_path, scale=min_max)
+    return case_of(
+        case,
+        patient,
+        image.voxels,
+        label.voxels,
+        image.spacing,
+        codes=_ACDC_CODES,
+        image_path=image_path,
+        label_path=label_path,
+        scale=min_max,
+    )
 
-
+# %% ../../../nbs/data/canonical/01_medical.ipynb #ff1d9158
 def _nifti(stem: Path) -> Path:
     """The path with `.nii.gz`, or with `.nii` where only that is there."""
     plain = stem.with_name(f"{stem.name}.nii")
@@ -134,7 +188,8 @@ def _nifti(stem: Path) -> Path:
 
 # %% ../../../nbs/data/canonical/01_medical.ipynb #8ca1fc6c
 def acdc_split(patients: Sequence[str], seed: int) -> dict[str, list[str]]:
-    """Patients in 70/10/20 per cent by seed; those of `ACDC_PREFIXES` which are there lead train, in that order."""
+    """Patients in 70/10/20 per cent by seed; those of `ACDC_PREFIXES` which are there lead train,
+    in that order."""
     train, val, test = part_sizes(len(patients), FRACTIONS)
     leading = [p for _, group in ACDC_PREFIXES for p in group if p in patients][:train]
     rest = sorted(set(patients) - set(leading))
@@ -142,44 +197,95 @@ def acdc_split(patients: Sequence[str], seed: int) -> dict[str, list[str]]:
     drawn = {split: [rest[i] for i in index] for split, index in parts.items()}
     return drawn | {"train": leading + drawn["train"]}
 
-# %% ../../../nbs/data/canonical/01_medical.ipynb #0fe837b2
+# %% ../../../nbs/data/canonical/01_medical.ipynb #4e68b10a
 def read_acdc_nifti(folder: Path, patients: Path, seed: int) -> Cohort:
-    """ACDC's original files under `patients`, split by the lists in `folder` where `train_slices.list` or `train.list` lies there, else by seed."""
+    """ACDC's original files under `patients`, split by the lists in `folder` where
+    `train_slices.list` or `train.list` lies there, else by seed."""
     if _has_lists(folder):
         lists = acdc_lists(folder)
-        return cohort({s: [_acdc_frame(patients, case, getattr(lists, s).where(case)) for case in getattr(lists, s).ids] for s in VOLUME_SPLITS})
-    split = acdc_split([path.name for path in sorted(patients.glob("patient*")) if path.is_dir()], seed)
-    return cohort({s: [_acdc_frame(patients, f"{p}_{frame}", str(patients)) for p in split[s] for frame in _FRAMES] for s in VOLUME_SPLITS})
+        return cohort(
+            {
+                s: [
+                    _acdc_frame(patients, case, getattr(lists, s).where(case))
+                    for case in getattr(lists, s).ids
+                ]
+                for s in VOLUME_SPLITS
+            }
+        )
+    split = acdc_split(
+        [path.name for path in sorted(patients.glob("patient*")) if path.is_dir()], seed
+    )
+    return cohort(
+        {
+            s: [
+                _acdc_frame(patients, f"{p}_{frame}", str(patients))
+                for p in split[s]
+                for frame in _FRAMES
+            ]
+            for s in VOLUME_SPLITS
+        }
+    )
 
-
+# %% ../../../nbs/data/canonical/01_medical.ipynb #0fe837b2
 def _has_lists(folder: Path) -> bool:
     return any((folder / name).exists() for name in ("train_slices.list", "train.list"))
 
 # %% ../../../nbs/data/canonical/01_medical.ipynb #9c2ebd68
-def acdc(*, root: Root = None, split_seed: int = 0, layout: Literal["auto", "h5", "nifti"] = "auto") -> VolumeSet:
-    """ACDC from ROOT/ACDC: 100 patients with two frames, four classes, intensities in [0, 1] by volume.
+def acdc(
+    *, root: Root = None, split_seed: int = 0, layout: Literal["auto", "h5", "nifti"] = "auto"
+) -> VolumeSet:
+    """ACDC from ROOT/ACDC: 100 patients with two frames, four classes, intensities in [0, 1] by
+    volume.
 
-    `layout`: "h5" the field's tree, "nifti" the original files (training/ or database/training/), "auto" the first that is there. `split_seed` decides
-    only where there are no lists. Raises `CatalogueError` where nothing is there, `VolumeError` and `SplitError` (naming the file) where it is wrong.
+    `layout`: "h5" the field's tree, "nifti" the original files (training/ or database/training/),
+    "auto" the first that is there. `split_seed` decides only where there are no lists. Raises
+    `CatalogueError` where nothing is there, `VolumeError` and `SplitError` (naming the file) where
+    it is wrong.
     """
     info, folder = open_folder("acdc", root)
-    patients = next((p for p in (folder / "training", folder / "database" / "training") if p.is_dir() and any(p.glob("patient*"))), None)
+    patients = next(
+        (
+            p
+            for p in (folder / "training", folder / "database" / "training")
+            if p.is_dir() and any(p.glob("patient*"))
+        ),
+        None,
+    )
     h5 = (folder / "data").is_dir() and _has_lists(folder)
-    if _choose(info, folder, layout, {"h5": h5, "nifti": patients is not None}) == "nifti" and patients is not None:
-        return finish_set(info, folder, read_acdc_nifti(folder, patients, split_seed), split_seed, **({"layout": "nifti"} if h5 else {}))
+    if (
+        _choose(info, folder, layout, {"h5": h5, "nifti": patients is not None}) == "nifti"
+        and patients is not None
+    ):
+        return finish_set(
+            info,
+            folder,
+            read_acdc_nifti(folder, patients, split_seed),
+            split_seed,
+            **({"layout": "nifti"} if h5 else {}),
+        )
     return finish_set(info, folder, read_acdc_h5(folder), split_seed)
 
-# %% ../../../nbs/data/canonical/01_medical.ipynb #fd847f08
+# %% ../../../nbs/data/canonical/01_medical.ipynb #1d8b11f5
 LA_SPACING = (0.625, 0.625, 0.625)
 LA_CODES = {0: 0, 255: 1}
 LA_MARGIN, LA_LEAST, LA_CENTRE = (-1, 15, 15), (0, 112, 112), 320
 Crop = Literal["label", "centre", "none"]
 
-
+# %% ../../../nbs/data/canonical/01_medical.ipynb #fd847f08
 def _la_case(files: Sequence[Path], case: str, crop: Crop) -> Case:
     image_path, label_path = files
     image, label = read_nrrd(image_path), read_nrrd(label_path)
-    made = case_of(case, case, image.voxels, label.voxels, image.spacing, codes=LA_CODES, image_path=image_path, label_path=label_path, scale=z_score)
+    made = case_of(
+        case,
+        case,
+        image.voxels,
+        label.voxels,
+        image.spacing,
+        codes=LA_CODES,
+        image_path=image_path,
+        label_path=label_path,
+        scale=z_score,
+    )
     truth = made.label.numpy()
     whole = (slice(None),) * 3
     box = {
@@ -187,15 +293,19 @@ def _la_case(files: Sequence[Path], case: str, crop: Crop) -> Case:
         "centre": lambda: centre_box(truth, (len(truth), LA_CENTRE, LA_CENTRE), label_path),
         "none": lambda: whole,
     }[crop]()
-    return Case(case, case, made.image[box].contiguous(), made.label[box].contiguous(), made.spacing)
+    return Case(
+        case, case, made.image[box].contiguous(), made.label[box].contiguous(), made.spacing
+    )
 
-# %% ../../../nbs/data/canonical/01_medical.ipynb #3b48ae47
+# %% ../../../nbs/data/canonical/01_medical.ipynb #9c8de422
 def _la_folder(folder: Path) -> Path | None:
     """Where the original files lie: the first of the known folders that has a case."""
     places = (folder / "Training Set", folder / "2018LA_Seg_Training Set", folder)
-    return next((place for place in places if place.is_dir() and any(place.glob("*/lgemri.nrrd"))), None)
+    return next(
+        (place for place in places if place.is_dir() and any(place.glob("*/lgemri.nrrd"))), None
+    )
 
-
+# %% ../../../nbs/data/canonical/01_medical.ipynb #12c25ba9
 def _la_lists(folder: Path, raw: Path, seed: int, fraction: float) -> Lists:
     """The lists beside the files; without them, 80/20 by seed with val carved from the 80."""
     if (folder / "train.list").exists():
@@ -205,59 +315,123 @@ def _la_lists(folder: Path, raw: Path, seed: int, fraction: float) -> Lists:
     parts = split_patients(len(ids), (train, 0, test), seed, "la2018")
     val = carve(train, seed=seed, name="la2018", fraction=fraction, keep=16)
     first = [int(i) for i in parts["train"]]
-    chosen = {"train": [i for k, i in enumerate(first) if k not in set(val)], "val": [first[k] for k in val], "test": [int(i) for i in parts["test"]]}
-    return Lists(*(CaseList(raw, tuple(ids[i] for i in chosen[s]), tuple(range(1, len(chosen[s]) + 1))) for s in VOLUME_SPLITS))
+    chosen = {
+        "train": [i for k, i in enumerate(first) if k not in set(val)],
+        "val": [first[k] for k in val],
+        "test": [int(i) for i in parts["test"]],
+    }
+    return Lists(
+        *(
+            CaseList(raw, tuple(ids[i] for i in chosen[s]), tuple(range(1, len(chosen[s]) + 1)))
+            for s in VOLUME_SPLITS
+        )
+    )
 
-
-def _read_la_nrrd(info: DatasetInfo, lists: Lists, raw: Path, crop: Crop, cache: Path | None) -> Cohort:
+# %% ../../../nbs/data/canonical/01_medical.ipynb #3b48ae47
+def _read_la_nrrd(
+    info: DatasetInfo, lists: Lists, raw: Path, crop: Crop, cache: Path | None
+) -> Cohort:
     parts: dict[str, list[Case]] = {split: [] for split in VOLUME_SPLITS}
     for split in VOLUME_SPLITS:
         listed = getattr(lists, split)
         for case in listed.ids:
-            files = [expected(listed, case, raw / case / name) for name in ("lgemri.nrrd", "laendo.nrrd")]
-            parts[split].append(kept_case(info, case, files, {"crop": crop}, partial(_la_case, files, case, crop), cache))
+            files = [
+                expected(listed, case, raw / case / name) for name in ("lgemri.nrrd", "laendo.nrrd")
+            ]
+            parts[split].append(
+                kept_case(
+                    info, case, files, {"crop": crop}, partial(_la_case, files, case, crop), cache
+                )
+            )
     return cohort(parts)
 
 # %% ../../../nbs/data/canonical/01_medical.ipynb #bb1facb0
 def la2018(
-    *, root: Root = None, split_seed: int = 0, cache: Path | None = None, layout: Literal["auto", "h5", "nrrd"] = "auto", crop: Crop = "label",
+    *,
+    root: Root = None,
+    split_seed: int = 0,
+    cache: Path | None = None,
+    layout: Literal["auto", "h5", "nrrd"] = "auto",
+    crop: Crop = "label",
     val_fraction: float = 0.1,
-) -> VolumeSet:  # fmt: skip
-    """LA 2018 from ROOT/LA: late-enhancement MRI, left atrium, z-scored over the whole volume, 0.625 mm.
+) -> VolumeSet:
+    """LA 2018 from ROOT/LA: late-enhancement MRI, left atrium, z-scored over the whole volume,
+    0.625 mm.
 
-    `layout`: "h5" the field's tree, "nrrd" the original files (kept converted in `cache`), "auto" the first that is there. `crop`: "label" looks at the truth
-    of test volumes too (as published), "centre" and "none" do not and need the original files. `val_fraction` of train becomes val where there is no
-    val.list; 0 is what the literature does, which then chooses on test. Errors as in `acdc`.
+    `layout`: "h5" the field's tree, "nrrd" the original files (kept converted in `cache`), "auto"
+    the first that is there. `crop`: "label" looks at the truth of test volumes too (as published),
+    "centre" and "none" do not and need the original files. `val_fraction` of train becomes val
+    where there is no val.list; 0 is what the literature does, which then chooses on test. Errors as
+    in `acdc`.
     """
     info, folder = open_folder("la2018", root)
-    raw, h5 = _la_folder(folder), (folder / "train.list").exists() and any(folder.glob("2018LA_Seg_Training Set/*/mri_norm2.h5"))
+    raw, h5 = (
+        _la_folder(folder),
+        (folder / "train.list").exists()
+        and any(folder.glob("2018LA_Seg_Training Set/*/mri_norm2.h5")),
+    )
     if crop not in ("label", "centre", "none") or (crop != "label" and layout == "h5"):
-        raise ValueError(f"la2018: crop is {crop!r}, expected 'label', or from the original files (layout='nrrd') 'centre' or 'none'; the .h5 files are cropped already")
-    chosen = _choose(info, folder, "nrrd" if crop != "label" else layout, {"h5": h5, "nrrd": raw is not None})
-    options = {key: value for key, value, usual in (("crop", crop, "label"), ("val_fraction", val_fraction, 0.1)) if value != usual}
+        raise ValueError(
+            f"la2018: crop is {crop!r}, expected 'label', or from the original files"
+            " (layout='nrrd') 'centre' or 'none'; the .h5 files are cropped already"
+        )
+    chosen = _choose(
+        info, folder, "nrrd" if crop != "label" else layout, {"h5": h5, "nrrd": raw is not None}
+    )
+    options = {
+        key: value
+        for key, value, usual in (("crop", crop, "label"), ("val_fraction", val_fraction, 0.1))
+        if value != usual
+    }
     if chosen == "nrrd" and raw is not None:
-        read = _read_la_nrrd(info, _la_lists(folder, raw, split_seed, val_fraction), raw, crop, cache)
-        return finish_set(info, folder, read, split_seed, **options, **({"layout": "nrrd"} if h5 else {}))
+        read = _read_la_nrrd(
+            info, _la_lists(folder, raw, split_seed, val_fraction), raw, crop, cache
+        )
+        return finish_set(
+            info, folder, read, split_seed, **options, **({"layout": "nrrd"} if h5 else {})
+        )
     lists = field_lists(folder, seed=split_seed, name=info.name, fraction=val_fraction, keep=16)
-    return finish_set(info, folder, read_field_h5(lists, la_file(folder), name=info.name, spacing=LA_SPACING), split_seed, **options)
+    return finish_set(
+        info,
+        folder,
+        read_field_h5(lists, la_file(folder), name=info.name, spacing=LA_SPACING),
+        split_seed,
+        **options,
+    )
 
-# %% ../../../nbs/data/canonical/01_medical.ipynb #d5875b9d
-def pancreas_ct(*, root: Root = None, split_seed: int = 0, val_fraction: float = 0.1, tolerate: int = 2) -> VolumeSet:
-    """Pancreas-CT from ROOT/Pancreas: the field's `.h5` files, 1 mm, intensities normalised by whoever wrote them.
+# %% ../../../nbs/data/canonical/01_medical.ipynb #3522d5e3
+def pancreas_ct(
+    *, root: Root = None, split_seed: int = 0, val_fraction: float = 0.1, tolerate: int = 2
+) -> VolumeSet:
+    """Pancreas-CT from ROOT/Pancreas: the field's `.h5` files, 1 mm, intensities normalised by
+    whoever wrote them.
 
-    `tolerate`: so many listed cases may be absent (counted in a warning). `val_fraction` as in `la2018`. Errors as in `acdc`; intensities that look like
-    Hounsfield units are refused.
+    `tolerate`: so many listed cases may be absent (counted in a warning). `val_fraction` as in
+    `la2018`. Errors as in `acdc`; intensities that look like Hounsfield units are refused.
     """
     info, folder = open_folder("pancreas-ct", root)
     lists = field_lists(folder, seed=split_seed, name=info.name, fraction=val_fraction, keep=12)
-    read = read_field_h5(lists, pancreas_file(folder), name=info.name, spacing=(1.0, 1.0, 1.0), tolerate=tolerate)
+    read = read_field_h5(
+        lists, pancreas_file(folder), name=info.name, spacing=(1.0, 1.0, 1.0), tolerate=tolerate
+    )
     for case in read.cases:
         if case.image.abs().max() > 50:
             where = pancreas_file(folder)(case.name)
-            raise VolumeError(f"{where}: image goes up to {case.image.abs().max():g}, like Hounsfield units; clip to [-125, 275] and bring to [0, 1] (hu_window)")
-    return finish_set(info, folder, read, split_seed, **({} if val_fraction == 0.1 else {"val_fraction": val_fraction}))
+            raise VolumeError(
+                f"{where}: image goes up to {case.image.abs().max():g}, like Hounsfield units; clip"
+                " to [-125, 275] and bring to [0, 1] (hu_window)"
+            )
+    return finish_set(
+        info,
+        folder,
+        read,
+        split_seed,
+        **({} if val_fraction == 0.1 else {"val_fraction": val_fraction}),
+    )
 
-
-def hu_window(image: Float32[Tensor, "z y x"], low: float = -125.0, high: float = 275.0) -> Float32[Tensor, "z y x"]:
+# %% ../../../nbs/data/canonical/01_medical.ipynb #d5875b9d
+def hu_window(
+    image: Float32[Tensor, "z y x"], low: float = -125.0, high: float = 275.0
+) -> Float32[Tensor, "z y x"]:
     """Hounsfield units clipped to [low, high] and brought to [0, 1]."""
     return (image.clamp(low, high) - low) / (high - low)

@@ -29,12 +29,12 @@ from numpy.typing import NDArray
 from ..sets.splits import SplitError
 from ..sets.volumes import Case, VolumeError, min_max
 
-# %% ../../../nbs/data/canonical/02_medical_files.ipynb #6be856b8
+# %% ../../../nbs/data/canonical/02_medical_files.ipynb #38be7f34
 Volume = NDArray[Any]
 Spacing = tuple[float, float, float]
 _BROKEN = (OSError, EOFError, ValueError, KeyError, zlib.error, ImageFileError, nrrd.NRRDError)
 
-
+# %% ../../../nbs/data/canonical/02_medical_files.ipynb #1e309751
 class Stored(NamedTuple):
     """Voxels (z, y, x), their size in mm (z, y, x), and how they lie in the patient.
 
@@ -46,12 +46,12 @@ class Stored(NamedTuple):
     spacing: Spacing
     affine: NDArray[np.float64] | None = None
 
-
+# %% ../../../nbs/data/canonical/02_medical_files.ipynb #907be147
 def reversed_axes(voxels: Volume) -> Volume:
     """(x, y, z) as (z, y, x), and back."""
     return np.ascontiguousarray(voxels.transpose(2, 1, 0))
 
-
+# %% ../../../nbs/data/canonical/02_medical_files.ipynb #15ab0b3d
 def _stored(
     voxels: Volume, spacing: Sequence[float], path: Path, affine: NDArray[np.float64] | None
 ) -> Stored:
@@ -59,22 +59,28 @@ def _stored(
         raise VolumeError(f"{path}: shape {voxels.shape}, expected one volume (x, y, z)")
     z, y, x = (float(size) for size in reversed(spacing))
     if not all(np.isfinite(size) and size > 0 for size in (z, y, x)):
-        raise VolumeError(f"{path}: voxel size (z, y, x) = {(z, y, x)} mm, expected three positive numbers")
+        raise VolumeError(
+            f"{path}: voxel size (z, y, x) = {(z, y, x)} mm, expected three positive numbers"
+        )
     return Stored(reversed_axes(voxels), (z, y, x), affine)
 
-
+# %% ../../../nbs/data/canonical/02_medical_files.ipynb #6be856b8
 def _unreadable(path: Path, what: str, error: Exception) -> VolumeError:
     if not path.exists():
         return VolumeError(f"{path}: there is no such file")
     size = f"{path.stat().st_size} bytes"
-    return VolumeError(f"{path}: not a whole {what} file ({size}; {type(error).__name__}: {error}); copy or download it again")
+    return VolumeError(
+        f"{path}: not a whole {what} file ({size}; {type(error).__name__}: {error}); copy or"
+        " download it again"
+    )
 
-# %% ../../../nbs/data/canonical/02_medical_files.ipynb #17eaf9a3
+# %% ../../../nbs/data/canonical/02_medical_files.ipynb #7d6a1357
 def read_nifti(path: Path, axes: Literal["stored", "ras"] = "stored") -> Stored:
     """One volume of a NIfTI file.
 
-    `axes`: "stored" keeps the order of the file, whatever it means in the patient; "ras" first turns the axes to the patient's right, front and head.
-    Raises `VolumeError` naming the file where it is absent, truncated, or no 3D volume.
+    `axes`: "stored" keeps the order of the file, whatever it means in the patient; "ras" first
+    turns the axes to the patient's right, front and head. Raises `VolumeError` naming the file
+    where it is absent, truncated, or no 3D volume.
     """
     try:
         image = nibabel.nifti1.load(path)
@@ -85,7 +91,7 @@ def read_nifti(path: Path, axes: Literal["stored", "ras"] = "stored") -> Stored:
     steps = [round(float(size), 6) for size in spacing[:3]]  # float32 in the header
     return _stored(voxels, steps, path, image.affine)
 
-
+# %% ../../../nbs/data/canonical/02_medical_files.ipynb #4db8ade6
 def read_nrrd(path: Path) -> Stored:
     """One volume of an NRRD file in its own order of axes. Errors as in `read_nifti`."""
     try:
@@ -99,7 +105,7 @@ def read_nrrd(path: Path) -> Stored:
     spacing = (np.linalg.norm(steps, axis=1) if steps.ndim == 2 else steps).tolist()
     return _stored(voxels, spacing, path, _nrrd_affine(header))
 
-
+# %% ../../../nbs/data/canonical/02_medical_files.ipynb #17eaf9a3
 def _nrrd_affine(header: Mapping[str, Any]) -> NDArray[np.float64] | None:
     """NRRD, as DICOM, counts to the patient's left and back; other spaces are not known here."""
     steps = np.asarray(header.get("space directions", ()))
@@ -110,20 +116,22 @@ def _nrrd_affine(header: Mapping[str, Any]) -> NDArray[np.float64] | None:
     affine[:3, :3], affine[:3, 3] = steps.T, header["space origin"]
     return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
 
-# %% ../../../nbs/data/canonical/02_medical_files.ipynb #f76f5ac8
+# %% ../../../nbs/data/canonical/02_medical_files.ipynb #3fc88a71
 Axes = Literal["zyx", "xyz", "yx"]
 
-
+# %% ../../../nbs/data/canonical/02_medical_files.ipynb #f616d374
 class Pair(NamedTuple):
-    """Image and label of one `.h5` file, (z, y, x) or (y, x), and the voxel size (z, y, x) in mm where the file says it."""
+    """Image and label of one `.h5` file, (z, y, x) or (y, x), and the voxel size (z, y, x) in mm
+    where the file says it."""
 
     image: Volume
     label: Volume
     spacing: Spacing | None
 
-
+# %% ../../../nbs/data/canonical/02_medical_files.ipynb #f2dc79a9
 def read_h5(path: Path, axes: Axes) -> Pair:
-    """`image` and `label` of a file whose arrays have these axes. Raises `VolumeError` naming the file and what it lacks."""
+    """`image` and `label` of a file whose arrays have these axes. Raises `VolumeError` naming the
+    file and what it lacks."""
     try:
         with h5py.File(path, "r") as file:
             _want_keys(path, file)
@@ -135,37 +143,46 @@ def read_h5(path: Path, axes: Axes) -> Pair:
         raise _unreadable(path, "HDF5", error) from error
     for key, array in (("image", image), ("label", label)):
         if array.ndim != len(axes):
-            raise VolumeError(f"{path}: {key!r} has shape {array.shape}, expected axes {tuple(axes)}")
+            raise VolumeError(
+                f"{path}: {key!r} has shape {array.shape}, expected axes {tuple(axes)}"
+            )
     z, y, x = (1.0, 1.0, 1.0) if said is None else (float(size) for size in said)
     both = (reversed_axes(image), reversed_axes(label)) if axes == "xyz" else (image, label)
     return Pair(*both, None if said is None else (z, y, x))
 
-
+# %% ../../../nbs/data/canonical/02_medical_files.ipynb #f76f5ac8
 def _want_keys(path: Path, file: Any) -> None:
     absent = [key for key in ("image", "label") if not isinstance(file.get(key), h5py.Dataset)]
     if absent:
-        raise VolumeError(f"{path}: no array {absent[0]!r}, it holds {', '.join(sorted(file)) or 'nothing'}; expected 'image' and 'label'")
+        raise VolumeError(
+            f"{path}: no array {absent[0]!r}, it holds {', '.join(sorted(file)) or 'nothing'};"
+            " expected 'image' and 'label'"
+        )
 
 # %% ../../../nbs/data/canonical/02_medical_files.ipynb #81ecaaa2
 def write_h5(path: Path, image: Volume, label: Volume, spacing: Spacing | None = None) -> None:
-    """A file as the field writes them: `image` float32 and `label` uint8, gzip; `spacing` (z, y, x) becomes an attribute of `image`."""
+    """A file as the field writes them: `image` float32 and `label` uint8, gzip; `spacing` (z, y, x)
+    becomes an attribute of `image`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w") as file:
-        stored = file.create_dataset("image", data=np.asarray(image, np.float32), compression="gzip")
+        stored = file.create_dataset(
+            "image", data=np.asarray(image, np.float32), compression="gzip"
+        )
         file.create_dataset("label", data=np.asarray(label, np.uint8), compression="gzip")
         if spacing is not None:
             stored.attrs["spacing"] = np.asarray(spacing, np.float64)
 
-# %% ../../../nbs/data/canonical/02_medical_files.ipynb #6f276404
+# %% ../../../nbs/data/canonical/02_medical_files.ipynb #5b8b95ef
 def image_tensor(voxels: Volume, path: Path) -> torch.Tensor:
     """Float32 voxels; raises `VolumeError` naming the file and the place for NaN and infinity."""
     image = np.ascontiguousarray(voxels, dtype=np.float32)
     _refuse(path, "image", image, ~np.isfinite(image), "only finite values are allowed")
     return torch.from_numpy(image)
 
-
+# %% ../../../nbs/data/canonical/02_medical_files.ipynb #9b68a81e
 def label_tensor(voxels: Volume, path: Path, codes: Mapping[int, int]) -> torch.Tensor:
-    """Uint8 class indices; `codes`: stored value -> class. Raises `VolumeError` naming the file, the value and its place for any other value."""
+    """Uint8 class indices; `codes`: stored value -> class. Raises `VolumeError` naming the file,
+    the value and its place for any other value."""
     label = np.zeros(voxels.shape, np.uint8)
     known = np.zeros(voxels.shape, bool)
     for code, cls in codes.items():
@@ -174,30 +191,53 @@ def label_tensor(voxels: Volume, path: Path, codes: Mapping[int, int]) -> torch.
     _refuse(path, "label", voxels, ~known, f"allowed are {', '.join(map(str, codes))}")
     return torch.from_numpy(label)
 
-
+# %% ../../../nbs/data/canonical/02_medical_files.ipynb #ca5b6b52
 def unit_range(image: torch.Tensor) -> torch.Tensor:
     """The volume itself where it lies in [0, 1], else its own range brought there."""
     low, high = image.aminmax()
     return image if low >= 0 and high <= 1 else min_max(image)
 
-
+# %% ../../../nbs/data/canonical/02_medical_files.ipynb #6f276404
 def _refuse(path: Path, part: str, values: Volume, wrong: NDArray[np.bool_], allowed: str) -> None:
     if wrong.any():
         at = tuple(int(i) for i in np.argwhere(wrong)[0])
         axes = "(z, y, x)" if len(at) == 3 else "(y, x)"
-        raise VolumeError(f"{path}: {part} has {values[at]:g} at {axes} = {at} and {int(wrong.sum()) - 1} more such voxels; {allowed}")
+        raise VolumeError(
+            f"{path}: {part} has {values[at]:g} at {axes} = {at} and {int(wrong.sum()) - 1} more"
+            f" such voxels; {allowed}"
+        )
 
 # %% ../../../nbs/data/canonical/02_medical_files.ipynb #cc66b516
-def case_of(name: str, patient: str, image: Volume, label: Volume, spacing: Spacing, *, codes: Mapping[int, int], image_path: Path,
-            label_path: Path | None = None, scale: Callable[[torch.Tensor], torch.Tensor] | None = None) -> Case:  # fmt: skip
-    """A `Case` of voxels (z, y, x), with every error naming the file it is about. `scale`: what brings the intensities to a common scale."""
+def case_of(
+    name: str,
+    patient: str,
+    image: Volume,
+    label: Volume,
+    spacing: Spacing,
+    *,
+    codes: Mapping[int, int],
+    image_path: Path,
+    label_path: Path | None = None,
+    scale: Callable[[torch.Tensor], torch.Tensor] | None = None,
+) -> Case:
+    """A `Case` of voxels (z, y, x), with every error naming the file it is about. `scale`: what
+    brings the intensities to a common scale."""
     label_path = label_path or image_path
     if image.shape != label.shape:
-        raise VolumeError(f"case {name!r}: {image_path} has an image of shape {image.shape}, {label_path} a label of shape {label.shape} (z, y, x)")
+        raise VolumeError(
+            f"case {name!r}: {image_path} has an image of shape {image.shape}, {label_path} a label"
+            f" of shape {label.shape} (z, y, x)"
+        )
     tensor = image_tensor(image, image_path)
-    return Case(name, patient, tensor if scale is None else scale(tensor), label_tensor(label, label_path, codes), spacing)
+    return Case(
+        name,
+        patient,
+        tensor if scale is None else scale(tensor),
+        label_tensor(label, label_path, codes),
+        spacing,
+    )
 
-# %% ../../../nbs/data/canonical/02_medical_files.ipynb #43af1dad
+# %% ../../../nbs/data/canonical/02_medical_files.ipynb #a3ac069c
 @dataclass(frozen=True)
 class CaseList:
     """The ids of a list file in their order, and the line (from 1) of each."""
@@ -210,9 +250,10 @@ class CaseList:
         """File and line of an id, for messages."""
         return f"{self.path}: line {self.lines[self.ids.index(case)]}"
 
-
+# %% ../../../nbs/data/canonical/02_medical_files.ipynb #43af1dad
 def read_list(path: Path) -> CaseList:
-    """The ids of a list. Raises `VolumeError` naming the file where it is absent, empty, or holds an id twice (with both lines)."""
+    """The ids of a list. Raises `VolumeError` naming the file where it is absent, empty, or holds
+    an id twice (with both lines)."""
     if not path.is_file():
         raise VolumeError(f"{path}: there is no such list; it should hold one case a line")
     text = path.read_text(encoding="utf-8-sig").splitlines()
@@ -226,45 +267,60 @@ def read_list(path: Path) -> CaseList:
         raise VolumeError(f"{path}: lines {at[0]} and {at[1]} both hold {case!r}")
     return CaseList(path, ids, lines)
 
-# %% ../../../nbs/data/canonical/02_medical_files.ipynb #b61c9771
+# %% ../../../nbs/data/canonical/02_medical_files.ipynb #b3773cc0
 def check_lists(lists: Sequence[CaseList], patient: Callable[[str], str] = str) -> None:
     """Refuse lists that share a case or a patient: `SplitError` with both files, lines and ids."""
     for one, other in combinations(lists, 2):
         both = [case for case in one.ids if case in set(other.ids)]
         if both:
-            raise SplitError(f"{one.where(both[0])} and {other.where(both[0])} both hold {both[0]!r}; a case belongs to one list")
+            raise SplitError(
+                f"{one.where(both[0])} and {other.where(both[0])} both hold {both[0]!r}; a case"
+                " belongs to one list"
+            )
         theirs = {patient(case): case for case in reversed(other.ids)}
         for case in one.ids:
             twin = theirs.get(patient(case))
             if twin is not None:
                 whose = f"share patient {patient(case)!r}: {case!r} and {twin!r}"
-                raise SplitError(f"{one.where(case)} and {other.where(twin)} {whose}; a patient belongs to one list")
+                raise SplitError(
+                    f"{one.where(case)} and {other.where(twin)} {whose}; a patient belongs to one"
+                    " list"
+                )
 
-
+# %% ../../../nbs/data/canonical/02_medical_files.ipynb #b61c9771
 def expected(listed: CaseList, case: str, path: Path) -> Path:
     """`path` if it exists; else `VolumeError` naming the list, the line, the id and the path."""
     if not path.exists():
-        raise VolumeError(f"{listed.where(case)}: case {case!r} has no file {path}; put it there, or take the line out of the list")
+        raise VolumeError(
+            f"{listed.where(case)}: case {case!r} has no file {path}; put it there, or take the"
+            " line out of the list"
+        )
     return path
 
-# %% ../../../nbs/data/canonical/02_medical_files.ipynb #d8c85698
+# %% ../../../nbs/data/canonical/02_medical_files.ipynb #1b3c3f78
 Box = tuple[slice, slice, slice]
 
-
+# %% ../../../nbs/data/canonical/02_medical_files.ipynb #2cfcc6af
 def label_box(label: Volume, margin: Sequence[int], at_least: Sequence[int], path: Path) -> Box:
-    """The box of the foreground (z, y, x), widened to `at_least` voxels and then by `margin` on each side, cut at the borders.
+    """The box of the foreground (z, y, x), widened to `at_least` voxels and then by `margin` on
+    each side, cut at the borders.
 
-    A margin of -1 leaves the axis whole. As in the published converters, the box ends `margin` behind the last voxel's index, so it needs margin >= 1.
-    Raises `VolumeError` naming the file where there is no foreground.
+    A margin of -1 leaves the axis whole. As in the published converters, the box ends `margin`
+    behind the last voxel's index, so it needs margin >= 1. Raises `VolumeError` naming the file
+    where there is no foreground.
     """
     found = np.nonzero(label)
     if not found[0].size:
-        raise VolumeError(f"{path}: the label is empty, so there is nothing to crop to; use crop='none'")
+        raise VolumeError(
+            f"{path}: the label is empty, so there is nothing to crop to; use crop='none'"
+        )
     sides = zip(found, margin, at_least, label.shape, strict=True)
-    z, y, x = (_side(int(at.min()), int(at.max()), grow, least, size) for at, grow, least, size in sides)
+    z, y, x = (
+        _side(int(at.min()), int(at.max()), grow, least, size) for at, grow, least, size in sides
+    )
     return z, y, x
 
-
+# %% ../../../nbs/data/canonical/02_medical_files.ipynb #d8c85698
 def _side(low: int, high: int, margin: int, at_least: int, size: int) -> slice:
     if margin < 0:
         return slice(0, size)
@@ -275,10 +331,17 @@ def _side(low: int, high: int, margin: int, at_least: int, size: int) -> slice:
 def centre_box(label: Volume, sides: Sequence[int], path: Path) -> Box:
     """A box of at most `sides` voxels (z, y, x) at the centre of the volume, which needs no label.
 
-    Raises `VolumeError` naming the file where it would cut true foreground away, for then scores would be about less than the whole.
+    Raises `VolumeError` naming the file where it would cut true foreground away, for then scores
+    would be about less than the whole.
     """
-    z, y, x = (slice(max((n - s) // 2, 0), max((n - s) // 2, 0) + min(n, s)) for n, s in zip(label.shape, sides, strict=True))
+    z, y, x = (
+        slice(max((n - s) // 2, 0), max((n - s) // 2, 0) + min(n, s))
+        for n, s in zip(label.shape, sides, strict=True)
+    )
     lost = int(np.count_nonzero(label)) - int(np.count_nonzero(label[z, y, x]))
     if lost:
-        raise VolumeError(f"{path}: the centre of {tuple(sides)} voxels leaves {lost} labelled voxels out; use crop='none'")
+        raise VolumeError(
+            f"{path}: the centre of {tuple(sides)} voxels leaves {lost} labelled voxels out; use"
+            " crop='none'"
+        )
     return z, y, x

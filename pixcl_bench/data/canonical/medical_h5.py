@@ -36,7 +36,7 @@ from pixcl_bench.data.canonical.medical_files import (
 from ..sets.splits import seeded_order
 from ..sets.volumes import IGNORE, VOLUME_SPLITS, Case, VolumeError, VolumeSet
 
-# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #9edc889a
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #89459f4f
 ACDC_PREFIXES: tuple[tuple[int, tuple[str, ...]], ...] = (
     (23, ("patient099",)),
     (68, ("patient038", "patient050")),
@@ -46,27 +46,34 @@ ACDC_PREFIXES: tuple[tuple[int, tuple[str, ...]], ...] = (
 which patients each adds."""
 _SLICE = re.compile(r"(?P<volume>.+_frame\d+)_slice_(?P<index>\d+)")
 
-
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #23cfe242
 def patient_of(volume: str) -> str:
     """`patient001` of `patient001_frame02`."""
     return volume.partition("_frame")[0]
 
-
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #edd4c73e
 def slice_of(listed: CaseList, name: str) -> tuple[str, int]:
-    """Volume and index of a slice's id. Raises `VolumeError` with list and line for an id of another form."""
+    """Volume and index of a slice's id. Raises `VolumeError` with list and line for an id of
+    another form."""
     match = _SLICE.fullmatch(name)
     if match is None:
-        raise VolumeError(f"{listed.where(name)}: {name!r} is no slice, expected a name like patient001_frame01_slice_0")
+        raise VolumeError(
+            f"{listed.where(name)}: {name!r} is no slice, expected a name like"
+            " patient001_frame01_slice_0"
+        )
     return match["volume"], int(match["index"])
 
-
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #9edc889a
 def prefix_patients(slices: CaseList, count: int) -> tuple[str, ...]:
     """The patients of the first `count` slices of a list, in order of first appearance."""
-    return tuple(dict.fromkeys(patient_of(slice_of(slices, name)[0]) for name in slices.ids[:count]))
+    return tuple(
+        dict.fromkeys(patient_of(slice_of(slices, name)[0]) for name in slices.ids[:count])
+    )
 
 # %% ../../../nbs/data/canonical/03_medical_h5.ipynb #c1ab3f37
 def check_prefixes(slices: CaseList) -> None:
-    """Warn where a full list (at least 70 patients) labels other patients than the field's does, for instance because somebody sorted it."""
+    """Warn where a full list (at least 70 patients) labels other patients than the field's does,
+    for instance because somebody sorted it."""
     if len(prefix_patients(slices, len(slices.ids))) < 70:
         return
     known: list[str] = []
@@ -74,32 +81,43 @@ def check_prefixes(slices: CaseList) -> None:
         known += added
         found = prefix_patients(slices, count)
         if set(found) != set(known):
-            message = f"{slices.path}: the first {count} slices are of {', '.join(sorted(found))}; in the field's list they are of {', '.join(sorted(known))}"
-            warnings.warn(f"{message}. Results with few labels are not comparable: take the published list", stacklevel=2)
+            message = (
+                f"{slices.path}: the first {count} slices are of {', '.join(sorted(found))}; in the"
+                f" field's list they are of {', '.join(sorted(known))}"
+            )
+            warnings.warn(
+                f"{message}. Results with few labels are not comparable: take the published list",
+                stacklevel=2,
+            )
             return
 
-# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #3a55f8f7
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #e69c1402
 class Lists(NamedTuple):
-    """Cases of the three splits, and for ACDC the list of slices where there is one. `val` may be empty."""
+    """Cases of the three splits, and for ACDC the list of slices where there is one. `val` may be
+    empty."""
 
     train: CaseList
     val: CaseList
     test: CaseList
     slices: CaseList | None = None
 
-
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #bba7cefd
 def acdc_lists(folder: Path) -> Lists:
-    """The lists of ACDC, with the volumes of train in order of first appearance in `train_slices.list`.
+    """The lists of ACDC, with the volumes of train in order of first appearance in
+    `train_slices.list`.
 
-    Raises `VolumeError` or `SplitError` naming lists, lines and ids where they are absent, empty, overlap, or do not fit each other.
+    Raises `VolumeError` or `SplitError` naming lists, lines and ids where they are absent, empty,
+    overlap, or do not fit each other.
     """
-    slices = read_list(folder / "train_slices.list") if (folder / "train_slices.list").exists() else None
+    slices = (
+        read_list(folder / "train_slices.list") if (folder / "train_slices.list").exists() else None
+    )
     train = read_list(folder / "train.list") if slices is None else _train_volumes(folder, slices)
     lists = Lists(train, read_list(folder / "val.list"), read_list(folder / "test.list"), slices)
     check_lists(lists[:3], patient_of)
     return lists
 
-
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #3a55f8f7
 def _train_volumes(folder: Path, slices: CaseList) -> CaseList:
     first: dict[str, int] = {}
     for name, line in zip(slices.ids, slices.lines, strict=True):
@@ -107,46 +125,60 @@ def _train_volumes(folder: Path, slices: CaseList) -> CaseList:
     check_prefixes(slices)
     if (folder / "train.list").exists():
         listed = read_list(folder / "train.list")
-        for one, ids, other in ((listed.path, listed.ids, first), (slices.path, tuple(first), listed.ids)):
+        for one, ids, other in (
+            (listed.path, listed.ids, first),
+            (slices.path, tuple(first), listed.ids),
+        ):
             odd = sorted(set(ids) - set(other))
             if odd:
-                raise VolumeError(f"{one.name} in {folder} holds {odd[0]!r} and {len(odd) - 1} more volumes that the other list of train lacks")
+                raise VolumeError(
+                    f"{one.name} in {folder} holds {odd[0]!r} and {len(odd) - 1} more volumes that"
+                    " the other list of train lacks"
+                )
     return CaseList(slices.path, tuple(first), tuple(first.values()))
 
-# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #9616f0ee
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #d3ad590c
 def carve(count: int, *, seed: int, name: str, fraction: float = 0.1, keep: int = 0) -> list[int]:
-    """Sorted positions of the validation cases in a list of `count`: a `fraction` of it (half up), none of the first `keep` while there are others."""
+    """Sorted positions of the validation cases in a list of `count`: a `fraction` of it (half up),
+    none of the first `keep` while there are others."""
     if not 0 <= fraction < 1:
         raise ValueError(f"{name}: val_fraction is {fraction}, expected at least 0 and below 1")
     wanted = int(count * fraction + 0.5)
     start = min(keep, count - wanted)
     return sorted(int(i) + start for i in seeded_order(count - start, seed, name)[:wanted])
 
-
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #58e82eba
 def part_of(listed: CaseList, at: Sequence[int]) -> CaseList:
     """The entries at these positions; they keep their line numbers."""
-    return CaseList(listed.path, tuple(listed.ids[i] for i in at), tuple(listed.lines[i] for i in at))
+    return CaseList(
+        listed.path, tuple(listed.ids[i] for i in at), tuple(listed.lines[i] for i in at)
+    )
 
-
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #9616f0ee
 def field_lists(folder: Path, *, seed: int, name: str, fraction: float, keep: int) -> Lists:
-    """`train.list` and `test.list`, and `val.list` or what is carved from train. Errors as in `acdc_lists`."""
+    """`train.list` and `test.list`, and `val.list` or what is carved from train. Errors as in
+    `acdc_lists`."""
     train, test = read_list(folder / "train.list"), read_list(folder / "test.list")
     if (folder / "val.list").exists():
         lists = Lists(train, read_list(folder / "val.list"), test)
     else:
         val = carve(len(train.ids), seed=seed, name=name, fraction=fraction, keep=keep)
-        lists = Lists(part_of(train, [i for i in range(len(train.ids)) if i not in set(val)]), part_of(train, val), test)
+        lists = Lists(
+            part_of(train, [i for i in range(len(train.ids)) if i not in set(val)]),
+            part_of(train, val),
+            test,
+        )
     check_lists(lists[:3])
     return lists
 
-# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #7e6a1c86
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #142f52e0
 class Cohort(NamedTuple):
     """Cases, and for each split the positions of its cases."""
 
     cases: tuple[Case, ...]
     splits: dict[str, list[int]]
 
-
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #7e6a1c86
 def cohort(parts: Mapping[str, Sequence[Case]]) -> Cohort:
     """Cases by split as a `Cohort`."""
     cases: list[Case] = []
@@ -156,55 +188,94 @@ def cohort(parts: Mapping[str, Sequence[Case]]) -> Cohort:
         cases += parts[split]
     return Cohort(tuple(cases), splits)
 
-# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #2d3ee67b
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #0e1d82e0
 VOXELS = (1.0, 1.0, 1.0)  # where a file keeps no voxel size, distances are in voxels
 
-
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #6dfde517
 def read_acdc_h5(folder: Path, num_classes: int = 4) -> Cohort:
-    """ACDC's tree. Volumes are read from `data/`; a train volume that is absent there is stacked from its slices.
+    """ACDC's tree. Volumes are read from `data/`; a train volume that is absent there is stacked
+    from its slices.
 
-    Intensities outside [0, 1] are brought there by volume. Raises `VolumeError` naming list, line and file for what is absent or wrong.
+    Intensities outside [0, 1] are brought there by volume. Raises `VolumeError` naming list, line
+    and file for what is absent or wrong.
     """
     lists, codes = acdc_lists(folder), {c: c for c in range(num_classes)}
-    return cohort({s: [_acdc_case(folder, getattr(lists, s), case, lists.slices, codes) for case in getattr(lists, s).ids] for s in VOLUME_SPLITS})
+    return cohort(
+        {
+            s: [
+                _acdc_case(folder, getattr(lists, s), case, lists.slices, codes)
+                for case in getattr(lists, s).ids
+            ]
+            for s in VOLUME_SPLITS
+        }
+    )
 
-
-def _acdc_case(folder: Path, listed: CaseList, case: str, slices: CaseList | None, codes: Mapping[int, int]) -> Case:
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #2d3ee67b
+def _acdc_case(
+    folder: Path, listed: CaseList, case: str, slices: CaseList | None, codes: Mapping[int, int]
+) -> Case:
     path = folder / "data" / f"{case}.h5"
     stacked = slices is not None and slices.path == listed.path and not path.exists()
-    pair = _stack(folder, cast(CaseList, slices), case) if stacked else read_h5(expected(listed, case, path), "zyx")
+    pair = (
+        _stack(folder, cast(CaseList, slices), case)
+        if stacked
+        else read_h5(expected(listed, case, path), "zyx")
+    )
     where = folder / "data" / "slices" / f"{case}_slice_*.h5" if stacked else path
-    return case_of(case, patient_of(case), pair.image, pair.label, pair.spacing or VOXELS, codes=codes, image_path=where, scale=unit_range)
+    return case_of(
+        case,
+        patient_of(case),
+        pair.image,
+        pair.label,
+        pair.spacing or VOXELS,
+        codes=codes,
+        image_path=where,
+        scale=unit_range,
+    )
 
 # %% ../../../nbs/data/canonical/03_medical_h5.ipynb #72564461
 def _stack(folder: Path, slices: CaseList, case: str) -> Pair:
-    found = sorted((index, name) for volume, index, name in ((*slice_of(slices, name), name) for name in slices.ids) if volume == case)
+    found = sorted(
+        (index, name)
+        for volume, index, name in ((*slice_of(slices, name), name) for name in slices.ids)
+        if volume == case
+    )
     first = found[0][0]
     gaps = set(range(first, first + len(found))) - {index for index, _ in found}
     if gaps:
-        raise VolumeError(f"{slices.path}: {case!r} has no slice {min(gaps)}, so its volume cannot be stacked; put data/{case}.h5 there")
+        raise VolumeError(
+            f"{slices.path}: {case!r} has no slice {min(gaps)}, so its volume cannot be stacked;"
+            f" put data/{case}.h5 there"
+        )
     paths = [expected(slices, name, folder / "data" / "slices" / f"{name}.h5") for _, name in found]
     pairs = [read_h5(path, "yx") for path in paths]
     for path, pair in zip(paths, pairs, strict=True):
         if not pair.image.shape == pair.label.shape == pairs[0].image.shape:
-            raise VolumeError(f"{path}: image {pair.image.shape} and label {pair.label.shape}, but the first slice is {pairs[0].image.shape} (y, x)")
-    return Pair(np.stack([pair.image for pair in pairs]), np.stack([pair.label for pair in pairs]), pairs[0].spacing)
+            raise VolumeError(
+                f"{path}: image {pair.image.shape} and label {pair.label.shape}, but the first"
+                f" slice is {pairs[0].image.shape} (y, x)"
+            )
+    return Pair(
+        np.stack([pair.image for pair in pairs]),
+        np.stack([pair.label for pair in pairs]),
+        pairs[0].spacing,
+    )
 
-# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #2323d667
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #ed1a8d6d
 Locator = Callable[[str], Path]
 LA_FOLDER = "2018LA_Seg_Training Set"
 
-
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #d399a496
 def la_file(folder: Path) -> Locator:
     """Where an id of LA 2018 lies."""
     return lambda case: folder / LA_FOLDER / case / "mri_norm2.h5"
 
-
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #c6668410
 def pancreas_file(folder: Path) -> Locator:
     """Where an id of Pancreas-CT lies; lists say `image0001`, `0001` or `image0001_norm.h5`."""
     return lambda case: folder / "Pancreas_h5" / f"{pancreas_id(case)}_norm.h5"
 
-
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #2323d667
 def pancreas_id(case: str) -> str:
     """`image0001` of any spelling of an id. Raises `VolumeError` where there is no number in it."""
     number = re.search(r"\d{1,4}", case)
@@ -212,47 +283,84 @@ def pancreas_id(case: str) -> str:
         raise VolumeError(f"{case!r} is no id of Pancreas-CT, expected a name like image0001")
     return f"image{int(number[0]):04d}"
 
-# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #224bc1f5
-def read_field_h5(lists: Lists, place: Locator, *, name: str, spacing: tuple[float, float, float], num_classes: int = 2, tolerate: int = 0) -> Cohort:
-    """The trees whose arrays are (x, y, z). `spacing`: mm, where the file says none. `tolerate`: so many listed cases may be absent; they are counted in a warning.
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #538f820f
+def read_field_h5(
+    lists: Lists,
+    place: Locator,
+    *,
+    name: str,
+    spacing: tuple[float, float, float],
+    num_classes: int = 2,
+    tolerate: int = 0,
+) -> Cohort:
+    """The trees whose arrays are (x, y, z). `spacing`: mm, where the file says none. `tolerate`: so
+    many listed cases may be absent; they are counted in a warning.
 
     Raises `VolumeError` naming list, line and file.
     """
-    absent = [(listed, case) for listed in lists[:3] for case in listed.ids if not place(case).exists()]
+    absent = [
+        (listed, case) for listed in lists[:3] for case in listed.ids if not place(case).exists()
+    ]
     if len(absent) > tolerate:
         listed, case = absent[0]
         more = f"; {len(absent) - 1} more are absent" if len(absent) > 1 else ""
-        raise VolumeError(f"{listed.where(case)}: case {case!r} has no file {place(case)}; put it there, or take the line out of the list{more}")
+        raise VolumeError(
+            f"{listed.where(case)}: case {case!r} has no file {place(case)}; put it there, or take"
+            f" the line out of the list{more}"
+        )
     if absent:
         total = sum(len(listed.ids) for listed in lists[:3])
-        warnings.warn(f"{name}: {len(absent)} of {total} listed cases are absent: {', '.join(case for _, case in absent)}", stacklevel=2)
+        warnings.warn(
+            f"{name}: {len(absent)} of {total} listed cases are absent:"
+            f" {', '.join(case for _, case in absent)}",
+            stacklevel=2,
+        )
     gone = {case for _, case in absent}
     codes = {c: c for c in range(num_classes)}
-    parts = {s: [_field_case(place(case), case, spacing, codes) for case in getattr(lists, s).ids if case not in gone] for s in VOLUME_SPLITS}
+    parts = {
+        s: [
+            _field_case(place(case), case, spacing, codes)
+            for case in getattr(lists, s).ids
+            if case not in gone
+        ]
+        for s in VOLUME_SPLITS
+    }
     return cohort(parts)
 
-
-def _field_case(path: Path, case: str, spacing: tuple[float, float, float], codes: Mapping[int, int]) -> Case:
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #224bc1f5
+def _field_case(
+    path: Path, case: str, spacing: tuple[float, float, float], codes: Mapping[int, int]
+) -> Case:
     pair = read_h5(path, "xyz")
-    return case_of(case, case, pair.image, pair.label, pair.spacing or spacing, codes=codes, image_path=path)
+    return case_of(
+        case, case, pair.image, pair.label, pair.spacing or spacing, codes=codes, image_path=path
+    )
 
-# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #764e553e
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #c6330e81
 Layout = Literal["acdc", "la2018", "pancreas-ct"]
 
-
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #764e553e
 def write_processed(data: VolumeSet, folder: Path, *, layout: Layout = "acdc") -> Path:
-    """Write a set as the field's tree of `layout`; `folder` is what stands for ROOT/ACDC, ROOT/LA or ROOT/Pancreas.
+    """Write a set as the field's tree of `layout`; `folder` is what stands for ROOT/ACDC, ROOT/LA
+    or ROOT/Pancreas.
 
-    Lists keep the splits and the order of train; `val.list` is written for all layouts (the field has none for LA and Pancreas, and ignores it), an
-    empty split has no list. Voxel sizes go along as an attribute. Intensities are written as they are. The tree appears by one rename. Raises `FileExistsError` where `folder` holds
-    something, `VolumeError` for ignored voxels (the format has none) and for names that cannot be written.
+    Lists keep the splits and the order of train; `val.list` is written for all layouts (the field
+    has none for LA and Pancreas, and ignores it), an empty split has no list. Voxel sizes go along
+    as an attribute. Intensities are written as they are. The tree appears by one rename. Raises
+    `FileExistsError` where `folder` holds something, `VolumeError` for ignored voxels (the format
+    has none) and for names that cannot be written.
     """
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{folder} holds files already; name an empty or new folder")
     ignoring = [case.name for case in data.cases if (case.label == IGNORE).any()]
     if ignoring:
-        raise VolumeError(f"case {ignoring[0]!r} has voxels to ignore ({IGNORE}), which the field's format has no word for")
-    names = {"acdc": _acdc_names, "la2018": _plain_names, "pancreas-ct": _pancreas_names}[layout](data)
+        raise VolumeError(
+            f"case {ignoring[0]!r} has voxels to ignore ({IGNORE}), which the field's format has no"
+            " word for"
+        )
+    names = {"acdc": _acdc_names, "la2018": _plain_names, "pancreas-ct": _pancreas_names}[layout](
+        data
+    )
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -266,12 +374,12 @@ def write_processed(data: VolumeSet, folder: Path, *, layout: Layout = "acdc") -
         shutil.rmtree(part, ignore_errors=True)
     return folder
 
-# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #038d0895
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #4c3115b4
 def _write_list(path: Path, ids: Sequence[str]) -> None:
     if ids:
         path.write_text("".join(f"{name}\n" for name in ids), encoding="utf-8")
 
-
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #038d0895
 def _write_cases(data: VolumeSet, names: Mapping[str, str], folder: Path, layout: Layout) -> None:
     place = {"la2018": la_file(folder), "pancreas-ct": pancreas_file(folder)}
     for case in data.cases:
@@ -279,35 +387,57 @@ def _write_cases(data: VolumeSet, names: Mapping[str, str], folder: Path, layout
         if layout == "acdc":
             write_h5(folder / "data" / f"{names[case.name]}.h5", image, label, case.spacing)
         else:
-            write_h5(place[layout](names[case.name]), reversed_axes(image), reversed_axes(label), case.spacing)
+            write_h5(
+                place[layout](names[case.name]),
+                reversed_axes(image),
+                reversed_axes(label),
+                case.spacing,
+            )
     if layout == "acdc":
-        slices = [(f"{names[case.name]}_slice_{k}", case, k) for case in data.of("train") for k in range(len(case.image))]
+        slices = [
+            (f"{names[case.name]}_slice_{k}", case, k)
+            for case in data.of("train")
+            for k in range(len(case.image))
+        ]
         for name, case, k in slices:
-            write_h5(folder / "data" / "slices" / f"{name}.h5", case.image[k].numpy(), case.label[k].numpy(), case.spacing)
+            write_h5(
+                folder / "data" / "slices" / f"{name}.h5",
+                case.image[k].numpy(),
+                case.label[k].numpy(),
+                case.spacing,
+            )
         _write_list(folder / "train_slices.list", [name for name, _, _ in slices])
 
-# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #b862b756
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #c771e69e
 def _plain_names(data: VolumeSet) -> dict[str, str]:
     for case in data.cases:
         if not re.fullmatch(r"[\w.-]+", case.name):
-            raise VolumeError(f"case {case.name!r}: a file needs a name of letters, digits, '_', '-' and '.'")
+            raise VolumeError(
+                f"case {case.name!r}: a file needs a name of letters, digits, '_', '-' and '.'"
+            )
     return {case.name: case.name for case in data.cases}
 
-
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #64488c08
 def _acdc_names(data: VolumeSet) -> dict[str, str]:
     names: dict[str, str] = {}
     frames: dict[str, int] = {}
     for case in data.cases:
         if not re.fullmatch(r"[\w-]+", case.patient) or "_frame" in case.patient:
-            raise VolumeError(f"patient {case.patient!r}: a name of letters, digits, '_' and '-' without '_frame' is needed")
+            raise VolumeError(
+                f"patient {case.patient!r}: a name of letters, digits, '_' and '-' without '_frame'"
+                " is needed"
+            )
         frames[case.patient] = frames.get(case.patient, 0) + 1
         fits = re.fullmatch(re.escape(case.patient) + r"_frame\d+", case.name)
         names[case.name] = case.name if fits else f"{case.patient}_frame{frames[case.patient]:02d}"
     return names
 
-
+# %% ../../../nbs/data/canonical/03_medical_h5.ipynb #b862b756
 def _pancreas_names(data: VolumeSet) -> dict[str, str]:
     names = {case.name: pancreas_id(case.name) for case in data.cases}
     if len(set(names.values())) < len(names):
-        raise VolumeError(f"{data.name}: names like {data.cases[0].name!r} do not give every case a number of its own")
+        raise VolumeError(
+            f"{data.name}: names like {data.cases[0].name!r} do not give every case a number of"
+            " its own"
+        )
     return names

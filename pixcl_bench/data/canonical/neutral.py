@@ -47,36 +47,83 @@ from pixcl_bench.data.canonical.tiles import (
 # %% ../../../nbs/data/canonical/08_neutral.ipynb #fd12dd4c
 @dataclass(frozen=True)
 class TiledSet(PixelSet):
-    """A `PixelSet` whose images have names: `stems`, unique, `<picture>__<number>` where pictures were cut."""
+    """A `PixelSet` whose images have names: `stems`, unique, `<picture>__<number>` where pictures
+    were cut."""
 
     stems: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(set(self.stems)) != len(self.images):
-            raise PixelError(f"{self.name}: {len(self.stems)} names, {len(set(self.stems))} of them different, for {len(self.images)} images")
+            raise PixelError(
+                f"{self.name}: {len(self.stems)} names, {len(set(self.stems))} of them different,"
+                f" for {len(self.images)} images"
+            )
         super().__post_init__()
 
 # %% ../../../nbs/data/canonical/08_neutral.ipynb #1dd510c2
 def tiled_set(
-    info: DatasetInfo, sheets: Sequence[Sheet], *, where: str, palette: Colours, tile: int, image_size: int | None, coding: Coding, choice: TileChoice, split_seed: int, workers: int,
-    cache: Path | None, **rest: Any,
-) -> TiledSet:  # fmt: skip
-    """The checked set of all tiles of `sheets`, converted through the cache. `where`: for messages; `rest`: further arguments of `make_pixel_set`. Raises `PixelError`."""
+    info: DatasetInfo,
+    sheets: Sequence[Sheet],
+    *,
+    where: str,
+    palette: Colours,
+    tile: int,
+    image_size: int | None,
+    coding: Coding,
+    choice: TileChoice,
+    split_seed: int,
+    workers: int,
+    cache: Path | None,
+    **rest: Any,
+) -> TiledSet:
+    """The checked set of all tiles of `sheets`, converted through the cache. `where`: for messages;
+    `rest`: further arguments of `make_pixel_set`. Raises `PixelError`."""
     size, stems = image_size or tile, tuple(stem for sheet in sheets for stem in sheet.stems)
     splits = tile_splits(sheets, choice, seed=split_seed, name=info.name, where=where)
-    arrays = convert_sheets(info.name, sheets, tile=tile, size=size, coding=coding, fingerprint=info.fingerprint(), workers=workers, cache=cache)
+    arrays = convert_sheets(
+        info.name,
+        sheets,
+        tile=tile,
+        size=size,
+        coding=coding,
+        fingerprint=info.fingerprint(),
+        workers=workers,
+        cache=cache,
+    )
     numbers = {group: k for k, group in enumerate(dict.fromkeys(sheet.group for sheet in sheets))}
-    groups = np.repeat([numbers[sheet.group] for sheet in sheets], [len(sheet.stems) for sheet in sheets])
-    data = make_pixel_set(info, images=arrays["images"], masks=arrays["masks"], splits=splits, palette=palette, split_seed=split_seed, groups=groups, **rest)
+    groups = np.repeat(
+        [numbers[sheet.group] for sheet in sheets], [len(sheet.stems) for sheet in sheets]
+    )
+    data = make_pixel_set(
+        info,
+        images=arrays["images"],
+        masks=arrays["masks"],
+        splits=splits,
+        palette=palette,
+        split_seed=split_seed,
+        groups=groups,
+        **rest,
+    )
     files = file_stamps(path for sheet in sheets for path in (sheet.image, sheet.mask))
-    facts = [data.fingerprint, files, tile, size, coding.unknown, "" if choice == TileChoice() else split_digest(splits)]
+    facts = [
+        data.fingerprint,
+        files,
+        tile,
+        size,
+        coding.unknown,
+        "" if choice == TileChoice() else split_digest(splits),
+    ]
     parts = {field.name: getattr(data, field.name) for field in fields(PixelSet)}
-    return TiledSet(**parts | {"fingerprint": hashlib.sha256(json.dumps(facts).encode()).hexdigest()}, stems=stems)
+    return TiledSet(
+        **parts | {"fingerprint": hashlib.sha256(json.dumps(facts).encode()).hexdigest()},
+        stems=stems,
+    )
 
-# %% ../../../nbs/data/canonical/08_neutral.ipynb #04d20623
+# %% ../../../nbs/data/canonical/08_neutral.ipynb #1d799b49
 @dataclass(frozen=True)
 class Meta:
-    """What `meta.json` says. `tile`: side of every image; `background`: the class that is no object, or None."""
+    """What `meta.json` says. `tile`: side of every image; `background`: the class that is no
+    object, or None."""
 
     name: str
     classes: tuple[str, ...]
@@ -85,13 +132,18 @@ class Meta:
     background: int | None = None
     source: str = ""
 
-
+# %% ../../../nbs/data/canonical/08_neutral.ipynb #ed7a4f3c
 def _is_colour(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 3 and all(type(part) is int and 0 <= part < 256 for part in value)
+    return (
+        isinstance(value, list)
+        and len(value) == 3
+        and all(type(part) is int and 0 <= part < 256 for part in value)
+    )
 
-
+# %% ../../../nbs/data/canonical/08_neutral.ipynb #04d20623
 def read_meta(path: Path) -> Meta:
-    """The facts of a `meta.json`. Raises `PixelError` naming the file, the key, what it holds and what is expected."""
+    """The facts of a `meta.json`. Raises `PixelError` naming the file, the key, what it holds and
+    what is expected."""
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -100,8 +152,19 @@ def read_meta(path: Path) -> Meta:
     classes = facts.get("classes")
     wanted = {
         "name": ("a name", lambda v: isinstance(v, str) and v != ""),
-        "classes": ("a list of names", lambda v: isinstance(v, list) and v != [] and all(isinstance(name, str) for name in v)),
-        "palette": ("[red, green, blue] of each class", lambda v: isinstance(v, list) and isinstance(classes, list) and len(v) == len(classes) and all(map(_is_colour, v))),
+        "classes": (
+            "a list of names",
+            lambda v: isinstance(v, list) and v != [] and all(isinstance(name, str) for name in v),
+        ),
+        "palette": (
+            "[red, green, blue] of each class",
+            lambda v: (
+                isinstance(v, list)
+                and isinstance(classes, list)
+                and len(v) == len(classes)
+                and all(map(_is_colour, v))
+            ),
+        ),
         "ignore": (f"{IGNORE}", lambda v: v == IGNORE),
         "tile": ("the side of the images in pixels", lambda v: type(v) is int and v > 0),
         "background": ("a class number or null", lambda v: v is None or type(v) is int),
@@ -111,7 +174,14 @@ def read_meta(path: Path) -> Meta:
         if not fits(facts.get(key, "" if key == "source" else None)):
             raise PixelError(f"{path}: {key} is {facts.get(key)!r}, expected {what}")
     palette = tuple((int(red), int(green), int(blue)) for red, green, blue in facts["palette"])
-    return Meta(facts["name"], tuple(facts["classes"]), palette, facts["tile"], facts.get("background"), facts.get("source", ""))
+    return Meta(
+        facts["name"],
+        tuple(facts["classes"]),
+        palette,
+        facts["tile"],
+        facts.get("background"),
+        facts.get("source", ""),
+    )
 
 # %% ../../../nbs/data/canonical/08_neutral.ipynb #59e15e87
 def stems_of(data: PixelSet) -> tuple[str, ...]:
@@ -122,19 +192,26 @@ def stems_of(data: PixelSet) -> tuple[str, ...]:
         return tuple(f"{i:06d}" for i in range(1, len(data.images) + 1))
     return tuple(f"g{group}__{i}" for i, group in enumerate(data.groups.tolist(), 1))
 
-# %% ../../../nbs/data/canonical/08_neutral.ipynb #78387eb1
+# %% ../../../nbs/data/canonical/08_neutral.ipynb #2f8eb635
 def _one_per_cent(data: PixelSet) -> Tensor:
     try:
         return labelled_subset(data, 0.01, seed=0)
     except PixelError:  # of fewer than a hundred there is none
         return data.splits["train"][:0]
 
-
+# %% ../../../nbs/data/canonical/08_neutral.ipynb #78387eb1
 def _lists(data: PixelSet) -> dict[str, Tensor]:
     """Indices by name of the list file; those that would be empty or say nothing are left out."""
     of = data.splits
-    lists = {"train": torch.cat([of[split] for split in ("unlabelled", "train", "val")]).unique(), "val": of["test"]}
-    lists |= {"train_1pct_seed0": _one_per_cent(data), "val_1500_seed0": torch.from_numpy(quick_tiles(of["test"].numpy(), data.name)), "held_out": of["val"]}
+    lists = {
+        "train": torch.cat([of[split] for split in ("unlabelled", "train", "val")]).unique(),
+        "val": of["test"],
+    }
+    lists |= {
+        "train_1pct_seed0": _one_per_cent(data),
+        "val_1500_seed0": torch.from_numpy(quick_tiles(of["test"].numpy(), data.name)),
+        "held_out": of["val"],
+    }
     if not torch.equal(of["unlabelled"].sort().values, of["train"].sort().values):
         lists["labelled"] = of["train"]
     return {name: index for name, index in lists.items() if len(index)}
@@ -142,12 +219,19 @@ def _lists(data: PixelSet) -> dict[str, Tensor]:
 # %% ../../../nbs/data/canonical/08_neutral.ipynb #20b9fc73
 def _write_tile(data: PixelSet, folder: Path, part: str, index: int, stem: str) -> None:
     image = data.images[index].expand(3, -1, -1).permute(1, 2, 0)
-    Image.fromarray(np.ascontiguousarray(image.numpy())).save(folder / "images" / part / f"{stem}.png")
-    Image.fromarray(np.ascontiguousarray(data.masks[index].numpy())).save(folder / "masks" / part / f"{stem}.png")
+    Image.fromarray(np.ascontiguousarray(image.numpy())).save(
+        folder / "images" / part / f"{stem}.png"
+    )
+    Image.fromarray(np.ascontiguousarray(data.masks[index].numpy())).save(
+        folder / "masks" / part / f"{stem}.png"
+    )
 
 # %% ../../../nbs/data/canonical/08_neutral.ipynb #267e780b
-def export_neutral(data: PixelSet, folder: Path | str, *, source: str = "", workers: int = 2) -> Path:
-    """Write a set in the neutral layout to `folder`, which must be new or empty. `source`: where it is from, for people. Returns the folder.
+def export_neutral(
+    data: PixelSet, folder: Path | str, *, source: str = "", workers: int = 2
+) -> Path:
+    """Write a set in the neutral layout to `folder`, which must be new or empty. `source`: where it
+    is from, for people. Returns the folder.
 
     Raises `PixelError` where the folder holds something, or the images are no squares.
     """
@@ -155,47 +239,94 @@ def export_neutral(data: PixelSet, folder: Path | str, *, source: str = "", work
     if folder.exists() and any(folder.iterdir()):
         raise PixelError(f"{folder}: is not empty; choose a new folder")
     if data.size[0] != data.size[1]:
-        raise PixelError(f"{data.name}: images are {data.size[0]} x {data.size[1]} pixels, the neutral layout has squares")
+        raise PixelError(
+            f"{data.name}: images are {data.size[0]} x {data.size[1]} pixels, the neutral layout"
+            " has squares"
+        )
     for name in ("images/train", "images/val", "masks/train", "masks/val", "splits"):
         (folder / name).mkdir(parents=True)
     with ThreadPoolExecutor(max(1, workers)) as pool:
         for part in ("train", "val"):
-            list(pool.map(lambda i, part=part: _write_tile(data, folder, part, i, stems[i]), lists[part].tolist()))
+            list(
+                pool.map(
+                    lambda i, part=part: _write_tile(data, folder, part, i, stems[i]),
+                    lists[part].tolist(),
+                )
+            )
     for name, index in lists.items():
         listed = sorted((stems[i] for i in index.tolist()), key=natural_key)
-        (folder / "splits" / f"{name}.txt").write_text("".join(f"{stem}.png\n" for stem in listed), encoding="utf-8")
-    facts = {"name": data.name, "classes": data.class_names, "palette": data.palette.tolist(), "ignore": IGNORE, "tile": data.size[0], "background": data.background}
-    (folder / "meta.json.part").write_text(json.dumps(facts | {"source": source or data.name}, indent=1) + "\n", encoding="utf-8")
+        (folder / "splits" / f"{name}.txt").write_text(
+            "".join(f"{stem}.png\n" for stem in listed), encoding="utf-8"
+        )
+    facts = {
+        "name": data.name,
+        "classes": data.class_names,
+        "palette": data.palette.tolist(),
+        "ignore": IGNORE,
+        "tile": data.size[0],
+        "background": data.background,
+    }
+    (folder / "meta.json.part").write_text(
+        json.dumps(facts | {"source": source or data.name}, indent=1) + "\n", encoding="utf-8"
+    )
     os.replace(folder / "meta.json.part", folder / "meta.json")
     return folder
 
+# %% ../../../nbs/data/canonical/08_neutral.ipynb #2f765714
+_CODE = tuple(
+    f"pixcl_bench.data.{name}"
+    for name in (
+        "canonical.neutral",
+        "canonical.tiles",
+        "sets.pixels",
+        "sets.images",
+        "sets.arrays",
+        "sets.splits",
+    )
+)
+
 # %% ../../../nbs/data/canonical/08_neutral.ipynb #0bdfd991
-_CODE = tuple(f"pixcl_bench.data.{name}" for name in ("canonical.neutral", "canonical.tiles", "sets.pixels", "sets.images", "sets.arrays", "sets.splits"))
-
-
 def neutral_sheets(folder: Path) -> list[Sheet]:
-    """The tiles of a neutral folder, training first, sorted by name. Raises `PixelError` where a part is empty or a name is in both."""
+    """The tiles of a neutral folder, training first, sorted by name. Raises `PixelError` where a
+    part is empty or a name is in both."""
     sheets = []
     for part in ("train", "val"):
-        stems = sorted((path.stem for path in (folder / "images" / part).glob("*.png")), key=natural_key)
+        stems = sorted(
+            (path.stem for path in (folder / "images" / part).glob("*.png")), key=natural_key
+        )
         if not stems:
-            raise PixelError(f"{folder / 'images' / part}: there is no image *.png; the neutral layout has some for training and some for evaluation")
-        sheets += [Sheet(folder / "images" / part / f"{stem}.png", folder / "masks" / part / f"{stem}.png", part, (stem,)) for stem in stems]
+            raise PixelError(
+                f"{folder / 'images' / part}: there is no image *.png; the neutral layout has some"
+                " for training and some for evaluation"
+            )
+        sheets += [
+            Sheet(
+                folder / "images" / part / f"{stem}.png",
+                folder / "masks" / part / f"{stem}.png",
+                part,
+                (stem,),
+            )
+            for stem in stems
+        ]
     if len(twice := [sheet.image.name for sheet in sheets]) > len(set(twice)):
         name = next(name for name in twice if twice.count(name) > 1)
         raise PixelError(f"{folder / 'images'}: {name} is in train and in val")
     return sheets
 
-# %% ../../../nbs/data/canonical/08_neutral.ipynb #8ae7d560
+# %% ../../../nbs/data/canonical/08_neutral.ipynb #96372e18
 def list_beside(given: ListFile, path: Path) -> ListFile:
     """The list that is given, else the one at `path` where there is one."""
     return path if given is None and path.is_file() else given
 
-
+# %% ../../../nbs/data/canonical/08_neutral.ipynb #8ae7d560
 def _own_lists(folder: Path, choice: TileChoice) -> TileChoice:
-    """`choice`, with the lists of the folder where it names none. With other training tiles, its lists of parts of them say nothing."""
+    """`choice`, with the lists of the folder where it names none. With other training tiles, its
+    lists of parts of them say nothing."""
     splits, own = folder / "splits", choice.train_list is None
-    parts = {"train_list": list_beside(choice.train_list, splits / "train.txt"), "val_list": list_beside(choice.val_list, splits / "val.txt")}
+    parts = {
+        "train_list": list_beside(choice.train_list, splits / "train.txt"),
+        "val_list": list_beside(choice.val_list, splits / "val.txt"),
+    }
     if own:
         parts["labelled_list"] = list_beside(choice.labelled_list, splits / "labelled.txt")
     if own and choice.val_fraction is None:
@@ -204,24 +335,53 @@ def _own_lists(folder: Path, choice: TileChoice) -> TileChoice:
 
 # %% ../../../nbs/data/canonical/08_neutral.ipynb #46308bcf
 def neutral(
-    folder: Path | str, *, info: DatasetInfo | None = None, cache: Path | None = None, split_seed: int = 0, image_size: int | None = None, workers: int = 2,
+    folder: Path | str,
+    *,
+    info: DatasetInfo | None = None,
+    cache: Path | None = None,
+    split_seed: int = 0,
+    image_size: int | None = None,
+    workers: int = 2,
     choice: TileChoice = TileChoice(),
-) -> TiledSet:  # fmt: skip
+) -> TiledSet:
     """The set in a folder of the neutral layout, as memory maps from the cache.
 
-    `info`: the catalogue entry it must be, by its classes; None: whatever `meta.json` says. `image_size`: tiles are resized; `choice`: lists and held-out part, default those in
-    splits/. Raises `PixelError` naming the file, key, list line or pixel that is wrong.
+    `info`: the catalogue entry it must be, by its classes; None: whatever `meta.json` says.
+    `image_size`: tiles are resized; `choice`: lists and held-out part, default those in splits/.
+    Raises `PixelError` naming the file, key, list line or pixel that is wrong.
     """
     folder = Path(folder)
     meta = read_meta(folder / "meta.json")
     if info is not None and info.classes != meta.classes:
-        raise PixelError(f"{folder / 'meta.json'}: classes are {list(meta.classes)}, expected those of {info.name}: {list(info.classes)}")
+        raise PixelError(
+            f"{folder / 'meta.json'}: classes are {list(meta.classes)}, expected those of"
+            f" {info.name}: {list(info.classes)}"
+        )
     entry = info or DatasetInfo(
-        name=meta.name, kind="canonical", title=meta.source or meta.name, licence="that of the images", citation="", size="", classes=meta.classes,
-        split_rule="the lists in splits/", loader="pixcl_bench.data.canonical.neutral:neutral", image_size=None, code=_CODE,
-    )  # fmt: skip
+        name=meta.name,
+        kind="canonical",
+        title=meta.source or meta.name,
+        licence="that of the images",
+        citation="",
+        size="",
+        classes=meta.classes,
+        split_rule="the lists in splits/",
+        loader="pixcl_bench.data.canonical.neutral:neutral",
+        image_size=None,
+        code=_CODE,
+    )
     values = {k: k for k in range(len(meta.classes))} | {IGNORE: IGNORE}
     return tiled_set(
-        entry, neutral_sheets(folder), where=str(folder / "images"), palette=meta.palette, tile=meta.tile, image_size=image_size, coding=Coding(values=values),
-        choice=_own_lists(folder, choice), split_seed=split_seed, workers=workers, cache=cache, background=meta.background,
-    )  # fmt: skip
+        entry,
+        neutral_sheets(folder),
+        where=str(folder / "images"),
+        palette=meta.palette,
+        tile=meta.tile,
+        image_size=image_size,
+        coding=Coding(values=values),
+        choice=_own_lists(folder, choice),
+        split_seed=split_seed,
+        workers=workers,
+        cache=cache,
+        background=meta.background,
+    )

@@ -31,23 +31,29 @@ from ..sets.landmarks import LandmarkError, LandmarkSet, make_landmark_set
 from ..listing import file_stamps
 from ..sets.splits import seeded_order
 
-# %% ../../../nbs/data/canonical/05_radiographs.ipynb #79b57b53
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #62c17acb
 Points = Float64[np.ndarray, "L 2"]
 
-
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #79b57b53
 def read_grey(path: Path) -> UInt8[np.ndarray, "h w"]:
-    """An image file as 8-bit grey at its own size. Raises `LandmarkError` naming the file: absent, no image, or deeper than 8 bits."""
+    """An image file as 8-bit grey at its own size. Raises `LandmarkError` naming the file: absent,
+    no image, or deeper than 8 bits."""
     if not path.is_file():
         raise LandmarkError(f"{path}: there is no such image")
     try:
         with Image.open(path) as image:
             if image.mode.startswith(("I", "F")):
-                raise LandmarkError(f"{path}: pixels are of mode {image.mode!r}, expected 8 bits a channel, as published")
+                raise LandmarkError(
+                    f"{path}: pixels are of mode {image.mode!r}, expected 8 bits a channel, as"
+                    " published"
+                )
             return np.array(image.convert("L"))
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise LandmarkError(f"{path}: cannot be read as an image ({error}); copy it again") from error
+        raise LandmarkError(
+            f"{path}: cannot be read as an image ({error}); copy it again"
+        ) from error
 
-# %% ../../../nbs/data/canonical/05_radiographs.ipynb #323097f2
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #6e53b0ac
 def _numbers(fields: Sequence[str]) -> list[float] | None:
     try:
         values = [float(field) for field in fields]
@@ -55,140 +61,219 @@ def _numbers(fields: Sequence[str]) -> list[float] | None:
         return None
     return values if np.isfinite(values).all() else None
 
-
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #323097f2
 def read_points(path: Path, count: int = 19) -> Points:
-    """The first `count` lines `x,y` of an annotation file as points (y, x); further lines (class codes) are ignored.
+    """The first `count` lines `x,y` of an annotation file as points (y, x); further lines (class
+    codes) are ignored.
 
     Raises `LandmarkError` naming file and line: absent, fewer points, or a line that is no point.
     """
     if not path.is_file():
         there = len(list(path.parent.glob("*.txt"))) if path.parent.is_dir() else 0
-        raise LandmarkError(f"{path}: this annotator's file is not there ({there} files are in {path.parent.name}); the truth is the mean of both, so put it there")
-    lines = [(n, line) for n, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1) if line.strip()]
+        raise LandmarkError(
+            f"{path}: this annotator's file is not there ({there} files are in {path.parent.name});"
+            " the truth is the mean of both, so put it there"
+        )
+    lines = [
+        (n, line)
+        for n, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1)
+        if line.strip()
+    ]
     points: list[list[float]] = []
     for n, line in lines[:count]:
         values = _numbers(line.split(","))
         if values is None or len(values) != 2:
-            raise LandmarkError(f"{path}, line {n}: {line.strip()!r} is no point 'x,y'; found {len(points)} points, expected {count}: get the original file")
+            raise LandmarkError(
+                f"{path}, line {n}: {line.strip()!r} is no point 'x,y'; found {len(points)} points,"
+                f" expected {count}: get the original file"
+            )
         points.append(values)
     if len(points) < count:
-        raise LandmarkError(f"{path}: found {len(points)} points, expected {count} lines 'x,y': get the original file")
+        raise LandmarkError(
+            f"{path}: found {len(points)} points, expected {count} lines 'x,y': get the original"
+            " file"
+        )
     return np.array(points, np.float64)[:, ::-1].copy()
 
-# %% ../../../nbs/data/canonical/05_radiographs.ipynb #ebeb2b2b
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #36d0cbbb
 def _plain(name: str) -> str:
     return str(int(name)) if name.strip().isdecimal() else name.strip()
 
-
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #ebeb2b2b
 def read_table(path: Path, ids: Sequence[str], count: int = 37) -> dict[str, Points]:
     """Rows `id,x0,y0,x1,y1,...` by id, as points (y, x).
 
-    The first line is left out where it is not all numbers or its id is none of `ids`. Raises `LandmarkError` naming file and line: wrong number of points, no number,
-    an id twice or without an image, an image without a row.
+    The first line is left out where it is not all numbers or its id is none of `ids`. Raises
+    `LandmarkError` naming file and line: wrong number of points, no number, an id twice or without
+    an image, an image without a row.
     """
     known, rows = {_plain(name) for name in ids}, dict[str, Points]()
-    lines = [(n, line.strip().rstrip(",").split(",")) for n, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1) if line.strip()]
+    lines = [
+        (n, line.strip().rstrip(",").split(","))
+        for n, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1)
+        if line.strip()
+    ]
     if lines and (_numbers(lines[0][1]) is None or _plain(lines[0][1][0]) not in known):
         lines = lines[1:]
     for n, (name, *fields) in lines:
         values = _numbers(fields)
         if values is None or len(values) != 2 * count:
-            raise LandmarkError(f"{path}, line {n}: id {name} has {len(fields) / 2:g} points, expected {count} pairs of numbers x,y")
+            raise LandmarkError(
+                f"{path}, line {n}: id {name} has {len(fields) / 2:g} points, expected {count}"
+                " pairs of numbers x,y"
+            )
         if _plain(name) in rows or _plain(name) not in known:
             why = "is there twice" if _plain(name) in rows else "has no image of that name"
-            raise LandmarkError(f"{path}, line {n}: id {name} {why}; rows and images must match one to one")
+            raise LandmarkError(
+                f"{path}, line {n}: id {name} {why}; rows and images must match one to one"
+            )
         rows[_plain(name)] = np.array(values, np.float64).reshape(count, 2)[:, ::-1].copy()
     if lost := [name for name in ids if _plain(name) not in rows]:
-        raise LandmarkError(f"{path}: image {lost[0]} has no row, nor have {len(lost) - 1} others; found {len(rows)} rows, expected {len(ids)}")
+        raise LandmarkError(
+            f"{path}: image {lost[0]} has no row, nor have {len(lost) - 1} others; found"
+            f" {len(rows)} rows, expected {len(ids)}"
+        )
     return rows
 
-# %% ../../../nbs/data/canonical/05_radiographs.ipynb #e4943a70
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #f446c1f5
 @dataclass(frozen=True)
 class Film:
-    """One radiograph: its file, the points (y, x) of each annotator in native pixels, and the files they are from."""
+    """One radiograph: its file, the points (y, x) of each annotator in native pixels, and the files
+    they are from."""
 
     path: Path
     marks: Float64[np.ndarray, "a L 2"]
     sources: tuple[Path, ...]
 
-
-def _shrunk(film: Film, size: int, least: tuple[int, int], exact: bool) -> tuple[np.ndarray, tuple[int, int]]:
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #2eafe24e
+def _shrunk(
+    film: Film, size: int, least: tuple[int, int], exact: bool
+) -> tuple[np.ndarray, tuple[int, int]]:
     image = read_grey(film.path)
     h, w = image.shape
     if (exact and (h, w) != least) or h < least[0] or w < least[1]:
         wanted = f"{'' if exact else 'at least '}{least[0]} x {least[1]}"
-        raise LandmarkError(f"{film.path}: image is {h} x {w} pixels (height x width), expected {wanted}; the points count native pixels, so get the original file")
-    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)), (h, w)
+        raise LandmarkError(
+            f"{film.path}: image is {h} x {w} pixels (height x width), expected {wanted}; the"
+            " points count native pixels, so get the original file"
+        )
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)), (
+        h,
+        w,
+    )
 
-
-def _read_films(info: DatasetInfo, films: Sequence[Film], size: int, *, least: tuple[int, int], exact: bool, workers: int, cache: Path | None) -> dict[str, np.ndarray]:
-    """`images` uint8 (n, size, size) and `sizes` int64 (n, 2), from the cache where they are there."""
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #e4943a70
+def _read_films(
+    info: DatasetInfo,
+    films: Sequence[Film],
+    size: int,
+    *,
+    least: tuple[int, int],
+    exact: bool,
+    workers: int,
+    cache: Path | None,
+) -> dict[str, np.ndarray]:
+    """`images` uint8 (n, size, size) and `sizes` int64 (n, 2), from the cache where they are
+    there."""
     if size < 8:
         raise ValueError(f"{info.name}: image_size is {size}, expected at least 8 pixels")
     if absent := [film.path for film in films if not film.path.is_file()]:
-        raise LandmarkError(f"{absent[0]}: there is no such image; {len(absent)} of the {len(films)} images of {info.name} are missing")
+        raise LandmarkError(
+            f"{absent[0]}: there is no such image; {len(absent)} of the {len(films)} images of"
+            f" {info.name} are missing"
+        )
     stamps = file_stamps([film.path for film in films])
     facts = json.dumps([info.fingerprint(), stamps, size, least, exact])
 
     def build() -> dict[str, np.ndarray]:
         with ThreadPoolExecutor(max(1, workers)) as pool:
             read = list(pool.map(partial(_shrunk, size=size, least=least, exact=exact), films))
-        return {"images": np.stack([image for image, _ in read]), "sizes": np.array([native for _, native in read], np.int64)}
+        return {
+            "images": np.stack([image for image, _ in read]),
+            "sizes": np.array([native for _, native in read], np.int64),
+        }
 
-    return converted(f"{info.name}-{size}", hashlib.sha256(facts.encode()).hexdigest(), build, cache)
+    return converted(
+        f"{info.name}-{size}", hashlib.sha256(facts.encode()).hexdigest(), build, cache
+    )
 
-# %% ../../../nbs/data/canonical/05_radiographs.ipynb #4858eaba
-def _check_inside(films: Sequence[Film], sizes: Int64[np.ndarray, "n 2"], names: Sequence[str]) -> Float64[np.ndarray, "n L 2"]:
-    """All points (n, L, 2), the means of the annotators. Raises `LandmarkError` naming the first that somebody marked outside its image."""
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #d027a28c
+def _check_inside(
+    films: Sequence[Film], sizes: Int64[np.ndarray, "n 2"], names: Sequence[str]
+) -> Float64[np.ndarray, "n L 2"]:
+    """All points (n, L, 2), the means of the annotators. Raises `LandmarkError` naming the first
+    that somebody marked outside its image."""
     marks = np.stack([film.marks for film in films])
     outside = ((marks < 0) | (marks > sizes[:, None, None] - 1)).any(-1)
     if outside.any():
         i, a, k = (int(at[0]) for at in np.nonzero(outside))
         (y, x), (h, w), film = marks[i, a, k], sizes[i], films[i]
-        where = f"at x={x:g}, y={y:g}, outside its image {film.path.name} of {w} x {h} pixels (width x height); {int(outside.sum()) - 1} more are"
-        raise LandmarkError(f"{film.sources[a]}: landmark {k + 1} ({names[k]}) is {where}. Do they belong together, or was the image resized?")
+        where = (
+            f"at x={x:g}, y={y:g}, outside its image {film.path.name} of {w} x {h} pixels (width x"
+            f" height); {int(outside.sum()) - 1} more are"
+        )
+        raise LandmarkError(
+            f"{film.sources[a]}: landmark {k + 1} ({names[k]}) is {where}. Do they belong together,"
+            " or was the image resized?"
+        )
     return marks.mean(1)
 
-
-def grid_points(native: Float64[np.ndarray, "n L 2"], sizes: Int64[np.ndarray, "n 2"], size: int) -> Float64[np.ndarray, "n L 2"]:
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #2cc5b2eb
+def grid_points(
+    native: Float64[np.ndarray, "n L 2"], sizes: Int64[np.ndarray, "n 2"], size: int
+) -> Float64[np.ndarray, "n L 2"]:
     """Native points on a grid of `size` x `size`, pixel centres at whole numbers in both."""
     return (native + 0.5) * (size / sizes[:, None]) - 0.5
 
-
-def truncated_points(native: Float64[np.ndarray, "n L 2"], sizes: Int64[np.ndarray, "n 2"], size: int) -> Float64[np.ndarray, "n L 2"]:
-    """Native points on the grid as the published evaluation has them: whole native pixels, then whole grid pixels."""
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #4858eaba
+def truncated_points(
+    native: Float64[np.ndarray, "n L 2"], sizes: Int64[np.ndarray, "n 2"], size: int
+) -> Float64[np.ndarray, "n L 2"]:
+    """Native points on the grid as the published evaluation has them: whole native pixels, then
+    whole grid pixels."""
     return np.trunc(np.trunc(native) * size / sizes[:, None])
 
-# %% ../../../nbs/data/canonical/05_radiographs.ipynb #d8ee4ced
-def hold_out(train: Sequence[int], template: int, count: int, *, seed: int, name: str) -> dict[str, list[int]]:
-    """`train` without, and `val` with `count` of the indices `train`, drawn by seed; never the template."""
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #f268d955
+def hold_out(
+    train: Sequence[int], template: int, count: int, *, seed: int, name: str
+) -> dict[str, list[int]]:
+    """`train` without, and `val` with `count` of the indices `train`, drawn by seed; never the
+    template."""
     free = [i for i in train if i != template]
     if template not in train or not 0 <= count < len(free):
-        raise LandmarkError(f"{name}: cannot hold out {count} of {len(train)} training images and keep the template {template}")
+        raise LandmarkError(
+            f"{name}: cannot hold out {count} of {len(train)} training images and keep the template"
+            f" {template}"
+        )
     val = sorted(free[int(k)] for k in seeded_order(len(free), seed, f"{name}/val")[:count])
     return {"train": [i for i in train if i not in set(val)], "val": val}
 
-
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #abd552e7
 def _native(paths: Sequence[Path], index: int) -> UInt8[np.ndarray, "h w"]:
     return read_grey(paths[index])
 
-
-def _finish(info: DatasetInfo, folder: Path, films: Sequence[Film], options: Mapping[str, Any], **parts: Any) -> LandmarkSet:
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #d8ee4ced
+def _finish(
+    info: DatasetInfo, folder: Path, films: Sequence[Film], options: Mapping[str, Any], **parts: Any
+) -> LandmarkSet:
     """The checked set. `options`: those that are not the default; they change the fingerprint."""
     native = partial(_native, tuple(film.path for film in films))
     data = make_landmark_set(info, root=folder.parent, native=native, **parts)
     if not options:
         return data
-    digest = hashlib.sha256(f"{data.fingerprint}{json.dumps(dict(options), sort_keys=True)}".encode()).hexdigest()
+    digest = hashlib.sha256(
+        f"{data.fingerprint}{json.dumps(dict(options), sort_keys=True)}".encode()
+    ).hexdigest()
     return replace(data, fingerprint=digest)
 
-# %% ../../../nbs/data/canonical/05_radiographs.ipynb #994cff37
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #39974764
 Root = Path | str | None
 
-
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #994cff37
 @dataclass(frozen=True)
 class CephalogramRules:
-    """What is published of the cephalograms. `counts`: train, test1, test2; `size`: (h, w) of every image; `mm`: per native pixel; `template`: index in train."""
+    """What is published of the cephalograms. `counts`: train, test1, test2; `size`: (h, w) of every
+    image; `mm`: per native pixel; `template`: index in train."""
 
     counts: tuple[int, int, int] = (150, 150, 100)
     size: tuple[int, int] = (2400, 1935)
@@ -196,53 +281,91 @@ class CephalogramRules:
     held_out: int = 15
     template: int = 114
 
-# %% ../../../nbs/data/canonical/05_radiographs.ipynb #3c46f2ec
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #d394f086
 def _cephalograms(folder: Path, counts: Sequence[int], landmarks: int) -> list[Film]:
     """The films in the order of their numbers, each with the points of both annotators."""
-    places = [("TrainingData",)] * counts[0] + [("Test1Data",)] * counts[1] + [("Test2Data", "Test1Data")] * counts[2]
+    places = (
+        [("TrainingData",)] * counts[0]
+        + [("Test1Data",)] * counts[1]
+        + [("Test2Data", "Test1Data")] * counts[2]
+    )
     films = []
     for number, parts in enumerate(places, 1):
         candidates = [folder / "RawImage" / part / f"{number:03d}.bmp" for part in parts]
         path = next((path for path in candidates if path.is_file()), candidates[0])
-        sources = tuple(folder / annotator / f"{number:03d}.txt" for annotator in ("400_junior", "400_senior"))
-        films.append(Film(path, np.stack([read_points(source, landmarks) for source in sources]), sources))
+        sources = tuple(
+            folder / annotator / f"{number:03d}.txt" for annotator in ("400_junior", "400_senior")
+        )
+        films.append(
+            Film(path, np.stack([read_points(source, landmarks) for source in sources]), sources)
+        )
     return films
 
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #3c46f2ec
+def isbi2015(
+    *,
+    root: Root = None,
+    cache: Path | None = None,
+    split_seed: int = 0,
+    image_size: int = 384,
+    workers: int = 4,
+    rules: CephalogramRules = CephalogramRules(),
+) -> LandmarkSet:
+    """ISBI 2015 from ROOT/Cephalometric: 19 landmarks, the mean of two annotators, on a square grid
+    of `image_size`; 0.1 mm a native pixel.
 
-def isbi2015(*, root: Root = None, cache: Path | None = None, split_seed: int = 0, image_size: int = 384, workers: int = 4, rules: CephalogramRules = CephalogramRules()) -> LandmarkSet:
-    """ISBI 2015 from ROOT/Cephalometric: 19 landmarks, the mean of two annotators, on a square grid of `image_size`; 0.1 mm a native pixel.
-
-    Splits: train and val from files 001-150, test is Test1 and Test2 (`halves` tells them apart). `published_points`: truncated as the published evaluation does.
-    Raises `CatalogueError` where nothing is there, `LandmarkError` naming the file (and what was found and expected) where it is wrong.
+    Splits: train and val from files 001-150, test is Test1 and Test2 (`halves` tells them apart).
+    `published_points`: truncated as the published evaluation does. Raises `CatalogueError` where
+    nothing is there, `LandmarkError` naming the file (and what was found and expected) where it is
+    wrong.
     """
     info, folder = open_folder("isbi2015", root)
     films = _cephalograms(folder, rules.counts, len(info.classes))
-    read = _read_films(info, films, image_size, least=rules.size, exact=True, workers=workers, cache=cache)
+    read = _read_films(
+        info, films, image_size, least=rules.size, exact=True, workers=workers, cache=cache
+    )
     native, sizes = _check_inside(films, read["sizes"], info.classes), read["sizes"]
     first, last = rules.counts[0], sum(rules.counts)
-    splits = hold_out(range(first), rules.template, rules.held_out, seed=split_seed, name=info.name) | {"test": list(range(first, last))}
+    splits = hold_out(
+        range(first), rules.template, rules.held_out, seed=split_seed, name=info.name
+    ) | {"test": list(range(first, last))}
     return _finish(
-        info, folder, films, {} if image_size == 384 else {"image_size": image_size}, images=np.array(read["images"]), points=grid_points(native, sizes, image_size),
-        published_points=truncated_points(native, sizes, image_size), spacing=rules.mm * sizes / image_size, splits=splits, names=info.classes, templates=(rules.template,),
+        info,
+        folder,
+        films,
+        {} if image_size == 384 else {"image_size": image_size},
+        images=np.array(read["images"]),
+        points=grid_points(native, sizes, image_size),
+        published_points=truncated_points(native, sizes, image_size),
+        spacing=rules.mm * sizes / image_size,
+        splits=splits,
+        names=info.classes,
+        templates=(rules.template,),
         split_seed=split_seed,
-    )  # fmt: skip
+    )
 
 # %% ../../../nbs/data/canonical/05_radiographs.ipynb #3c6c903e
-def halves(data: LandmarkSet, rules: CephalogramRules = CephalogramRules()) -> dict[str, Int64[Tensor, " _"]]:
+def halves(
+    data: LandmarkSet, rules: CephalogramRules = CephalogramRules()
+) -> dict[str, Int64[Tensor, " _"]]:
     """The two published parts of the test images of `isbi2015`, as indices: test1 and test2."""
     first, middle, last = (sum(rules.counts[:k]) for k in (1, 2, 3))
     if data.name != "isbi2015" or len(data.images) != last:
-        raise LandmarkError(f"{data.name} with {len(data.images)} images is not isbi2015 with {last}: it has no published halves")
+        raise LandmarkError(
+            f"{data.name} with {len(data.images)} images is not isbi2015 with {last}: it has no"
+            " published halves"
+        )
     return {"test1": torch.arange(first, middle), "test2": torch.arange(middle, last)}
 
-# %% ../../../nbs/data/canonical/05_radiographs.ipynb #136e3c2d
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #cdffa49a
 HandFrame = Literal["native", "resized"]
 WRIST_MM = 50.0  # from point 0 to point 4
 
-
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #d6b6e919
 @dataclass(frozen=True)
 class HandRules:
-    """What is published of the hands. `test`: so many files, first in the order of names; `template`: index in train; `least`: (h, w) of an image, ours."""
+    """What is published of the hands. `test`: so many files, first in the order of names;
+    `template`: index in train; `least`: (h, w) of an image, ours."""
 
     count: int = 909
     test: int = 300
@@ -250,41 +373,91 @@ class HandRules:
     template: int = 21
     least: tuple[int, int] = (64, 64)
 
-
-def _wrist(points: Float64[np.ndarray, "n L 2"], films: Sequence[Film]) -> Float64[np.ndarray, " n"]:
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #136e3c2d
+def _wrist(
+    points: Float64[np.ndarray, "n L 2"], films: Sequence[Film]
+) -> Float64[np.ndarray, " n"]:
     wide = np.linalg.norm(points[:, 0] - points[:, 4], axis=-1)
     if not wide.all():
-        raise LandmarkError(f"{films[int(wide.argmin())].path}: points 0 and 4 are the same, so the image has no scale (the wrist is taken to be {WRIST_MM:g} mm wide)")
+        raise LandmarkError(
+            f"{films[int(wide.argmin())].path}: points 0 and 4 are the same, so the image has no"
+            f" scale (the wrist is taken to be {WRIST_MM:g} mm wide)"
+        )
     return wide
 
-# %% ../../../nbs/data/canonical/05_radiographs.ipynb #30d906fc
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #bc3feba0
 def _hands(folder: Path, rules: HandRules, landmarks: int) -> list[Film]:
     """The films in the order of their file names."""
-    paths = sorted(path for path in (folder / "jpg").iterdir() if path.suffix.lower() == ".jpg" and not path.name.startswith("."))
+    paths = sorted(
+        path
+        for path in (folder / "jpg").iterdir()
+        if path.suffix.lower() == ".jpg" and not path.name.startswith(".")
+    )
     if len(paths) != rules.count:
-        raise LandmarkError(f"{folder / 'jpg'}: found {len(paths)} images .jpg, expected {rules.count}: the published split goes by the place in the sorted list")
+        raise LandmarkError(
+            f"{folder / 'jpg'}: found {len(paths)} images .jpg, expected {rules.count}: the"
+            " published split goes by the place in the sorted list"
+        )
     rows = read_table(folder / "all.csv", [path.stem for path in paths], landmarks)
     return [Film(path, rows[_plain(path.stem)][None], (folder / "all.csv",)) for path in paths]
 
-
+# %% ../../../nbs/data/canonical/05_radiographs.ipynb #30d906fc
 def hand_atlas(
-    *, root: Root = None, cache: Path | None = None, split_seed: int = 0, image_size: int = 384, workers: int = 4, hand_frame: HandFrame = "native", rules: HandRules = HandRules()
-) -> LandmarkSet:  # fmt: skip
-    """Hand radiographs from ROOT/hand: 37 landmarks on a square grid of `image_size`; the wrist (points 0 to 4) is 50 mm wide.
+    *,
+    root: Root = None,
+    cache: Path | None = None,
+    split_seed: int = 0,
+    image_size: int = 384,
+    workers: int = 4,
+    hand_frame: HandFrame = "native",
+    rules: HandRules = HandRules(),
+) -> LandmarkSet:
+    """Hand radiographs from ROOT/hand: 37 landmarks on a square grid of `image_size`; the wrist
+    (points 0 to 4) is 50 mm wide.
 
-    Splits: the first 300 files in the order of names are test, of the others 15 are val by seed. `hand_frame`: where the wrist is measured, see above. Errors as in `isbi2015`.
+    Splits: the first 300 files in the order of names are test, of the others 15 are val by seed.
+    `hand_frame`: where the wrist is measured, see above. Errors as in `isbi2015`.
     """
     info, folder = open_folder("hand-atlas", root)
     if hand_frame not in ("native", "resized"):
-        raise ValueError(f"hand-atlas: hand_frame is {hand_frame!r}, expected 'native' or 'resized'")
+        raise ValueError(
+            f"hand-atlas: hand_frame is {hand_frame!r}, expected 'native' or 'resized'"
+        )
     films = _hands(folder, rules, len(info.classes))
-    read = _read_films(info, films, image_size, least=rules.least, exact=False, workers=workers, cache=cache)
+    read = _read_films(
+        info, films, image_size, least=rules.least, exact=False, workers=workers, cache=cache
+    )
     native, sizes = _check_inside(films, read["sizes"], info.classes), read["sizes"]
     published = truncated_points(native, sizes, image_size)
     wide = _wrist(native if hand_frame == "native" else published, films)[:, None]
-    splits = hold_out(range(rules.test, rules.count), template := rules.test + rules.template, rules.held_out, seed=split_seed, name=info.name) | {"test": list(range(rules.test))}
-    options = {key: value for key, value, usual in (("image_size", image_size, 384), ("hand_frame", hand_frame, "native")) if value != usual}
+    splits = hold_out(
+        range(rules.test, rules.count),
+        template := rules.test + rules.template,
+        rules.held_out,
+        seed=split_seed,
+        name=info.name,
+    ) | {"test": list(range(rules.test))}
+    options = {
+        key: value
+        for key, value, usual in (
+            ("image_size", image_size, 384),
+            ("hand_frame", hand_frame, "native"),
+        )
+        if value != usual
+    }
     return _finish(
-        info, folder, films, options, images=np.array(read["images"]), points=grid_points(native, sizes, image_size), published_points=published, splits=splits, names=info.classes,
-        spacing=WRIST_MM / wide * (sizes / image_size if hand_frame == "native" else np.ones((len(films), 2))), templates=(template,), split_seed=split_seed,
-    )  # fmt: skip
+        info,
+        folder,
+        films,
+        options,
+        images=np.array(read["images"]),
+        points=grid_points(native, sizes, image_size),
+        published_points=published,
+        splits=splits,
+        names=info.classes,
+        spacing=WRIST_MM
+        / wide
+        * (sizes / image_size if hand_frame == "native" else np.ones((len(films), 2))),
+        templates=(template,),
+        split_seed=split_seed,
+    )

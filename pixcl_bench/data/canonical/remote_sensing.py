@@ -29,36 +29,40 @@ from pixcl_bench.data.canonical.tiles import (
     tile_stems,
 )
 
-# %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #30ef53f0
+# %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #9967cfa0
 def _codes() -> tuple[Mapping[tuple[int, int, int], int], Mapping[int, int]]:
     colours = palette_of(get_info("potsdam"))
     values = range(1, len(get_info("loveda-urban").classes) + 1)
     by_colour = {colour: k for k, colour in enumerate(colours)} | {(0, 0, 0): IGNORE}
     return by_colour, {0: IGNORE} | {value: value - 1 for value in values}
 
-
+# %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #30ef53f0
 POTSDAM_CODES, LOVEDA_CODES = _codes()
 
 # %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #d396adfd
 @dataclass(frozen=True)
 class PotsdamRules:
-    """What is published: the ortho images (row_column) of both parts, their side in pixels, and the side of a tile."""
+    """What is published: the ortho images (row_column) of both parts, their side in pixels, and the
+    side of a tile."""
 
     train: tuple[str, ...] = tuple(get_info("potsdam").rules["train"])
     val: tuple[str, ...] = tuple(get_info("potsdam").rules["val"])
     size: int = 6000
     tile: int = 256
 
-# %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #45d0edae
+# %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #d16c46c4
 _ORTHO = {"rgb": ("2_Ortho_RGB", "RGB"), "rgbir": ("4_Ortho_RGBIR", "RGBIR")}
-_LABELS = {"all": ("5_Labels_all", "label"), "no-boundary": ("5_Labels_all_noBoundary", "label_noBoundary")}
+_LABELS = {
+    "all": ("5_Labels_all", "label"),
+    "no-boundary": ("5_Labels_all_noBoundary", "label_noBoundary"),
+}
 
-
+# %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #aa3c4129
 def _unpacked(folder: Path, name: str) -> Path:
     """The folder that a zip of this name was unpacked to, be it once or twice of that name."""
     return folder / name / name if (folder / name / name).is_dir() else folder / name
 
-
+# %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #45d0edae
 def _check_choice(what: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise ValueError(f"potsdam: {what} is {value!r}, expected {' or '.join(map(repr, known))}")
@@ -67,89 +71,167 @@ def _check_choice(what: str, value: str, known: tuple[str, ...]) -> None:
 def ortho_sheets(folder: Path, *, bands: str, labels: str, rules: PotsdamRules) -> list[Sheet]:
     """The ortho images under `folder` with their labels, training first."""
     (ortho, kind), (label, ending) = _ORTHO[bands], _LABELS[labels]
-    images, masks, count = _unpacked(folder, ortho), _unpacked(folder, label), len(tile_starts(rules.size, rules.tile)) ** 2
+    images, masks, count = (
+        _unpacked(folder, ortho),
+        _unpacked(folder, label),
+        len(tile_starts(rules.size, rules.tile)) ** 2,
+    )
     parts: dict[Part, tuple[str, ...]] = {"train": rules.train, "val": rules.val}
     sheets = []
     for part, names in parts.items():
         for name in sorted(names, key=natural_key):
             stems = tile_stems(f"top_potsdam_{name}_RGBIR", count)
-            sheets.append(Sheet(images / f"top_potsdam_{name}_{kind}.tif", masks / f"top_potsdam_{name}_{ending}.tif", part, stems))
+            sheets.append(
+                Sheet(
+                    images / f"top_potsdam_{name}_{kind}.tif",
+                    masks / f"top_potsdam_{name}_{ending}.tif",
+                    part,
+                    stems,
+                )
+            )
     return sheets
 
-# %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #c320b5a2
+# %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #2f11369e
 _NAME = re.compile(r"top_potsdam_(\d+_\d+)_")
 _TILE_FILES = (".tif", ".tiff", ".png")
 
-
+# %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #c320b5a2
 def _named(folder: Path) -> dict[str, Path]:
     """Image files by name without ending."""
     if not folder.is_dir():
-        raise PixelError(f"{folder}: there is no such folder; tiles that are cut already lie in tiles/images and tiles/labels")
-    return {path.stem: path for path in folder.iterdir() if path.suffix.lower() in _TILE_FILES and not path.name.startswith(".")}
+        raise PixelError(
+            f"{folder}: there is no such folder; tiles that are cut already lie in tiles/images and"
+            " tiles/labels"
+        )
+    return {
+        path.stem: path
+        for path in folder.iterdir()
+        if path.suffix.lower() in _TILE_FILES and not path.name.startswith(".")
+    }
 
 # %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #1214e05c
 def cut_sheets(folder: Path, *, rules: PotsdamRules, listed: bool) -> list[Sheet]:
-    """The tiles in `folder`/images with their labels, training first, sorted by name. `listed`: lists say what they are for, so the names need not."""
+    """The tiles in `folder`/images with their labels, training first, sorted by name. `listed`:
+    lists say what they are for, so the names need not."""
     images, labels = _named(folder / "images"), _named(folder / "labels")
     parts: dict[Part, list[Sheet]] = {"train": [], "val": []}
     for stem in sorted(images, key=natural_key):
         match = _NAME.match(stem)
         ortho = match[1] if match else ""
         if not listed and ortho not in (*rules.train, *rules.val):
-            raise PixelError(f"{images[stem]}: the name says no published ortho image, expected top_potsdam_2_10_RGBIR__1 or the like; name lists of tiles (train.txt and val.txt) instead")
-        other = stem.replace(f"{group_of(stem)}__", re.sub("_RGB(IR)?$", "_label", group_of(stem)) + "__")
+            raise PixelError(
+                f"{images[stem]}: the name says no published ortho image, expected"
+                " top_potsdam_2_10_RGBIR__1 or the like; name lists of tiles (train.txt and"
+                " val.txt) instead"
+            )
+        other = stem.replace(
+            f"{group_of(stem)}__", re.sub("_RGB(IR)?$", "_label", group_of(stem)) + "__"
+        )
         path = labels.get(stem) or labels.get(other) or folder / "labels" / f"{stem}.tif"
         part: Part = "val" if ortho in rules.val else "train"
         parts[part].append(Sheet(images[stem], path, part, (stem,)))
     return parts["train"] + parts["val"]
 
-# %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #145adf1d
+# %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #98fd907f
 Root = Path | str | None
 Layout = Literal["auto", "neutral", "ortho", "tiles"]
 
-
+# %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #f6ce1bbd
 def _layout(info: DatasetInfo, folder: Path, wanted: str, there: Mapping[str, bool]) -> str:
     """The form to read: the one that is wanted, or the first that is there."""
     _check_choice("layout", wanted, ("auto", *there))
     for layout in there if wanted == "auto" else (wanted,):
         if there[layout]:
             return layout
-    raise CatalogueError(info.how_to_get(f"{folder} holds {'none of its forms' if wanted == 'auto' else f'nothing of the form {wanted!r}'}"))
+    raise CatalogueError(
+        info.how_to_get(
+            f"{folder} holds"
+            f" {'none of its forms' if wanted == 'auto' else f'nothing of the form {wanted!r}'}"
+        )
+    )
 
-
+# %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #145adf1d
 def _beside(folder: Path, choice: TileChoice) -> TileChoice:
     """`choice`, with train.txt and val.txt of `folder` where it names none."""
-    return replace(choice, train_list=list_beside(choice.train_list, folder / "train.txt"), val_list=list_beside(choice.val_list, folder / "val.txt"))
+    return replace(
+        choice,
+        train_list=list_beside(choice.train_list, folder / "train.txt"),
+        val_list=list_beside(choice.val_list, folder / "val.txt"),
+    )
 
 # %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #43414baa
 def potsdam(
-    *, root: Root = None, cache: Path | None = None, split_seed: int = 0, image_size: int | None = None, workers: int = 2, layout: Layout = "auto",
-    bands: Literal["auto", "rgb", "rgbir"] = "auto", labels: Literal["all", "no-boundary"] = "all", unknown: Literal["raise", "ignore"] = "raise",
-    codes: Mapping[int, int] | None = None, choice: TileChoice = TileChoice(), rules: PotsdamRules = PotsdamRules(),
-) -> TiledSet:  # fmt: skip
-    """ISPRS Potsdam from ROOT/potsdam: tiles of 256 pixels (resized to `image_size`), six classes, as memory maps from the cache.
+    *,
+    root: Root = None,
+    cache: Path | None = None,
+    split_seed: int = 0,
+    image_size: int | None = None,
+    workers: int = 2,
+    layout: Layout = "auto",
+    bands: Literal["auto", "rgb", "rgbir"] = "auto",
+    labels: Literal["all", "no-boundary"] = "all",
+    unknown: Literal["raise", "ignore"] = "raise",
+    codes: Mapping[int, int] | None = None,
+    choice: TileChoice = TileChoice(),
+    rules: PotsdamRules = PotsdamRules(),
+) -> TiledSet:
+    """ISPRS Potsdam from ROOT/potsdam: tiles of 256 pixels (resized to `image_size`), six classes,
+    as memory maps from the cache.
 
-    `layout`: the neutral layout, the ortho images, tiles cut already, or the first that is there. `bands`, `labels`: which of the zips. `unknown`: other colours in the labels are
-    refused, or count nowhere. `codes`: value to class of one-channel labels of cut tiles. `choice`: lists, held-out part. Raises `CatalogueError` where nothing is there,
-    `PixelError` naming file, pixel or list line.
+    `layout`: the neutral layout, the ortho images, tiles cut already, or the first that is there.
+    `bands`, `labels`: which of the zips. `unknown`: other colours in the labels are refused, or
+    count nowhere. `codes`: value to class of one-channel labels of cut tiles. `choice`: lists,
+    held-out part. Raises `CatalogueError` where nothing is there, `PixelError` naming file, pixel
+    or list line.
     """
     info, folder = open_folder("potsdam", root)
-    for what, value, known in (("bands", bands, ("auto", *_ORTHO)), ("labels", labels, tuple(_LABELS)), ("unknown", unknown, ("raise", "ignore"))):
+    for what, value, known in (
+        ("bands", bands, ("auto", *_ORTHO)),
+        ("labels", labels, tuple(_LABELS)),
+        ("unknown", unknown, ("raise", "ignore")),
+    ):
         _check_choice(what, value, known)
     found = [key for key in _ORTHO if _unpacked(folder, _ORTHO[key][0]).is_dir()]
-    there = {"neutral": (folder / "meta.json").is_file(), "ortho": bool(found), "tiles": (folder / "tiles").is_dir()}
+    there = {
+        "neutral": (folder / "meta.json").is_file(),
+        "ortho": bool(found),
+        "tiles": (folder / "tiles").is_dir(),
+    }
     chosen = _layout(info, folder, layout, there)
     if chosen == "neutral":
-        return neutral(folder, info=info, cache=cache, split_seed=split_seed, image_size=image_size, workers=workers, choice=choice)
+        return neutral(
+            folder,
+            info=info,
+            cache=cache,
+            split_seed=split_seed,
+            image_size=image_size,
+            workers=workers,
+            choice=choice,
+        )
     if chosen == "ortho":
-        sheets = ortho_sheets(folder, bands=found[0] if bands == "auto" else bands, labels=labels, rules=rules)
+        sheets = ortho_sheets(
+            folder, bands=found[0] if bands == "auto" else bands, labels=labels, rules=rules
+        )
     else:
         choice = _beside(folder / "tiles", choice)
-        sheets = cut_sheets(folder / "tiles", rules=rules, listed=choice.train_list is not None and choice.val_list is not None)
+        sheets = cut_sheets(
+            folder / "tiles",
+            rules=rules,
+            listed=choice.train_list is not None and choice.val_list is not None,
+        )
     return tiled_set(
-        info, sheets, where=str(folder), palette=palette_of(info), tile=rules.tile, image_size=image_size,
-        coding=Coding(POTSDAM_CODES, codes or {}, unknown), choice=choice, split_seed=split_seed, workers=workers, cache=cache,
-    )  # fmt: skip
+        info,
+        sheets,
+        where=str(folder),
+        palette=palette_of(info),
+        tile=rules.tile,
+        image_size=image_size,
+        coding=Coding(POTSDAM_CODES, codes or {}, unknown),
+        choice=choice,
+        split_seed=split_seed,
+        workers=workers,
+        cache=cache,
+    )
 
 # %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #37a5a65f
 @dataclass(frozen=True)
@@ -161,41 +243,111 @@ class LoveDARules:
 
 # %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #7529149a
 def loveda_sheets(info: DatasetInfo, folder: Path, scene: str, rules: LoveDARules) -> list[Sheet]:
-    """The pictures of a scene with their masks, training first, by number. Raises `CatalogueError` where a part is absent or empty."""
+    """The pictures of a scene with their masks, training first, by number. Raises `CatalogueError`
+    where a part is absent or empty."""
     parts: dict[Part, str] = {"train": "Train", "val": "Val"}
     count, sheets = len(tile_starts(rules.size, rules.tile)) ** 2, list[Sheet]()
     for part, name in parts.items():
         place = _unpacked(folder, name) / scene
-        paths = sorted((place / "images_png").glob("*.png"), key=lambda path: natural_key(path.stem))
+        paths = sorted(
+            (place / "images_png").glob("*.png"), key=lambda path: natural_key(path.stem)
+        )
         if not paths:
             raise CatalogueError(info.how_to_get(f"{place / 'images_png'} holds no image"))
-        sheets += [Sheet(path, place / "masks_png" / path.name, part, tile_stems(f"{name}_{scene}_{path.stem}", count)) for path in paths]
+        sheets += [
+            Sheet(
+                path,
+                place / "masks_png" / path.name,
+                part,
+                tile_stems(f"{name}_{scene}_{path.stem}", count),
+            )
+            for path in paths
+        ]
     return sheets
 
 # %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #5f32d450
 def loveda(
-    scene: Literal["urban", "rural"], *, root: Root = None, cache: Path | None = None, split_seed: int = 0, image_size: int | None = None, workers: int = 2,
-    unknown: Literal["raise", "ignore"] = "raise", choice: TileChoice = TileChoice(), rules: LoveDARules = LoveDARules(),
-) -> TiledSet:  # fmt: skip
-    """One scene of LoveDA from ROOT/loveda: tiles of 256 pixels (resized to `image_size`), seven classes, as memory maps from the cache.
+    scene: Literal["urban", "rural"],
+    *,
+    root: Root = None,
+    cache: Path | None = None,
+    split_seed: int = 0,
+    image_size: int | None = None,
+    workers: int = 2,
+    unknown: Literal["raise", "ignore"] = "raise",
+    choice: TileChoice = TileChoice(),
+    rules: LoveDARules = LoveDARules(),
+) -> TiledSet:
+    """One scene of LoveDA from ROOT/loveda: tiles of 256 pixels (resized to `image_size`), seven
+    classes, as memory maps from the cache.
 
-    ROOT/loveda/<scene>/meta.json, where it is there, is read instead (neutral layout). `unknown`: other values in a mask are refused, or count nowhere. `choice`: lists, held-out
-    part. Raises `CatalogueError` where nothing is there, `PixelError` naming file, pixel or list line.
+    ROOT/loveda/<scene>/meta.json, where it is there, is read instead (neutral layout). `unknown`:
+    other values in a mask are refused, or count nowhere. `choice`: lists, held-out part. Raises
+    `CatalogueError` where nothing is there, `PixelError` naming file, pixel or list line.
     """
     info, folder = open_folder(f"loveda-{scene}", root)
     if (folder / scene / "meta.json").is_file():
-        return neutral(folder / scene, info=info, cache=cache, split_seed=split_seed, image_size=image_size, workers=workers, choice=choice)
+        return neutral(
+            folder / scene,
+            info=info,
+            cache=cache,
+            split_seed=split_seed,
+            image_size=image_size,
+            workers=workers,
+            choice=choice,
+        )
     return tiled_set(
-        info, loveda_sheets(info, folder, scene.capitalize(), rules), where=str(folder), palette=palette_of(info), tile=rules.tile,
-        image_size=image_size, coding=Coding(values=LOVEDA_CODES, unknown=unknown), choice=choice, split_seed=split_seed, workers=workers, cache=cache,
-    )  # fmt: skip
+        info,
+        loveda_sheets(info, folder, scene.capitalize(), rules),
+        where=str(folder),
+        palette=palette_of(info),
+        tile=rules.tile,
+        image_size=image_size,
+        coding=Coding(values=LOVEDA_CODES, unknown=unknown),
+        choice=choice,
+        split_seed=split_seed,
+        workers=workers,
+        cache=cache,
+    )
+
+# %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #e462027a
+def loveda_urban(
+    *,
+    root: Root = None,
+    cache: Path | None = None,
+    split_seed: int = 0,
+    image_size: int | None = None,
+    workers: int = 2,
+    choice: TileChoice = TileChoice(),
+) -> TiledSet:
+    """The urban scene; as `loveda`."""
+    return loveda(
+        "urban",
+        root=root,
+        cache=cache,
+        split_seed=split_seed,
+        image_size=image_size,
+        workers=workers,
+        choice=choice,
+    )
 
 # %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #1657c2fe
-def loveda_urban(*, root: Root = None, cache: Path | None = None, split_seed: int = 0, image_size: int | None = None, workers: int = 2, choice: TileChoice = TileChoice()) -> TiledSet:
-    """The urban scene; as `loveda`."""
-    return loveda("urban", root=root, cache=cache, split_seed=split_seed, image_size=image_size, workers=workers, choice=choice)
-
-
-def loveda_rural(*, root: Root = None, cache: Path | None = None, split_seed: int = 0, image_size: int | None = None, workers: int = 2, choice: TileChoice = TileChoice()) -> TiledSet:
+def loveda_rural(
+    *,
+    root: Root = None,
+    cache: Path | None = None,
+    split_seed: int = 0,
+    image_size: int | None = None,
+    workers: int = 2,
+    choice: TileChoice = TileChoice(),
+) -> TiledSet:
     """The rural scene; as `loveda`."""
-    return loveda("rural", root=root, cache=cache, split_seed=split_seed, image_size=image_size, workers=workers, choice=choice)
+    return loveda(
+        "rural",
+        root=root,
+        cache=cache,
+        split_seed=split_seed,
+        image_size=image_size,
+        workers=workers,
+        choice=choice,
+    )

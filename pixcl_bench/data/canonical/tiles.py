@@ -31,51 +31,64 @@ from ..listing import file_stamps
 from ..sets.pixels import IGNORE, ColourCodes, PixelError, decode_colours
 from ..sets.splits import random_parts, seeded_order
 
-# %% ../../../nbs/data/canonical/07_tiles.ipynb #6e1dfae8
+# %% ../../../nbs/data/canonical/07_tiles.ipynb #41a18aed
 def tile_starts(side: int, tile: int) -> list[int]:
-    """Where the tiles that cover `side` pixels start, the last shifted in. Raises `PixelError` where a tile does not fit."""
+    """Where the tiles that cover `side` pixels start, the last shifted in. Raises `PixelError`
+    where a tile does not fit."""
     if not 0 < tile <= side:
-        raise PixelError(f"tiles of {tile} pixels cannot be cut from a side of {side}; the tile must be 1..{side} pixels")
+        raise PixelError(
+            f"tiles of {tile} pixels cannot be cut from a side of {side}; the tile must be"
+            f" 1..{side} pixels"
+        )
     return [min(i * tile, side - tile) for i in range(-(-side // tile))]
 
-
+# %% ../../../nbs/data/canonical/07_tiles.ipynb #6e1dfae8
 def cut_tiles(image: Shaped[np.ndarray, "h w *c"], tile: int) -> Shaped[np.ndarray, "n s s *c"]:
     """All tiles of a picture (or mask), row by row."""
     rows, columns = (tile_starts(side, tile) for side in image.shape[:2])
     return np.stack([image[y : y + tile, x : x + tile] for y in rows for x in columns])
 
 # %% ../../../nbs/data/canonical/07_tiles.ipynb #58392cb4
-def join_tiles(tiles: Shaped[np.ndarray, "n s s *c"], size: tuple[int, int]) -> Shaped[np.ndarray, "h w *c"]:
-    """The picture of `size` (h, w) that `cut_tiles` cut; where tiles overlap the later one counts. Raises `PixelError` for another number of tiles."""
+def join_tiles(
+    tiles: Shaped[np.ndarray, "n s s *c"], size: tuple[int, int]
+) -> Shaped[np.ndarray, "h w *c"]:
+    """The picture of `size` (h, w) that `cut_tiles` cut; where tiles overlap the later one counts.
+    Raises `PixelError` for another number of tiles."""
     rows, columns = (tile_starts(side, tiles.shape[1]) for side in size)
     if len(rows) * len(columns) != len(tiles):
-        raise PixelError(f"{len(tiles)} tiles of {tiles.shape[1]} pixels, but a picture of {size[0]} x {size[1]} has {len(rows)} x {len(columns)}")
+        raise PixelError(
+            f"{len(tiles)} tiles of {tiles.shape[1]} pixels, but a picture of {size[0]} x {size[1]}"
+            f" has {len(rows)} x {len(columns)}"
+        )
     whole = np.empty((*size, *tiles.shape[3:]), tiles.dtype)
     for k, tile in enumerate(tiles):
         y, x = rows[k // len(columns)], columns[k % len(columns)]
         whole[y : y + len(tile), x : x + len(tile)] = tile
     return whole
 
-# %% ../../../nbs/data/canonical/07_tiles.ipynb #b6339565
+# %% ../../../nbs/data/canonical/07_tiles.ipynb #fa46f7b4
 def tile_stems(group: str, count: int) -> tuple[str, ...]:
     """The names, without ending, of the tiles of a picture."""
     return tuple(f"{group}__{number}" for number in range(1, count + 1))
 
-
+# %% ../../../nbs/data/canonical/07_tiles.ipynb #a0560c70
 def group_of(stem: str) -> str:
     """The picture that a tile is from, by its name; the name itself where it has no number."""
     group, _, number = stem.rpartition("__")
     return group if group and number.isdecimal() else stem
 
-
+# %% ../../../nbs/data/canonical/07_tiles.ipynb #b6339565
 def natural_key(stem: str) -> list[tuple[int, str]]:
     """Sorts names with their numbers as numbers: 2 before 10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", stem)]
+    return [
+        (int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", stem)
+    ]
 
-# %% ../../../nbs/data/canonical/07_tiles.ipynb #273fec28
+# %% ../../../nbs/data/canonical/07_tiles.ipynb #6b9e6b04
 @dataclass(frozen=True)
 class TileList:
-    """The names of a list file, without folder and ending, in its order, and the line (from 1) of each."""
+    """The names of a list file, without folder and ending, in its order, and the line (from 1) of
+    each."""
 
     path: Path
     stems: tuple[str, ...]
@@ -85,9 +98,10 @@ class TileList:
         """File and line of a name, for messages."""
         return f"{self.path}, line {self.lines[self.stems.index(stem)]}"
 
-
+# %% ../../../nbs/data/canonical/07_tiles.ipynb #273fec28
 def read_tile_list(path: Path | str) -> TileList:
-    """The names of a list of tiles. Raises `PixelError` naming the file where it is absent or empty, and both lines where a name is there twice."""
+    """The names of a list of tiles. Raises `PixelError` naming the file where it is absent or
+    empty, and both lines where a name is there twice."""
     path = Path(path)
     if not path.is_file():
         raise PixelError(f"{path}: there is no such list; it should name one tile a line")
@@ -106,14 +120,18 @@ def read_tile_list(path: Path | str) -> TileList:
 
 # %% ../../../nbs/data/canonical/07_tiles.ipynb #765e78a3
 def listed_tiles(listed: TileList, there: Mapping[str, int], where: str) -> Int64[np.ndarray, " n"]:
-    """The indices of the listed tiles, sorted. Raises `PixelError` naming list, line and tile, and how many are missing, where one is not `there`."""
+    """The indices of the listed tiles, sorted. Raises `PixelError` naming list, line and tile, and
+    how many are missing, where one is not `there`."""
     lost = [stem for stem in listed.stems if stem not in there]
     if lost:
         more = f"{len(lost)} of its {len(listed.stems)} tiles are missing"
-        raise PixelError(f"{listed.where(lost[0])}: there is no tile {lost[0]!r} in {where}; {more}. Get the files, or take the lines out")
+        raise PixelError(
+            f"{listed.where(lost[0])}: there is no tile {lost[0]!r} in {where}; {more}. Get the"
+            " files, or take the lines out"
+        )
     return np.sort(np.array([there[stem] for stem in listed.stems], np.int64))
 
-# %% ../../../nbs/data/canonical/07_tiles.ipynb #2dad8c0d
+# %% ../../../nbs/data/canonical/07_tiles.ipynb #315393c4
 def _opened(path: Path) -> UInt8[np.ndarray, "h w *c"]:
     """The channels of an image file as they lie in it."""
     if not path.is_file():
@@ -121,17 +139,21 @@ def _opened(path: Path) -> UInt8[np.ndarray, "h w *c"]:
     try:
         with Image.open(path) as image:
             if image.mode not in ("L", "P", "RGB", "RGBA", "RGBX", "CMYK"):
-                raise PixelError(f"{path}: pixels are of mode {image.mode!r}, expected 8 bits a channel")
+                raise PixelError(
+                    f"{path}: pixels are of mode {image.mode!r}, expected 8 bits a channel"
+                )
             for k, part in enumerate(image.tile):
-                if part[3] and part[3][0] == "RGBa":  # colours "multiplied by" infrared would be divided by it
+                # colours "multiplied by" infrared would be divided by it
+                if part[3] and part[3][0] == "RGBa":
                     image.tile[k] = part._replace(args=("RGBA", *part[3][1:]))
             return np.array(image)
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise PixelError(f"{path}: cannot be read as an image ({error}); copy it again") from error
 
-
+# %% ../../../nbs/data/canonical/07_tiles.ipynb #2dad8c0d
 def read_rgb(path: Path) -> UInt8[np.ndarray, "h w 3"]:
-    """An image file of 8-bit RGB; a fourth channel is dropped. Raises `PixelError` naming the file."""
+    """An image file of 8-bit RGB; a fourth channel is dropped. Raises `PixelError` naming the
+    file."""
     image = _opened(path)
     if image.ndim != 3:
         raise PixelError(f"{path}: the image has one channel, expected RGB, or RGB and infrared")
@@ -140,7 +162,8 @@ def read_rgb(path: Path) -> UInt8[np.ndarray, "h w 3"]:
 # %% ../../../nbs/data/canonical/07_tiles.ipynb #72966976
 @dataclass(frozen=True)
 class Coding:
-    """How a mask file tells the class (or 255: counts nowhere): by `colours` in RGB, or by `values` of one channel. `unknown`: others are refused, or become 255."""
+    """How a mask file tells the class (or 255: counts nowhere): by `colours` in RGB, or by `values`
+    of one channel. `unknown`: others are refused, or become 255."""
 
     colours: ColourCodes = field(default_factory=dict)
     values: Mapping[int, int] = field(default_factory=dict)
@@ -148,29 +171,45 @@ class Coding:
 
 # %% ../../../nbs/data/canonical/07_tiles.ipynb #a9d4715a
 def read_mask(path: Path, coding: Coding) -> UInt8[np.ndarray, "h w"]:
-    """A mask file as classes. Raises `PixelError` naming the file, and the pixel where its colour or value is unknown."""
+    """A mask file as classes. Raises `PixelError` naming the file, and the pixel where its colour
+    or value is unknown."""
     mask = _opened(path)
     if mask.ndim == 3:
         if not coding.colours:
-            raise PixelError(f"{path}: the mask is coloured, expected one channel with the values {sorted(coding.values)}")
-        return decode_colours(np.ascontiguousarray(mask[..., :3]), coding.colours, unknown=coding.unknown, where=str(path))
+            raise PixelError(
+                f"{path}: the mask is coloured, expected one channel with the values"
+                f" {sorted(coding.values)}"
+            )
+        return decode_colours(
+            np.ascontiguousarray(mask[..., :3]),
+            coding.colours,
+            unknown=coding.unknown,
+            where=str(path),
+        )
     if not coding.values:
-        raise PixelError(f"{path}: the mask has one channel, expected colours; say which value is which class (codes={{value: class}})")
+        raise PixelError(
+            f"{path}: the mask has one channel, expected colours; say which value is which class"
+            " (codes={value: class})"
+        )
     table, known = np.full(256, IGNORE, np.uint8), np.zeros(256, bool)
     for value, index in coding.values.items():
         table[value], known[value] = index, True
     if coding.unknown == "raise" and not known[mask].all():
         y, x = (int(i) for i in np.argwhere(~known[mask])[0])
-        raise PixelError(f"{path}: value {mask[y, x]} at (y, x) = ({y}, {x}) is no class, nor are {int((~known[mask]).sum()) - 1} more pixels; known are {sorted(coding.values)}")
+        raise PixelError(
+            f"{path}: value {mask[y, x]} at (y, x) = ({y}, {x}) is no class, nor are"
+            f" {int((~known[mask]).sum()) - 1} more pixels; known are {sorted(coding.values)}"
+        )
     return table[mask]
 
-# %% ../../../nbs/data/canonical/07_tiles.ipynb #b7de50cc
+# %% ../../../nbs/data/canonical/07_tiles.ipynb #fff00db0
 Part = Literal["train", "val"]
 
-
+# %% ../../../nbs/data/canonical/07_tiles.ipynb #62890354
 @dataclass(frozen=True)
 class Sheet:
-    """A picture to be cut: image file, mask file, published part, and the names of its tiles row by row (one name: it is a tile already)."""
+    """A picture to be cut: image file, mask file, published part, and the names of its tiles row by
+    row (one name: it is a tile already)."""
 
     image: Path
     mask: Path
@@ -182,27 +221,47 @@ class Sheet:
         """The picture that its tiles are from."""
         return group_of(self.stems[0])
 
-
+# %% ../../../nbs/data/canonical/07_tiles.ipynb #b7de50cc
 def _tiles_of(sheet: Sheet, tile: int, size: int, coding: Coding) -> tuple[np.ndarray, np.ndarray]:
     """Tiles (n, 3, size, size) of a sheet and of its mask (n, size, size)."""
     image, mask = read_rgb(sheet.image), read_mask(sheet.mask, coding)
     (h, w), (mh, mw) = image.shape[:2], mask.shape
     if (h, w) != (mh, mw):
-        raise PixelError(f"{sheet.image} is {h} x {w} pixels (height x width) but its mask {sheet.mask} is {mh} x {mw}; they must be of one size")
+        raise PixelError(
+            f"{sheet.image} is {h} x {w} pixels (height x width) but its mask {sheet.mask} is {mh}"
+            f" x {mw}; they must be of one size"
+        )
     expected = len(tile_starts(h, tile)) * len(tile_starts(w, tile)) if min(h, w) >= tile else 0
     if expected != len(sheet.stems) or (expected == 1 and (h, w) != (tile, tile)):
-        raise PixelError(f"{sheet.image} is {h} x {w} pixels (height x width): {expected} tiles of {tile}, expected {len(sheet.stems)}")
+        raise PixelError(
+            f"{sheet.image} is {h} x {w} pixels (height x width): {expected} tiles of {tile},"
+            f" expected {len(sheet.stems)}"
+        )
     pictures, truth = cut_tiles(image, tile), cut_tiles(mask, tile)
     if size != tile:
-        pictures = np.stack([np.asarray(Image.fromarray(one).resize((size, size), Image.Resampling.BILINEAR)) for one in pictures])
-        truth = np.stack([np.asarray(Image.fromarray(one).resize((size, size), Image.Resampling.NEAREST)) for one in truth])
+        pictures = np.stack(
+            [
+                np.asarray(Image.fromarray(one).resize((size, size), Image.Resampling.BILINEAR))
+                for one in pictures
+            ]
+        )
+        truth = np.stack(
+            [
+                np.asarray(Image.fromarray(one).resize((size, size), Image.Resampling.NEAREST))
+                for one in truth
+            ]
+        )
     return pictures.transpose(0, 3, 1, 2), truth
 
 # %% ../../../nbs/data/canonical/07_tiles.ipynb #08a6b772
-def _build(sheets: Sequence[Sheet], folder: Path, tile: int, size: int, coding: Coding, workers: int) -> Arrays:
+def _build(
+    sheets: Sequence[Sheet], folder: Path, tile: int, size: int, coding: Coding, workers: int
+) -> Arrays:
     ends = np.cumsum([len(sheet.stems) for sheet in sheets])
     count = int(ends[-1])
-    images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (count, 3, size, size))
+    images = np.lib.format.open_memmap(
+        folder / "images.npy", "w+", np.uint8, (count, 3, size, size)
+    )
     masks = np.lib.format.open_memmap(folder / "masks.npy", "w+", np.uint8, (count, size, size))
 
     def fill(k: int) -> None:
@@ -215,22 +274,59 @@ def _build(sheets: Sequence[Sheet], folder: Path, tile: int, size: int, coding: 
     return {"images": images, "masks": masks}
 
 # %% ../../../nbs/data/canonical/07_tiles.ipynb #8ebc8fb1
-def convert_sheets(name: str, sheets: Sequence[Sheet], *, tile: int, size: int, coding: Coding, fingerprint: str, workers: int = 2, cache: Path | None = None) -> Arrays:
-    """`images` uint8 (n, 3, size, size) and `masks` uint8 (n, size, size) of all tiles, sheet by sheet, as memory maps from the cache.
+def convert_sheets(
+    name: str,
+    sheets: Sequence[Sheet],
+    *,
+    tile: int,
+    size: int,
+    coding: Coding,
+    fingerprint: str,
+    workers: int = 2,
+    cache: Path | None = None,
+) -> Arrays:
+    """`images` uint8 (n, 3, size, size) and `masks` uint8 (n, size, size) of all tiles, sheet by
+    sheet, as memory maps from the cache.
 
-    `fingerprint`: of the code that decides the arrays. Raises `PixelError` naming the file: absent, unreadable, of another size than its mask, an unknown colour or value.
+    `fingerprint`: of the code that decides the arrays. Raises `PixelError` naming the file: absent,
+    unreadable, of another size than its mask, an unknown colour or value.
     """
     if size < 8:
         raise PixelError(f"{name}: image_size is {size}, expected at least 8 pixels")
     files = [path for sheet in sheets for path in (sheet.image, sheet.mask)]
     if absent := [path for path in files if not path.is_file()]:
-        raise PixelError(f"{absent[0]}: there is no such file; {len(absent)} of the {len(files)} files of {name} are missing")
-    codes = [sorted((list(colour), index) for colour, index in coding.colours.items()), sorted(coding.values.items()), coding.unknown]
-    facts = json.dumps([name, fingerprint, file_stamps(files), [sheet.stems[0] for sheet in sheets], tile, size, codes])
+        raise PixelError(
+            f"{absent[0]}: there is no such file; {len(absent)} of the {len(files)} files of {name}"
+            " are missing"
+        )
+    codes = [
+        sorted((list(colour), index) for colour, index in coding.colours.items()),
+        sorted(coding.values.items()),
+        coding.unknown,
+    ]
+    facts = json.dumps(
+        [
+            name,
+            fingerprint,
+            file_stamps(files),
+            [sheet.stems[0] for sheet in sheets],
+            tile,
+            size,
+            codes,
+        ]
+    )
     digest, scratch = hashlib.sha256(facts.encode()).hexdigest(), list[Path]()
 
-    def build() -> Arrays:  # beside the result, under a name that `converted` sweeps up after a killed run
-        scratch.append(Path(tempfile.mkdtemp(prefix=f".{name}-{size}-{digest[:12]}-", dir=(cache or cache_dir()) / "converted")))
+    # beside the result, under a name that `converted` sweeps up after a killed run
+    def build() -> Arrays:
+        scratch.append(
+            Path(
+                tempfile.mkdtemp(
+                    prefix=f".{name}-{size}-{digest[:12]}-",
+                    dir=(cache or cache_dir()) / "converted",
+                )
+            )
+        )
         return _build(sheets, scratch[0], tile, size, coding, workers)
 
     try:
@@ -239,18 +335,19 @@ def convert_sheets(name: str, sheets: Sequence[Sheet], *, tile: int, size: int, 
         for folder in scratch:
             shutil.rmtree(folder, ignore_errors=True)
 
-# %% ../../../nbs/data/canonical/07_tiles.ipynb #cf3541e1
+# %% ../../../nbs/data/canonical/07_tiles.ipynb #70632a88
 ListFile = Path | str | None
 QUICK_VAL = 1500
 
-
+# %% ../../../nbs/data/canonical/07_tiles.ipynb #cf3541e1
 @dataclass(frozen=True)
 class TileChoice:
     """Which tiles are used for what; the default is the published division.
 
-    `train_list`, `val_list`: lists that replace the published training and evaluation tiles; `labelled_list`: the tiles that have a label (a 1 % list). `held_out_list`: the
-    training tiles held out for tuning; without it, those of a `val_fraction` of the pictures, None: 0.1, or 0 with a `labelled_list`. `quick_val`: at most 1,500
-    evaluation tiles, the same for every run.
+    `train_list`, `val_list`: lists that replace the published training and evaluation tiles;
+    `labelled_list`: the tiles that have a label (a 1 % list). `held_out_list`: the training tiles
+    held out for tuning; without it, those of a `val_fraction` of the pictures, None: 0.1, or 0 with
+    a `labelled_list`. `quick_val`: at most 1,500 evaluation tiles, the same for every run.
     """
 
     train_list: ListFile = None
@@ -260,38 +357,86 @@ class TileChoice:
     val_fraction: float | None = None
     quick_val: bool = False
 
-# %% ../../../nbs/data/canonical/07_tiles.ipynb #59185835
+# %% ../../../nbs/data/canonical/07_tiles.ipynb #084b0ce3
 def quick_tiles(test: Int64[np.ndarray, " n"], name: str) -> Int64[np.ndarray, " m"]:
     """At most 1,500 of the tiles, drawn by seed 0, sorted."""
     return np.sort(test[seeded_order(len(test), 0, f"{name}/quick_val")[:QUICK_VAL]])
 
-
-def _held_out(pool: Int64[np.ndarray, " n"], groups: Shaped[np.ndarray, " all"], fraction: float, seed: int, name: str) -> Int64[np.ndarray, " m"]:
+# %% ../../../nbs/data/canonical/07_tiles.ipynb #59185835
+def _held_out(
+    pool: Int64[np.ndarray, " n"],
+    groups: Shaped[np.ndarray, " all"],
+    fraction: float,
+    seed: int,
+    name: str,
+) -> Int64[np.ndarray, " m"]:
     """The tiles of `pool` of the pictures that are held out."""
     pictures = sorted(set(groups[pool].tolist()), key=natural_key)
     if not 0 <= fraction < 1:
-        raise PixelError(f"{name}: val_fraction is {fraction}, expected 0 (nothing is held out) up to below 1")
+        raise PixelError(
+            f"{name}: val_fraction is {fraction}, expected 0 (nothing is held out) up to below 1"
+        )
     if fraction and int(len(pictures) * fraction + 0.5) in (0, len(pictures)):
-        raise PixelError(f"{name}: a fraction {fraction:g} of {len(pictures)} training pictures is none or all of them; choose another val_fraction, 0 holds out nothing")
-    chosen = [pictures[k] for k in random_parts(len(pictures), (1 - fraction, fraction), seed, f"{name}/val")[1]]
+        raise PixelError(
+            f"{name}: a fraction {fraction:g} of {len(pictures)} training pictures is none or all"
+            " of them; choose another val_fraction, 0 holds out nothing"
+        )
+    chosen = [
+        pictures[k]
+        for k in random_parts(len(pictures), (1 - fraction, fraction), seed, f"{name}/val")[1]
+    ]
     return pool[np.isin(groups[pool], chosen)]
 
 # %% ../../../nbs/data/canonical/07_tiles.ipynb #12c6bce0
-def tile_splits(sheets: Sequence[Sheet], choice: TileChoice = TileChoice(), *, seed: int, name: str, where: str) -> dict[str, Int64[np.ndarray, " n"]]:
-    """Splits of the tiles of `sheets`, in their order. Raises `PixelError` for a list that is wrong, or two lists that share a picture."""
+def tile_splits(
+    sheets: Sequence[Sheet], choice: TileChoice = TileChoice(), *, seed: int, name: str, where: str
+) -> dict[str, Int64[np.ndarray, " n"]]:
+    """Splits of the tiles of `sheets`, in their order. Raises `PixelError` for a list that is
+    wrong, or two lists that share a picture."""
     stems = [stem for sheet in sheets for stem in sheet.stems]
-    parts, groups = (np.repeat(of, [len(sheet.stems) for sheet in sheets]) for of in ([sheet.part for sheet in sheets], [sheet.group for sheet in sheets]))
+    parts, groups = (
+        np.repeat(of, [len(sheet.stems) for sheet in sheets])
+        for of in ([sheet.part for sheet in sheets], [sheet.group for sheet in sheets])
+    )
     there = {stem: i for i, stem in enumerate(stems)}
-    lists = {key: read_tile_list(path) for key in ("train", "val", "labelled", "held_out") if (path := getattr(choice, f"{key}_list")) is not None}
+    lists = {
+        key: read_tile_list(path)
+        for key in ("train", "val", "labelled", "held_out")
+        if (path := getattr(choice, f"{key}_list")) is not None
+    }
     chosen = {key: listed_tiles(listed, there, where) for key, listed in lists.items()}
-    pool, test = (chosen[part] if part in chosen else np.flatnonzero(parts == part) for part in ("train", "val"))
+    pool, test = (
+        chosen[part] if part in chosen else np.flatnonzero(parts == part)
+        for part in ("train", "val")
+    )
     if both := set(groups[pool].tolist()) & set(groups[test].tolist()):
-        raise PixelError(f"{name}: tiles of {min(both, key=natural_key)!r} are for training and for evaluation, of {len(both)} pictures in all; a picture belongs to one part")
+        raise PixelError(
+            f"{name}: tiles of {min(both, key=natural_key)!r} are for training and for evaluation,"
+            f" of {len(both)} pictures in all; a picture belongs to one part"
+        )
     for key in ("labelled", "held_out"):
         if key in chosen and len(odd := np.setdiff1d(chosen[key], pool)):
-            raise PixelError(f"{lists[key].where(stems[odd[0]])}: {stems[odd[0]]!r} is no training tile, nor are {len(odd) - 1} others")
+            raise PixelError(
+                f"{lists[key].where(stems[odd[0]])}: {stems[odd[0]]!r} is no training tile, nor are"
+                f" {len(odd) - 1} others"
+            )
     labelled = chosen.get("labelled", pool)
-    fraction = choice.val_fraction if choice.val_fraction is not None else 0.0 if "labelled" in chosen else 0.1
-    val = chosen["held_out"] if "held_out" in chosen else _held_out(pool, groups, fraction, seed, name)
+    fraction = (
+        choice.val_fraction
+        if choice.val_fraction is not None
+        else 0.0
+        if "labelled" in chosen
+        else 0.1
+    )
+    val = (
+        chosen["held_out"]
+        if "held_out" in chosen
+        else _held_out(pool, groups, fraction, seed, name)
+    )
     test = quick_tiles(test, name) if choice.quick_val else test
-    return {"unlabelled": np.setdiff1d(pool, val), "train": np.setdiff1d(labelled, val), "val": val, "test": test}
+    return {
+        "unlabelled": np.setdiff1d(pool, val),
+        "train": np.setdiff1d(labelled, val),
+        "val": val,
+        "test": test,
+    }

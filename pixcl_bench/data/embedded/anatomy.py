@@ -26,11 +26,11 @@ from ..catalogue import fetch_file, get_info
 from ..canonical.medical_files import read_nifti, read_nrrd
 from ..sets.volumes import IGNORE, Case, VolumeSet, make_volume_set
 
-# %% ../../../nbs/data/embedded/02_anatomy.ipynb #fc78cf6d
+# %% ../../../nbs/data/embedded/02_anatomy.ipynb #8a962f9e
 Volume = NDArray[Any]
 Affine = NDArray[np.float64]
 
-
+# %% ../../../nbs/data/embedded/02_anatomy.ipynb #fc78cf6d
 def canonical(voxels: Volume, affine: Affine, where: str) -> tuple[Volume, Affine]:
     """A volume with axes to the right, front and head of the patient, and its affine (4, 4) in mm.
 
@@ -39,7 +39,9 @@ def canonical(voxels: Volume, affine: Affine, where: str) -> tuple[Volume, Affin
     image = nibabel.as_closest_canonical(nibabel.Nifti1Image(voxels, affine))
     turned = np.asarray(image.affine, np.float64)
     if np.abs(turned[:3, :3] - np.diag(np.diag(turned)[:3])).max() > 1e-3:
-        raise ValueError(f"{where}: the volume is oblique, its affine is {np.round(turned[:3, :3], 3).tolist()}")
+        raise ValueError(
+            f"{where}: the volume is oblique, its affine is {np.round(turned[:3, :3], 3).tolist()}"
+        )
     return np.asarray(image.dataobj), turned
 
 # %% ../../../nbs/data/embedded/02_anatomy.ipynb #f3f94ee7
@@ -57,9 +59,11 @@ def read_ras(path: Path) -> tuple[Volume, Affine]:
 
 # %% ../../../nbs/data/embedded/02_anatomy.ipynb #d3bf8ab8
 def to_view(voxels: Volume, plane: Literal["axial", "coronal"]) -> Volume:
-    """A RAS volume as (slice, row, column), hung as radiologists do: the patient's right on the left.
+    """A RAS volume as (slice, row, column), hung as radiologists do: the patient's right on the
+    left.
 
-    `axial`: slices from foot to head, rows from front to back. `coronal`: slices from back to front, rows from head to foot.
+    `axial`: slices from foot to head, rows from front to back. `coronal`: slices from back to
+    front, rows from head to foot.
     """
     if plane == "axial":
         return voxels[::-1, ::-1].transpose(2, 1, 0)
@@ -67,9 +71,13 @@ def to_view(voxels: Volume, plane: Literal["axial", "coronal"]) -> Volume:
 
 # %% ../../../nbs/data/embedded/02_anatomy.ipynb #d398897e
 def nearest_labels(labels: Volume, source: Affine, shape: Sequence[int], target: Affine) -> Volume:
-    """Labels (RAS, affine `source`) at the voxels of a grid (RAS, affine `target`), order 0; 0 outside."""
+    """Labels (RAS, affine `source`) at the voxels of a grid (RAS, affine `target`), order 0; 0
+    outside."""
     to = np.linalg.inv(source) @ target
-    index = [np.floor(to[k, k] * np.arange(n) + to[k, 3] + 0.5).astype(np.int64) for k, n in enumerate(shape)]
+    index = [
+        np.floor(to[k, k] * np.arange(n) + to[k, 3] + 0.5).astype(np.int64)
+        for k, n in enumerate(shape)
+    ]
     inside = [(i >= 0) & (i < n) for i, n in zip(index, labels.shape, strict=True)]
     found = np.zeros(tuple(shape), labels.dtype)
     found[np.ix_(*inside)] = labels[np.ix_(*(i[ok] for i, ok in zip(index, inside, strict=True)))]
@@ -118,15 +126,25 @@ SEGMENTS_REST: Ranges = ((1, 1), (7, 7))
 
 # %% ../../../nbs/data/embedded/02_anatomy.ipynb #ac2d6a89
 def merge(
-    labels: Volume, groups: Mapping[str, Ranges], names: Sequence[str], where: str, rest: Ranges = ()
+    labels: Volume,
+    groups: Mapping[str, Ranges],
+    names: Sequence[str],
+    where: str,
+    rest: Ranges = (),
 ) -> NDArray[np.uint8]:
-    """Codes to indices into `names` (background first): each group's ranges (ends included) to its name, `rest` and 0 to background.
+    """Codes to indices into `names` (background first): each group's ranges (ends included) to its
+    name, `rest` and 0 to background.
 
     Raises ValueError naming `where` and the code for any other code.
     """
-    table = np.full(max(int(labels.max()), *(b for r in groups.values() for _, b in r)) + 1, IGNORE, np.uint8)
+    table = np.full(
+        max(int(labels.max()), *(b for r in groups.values() for _, b in r)) + 1, IGNORE, np.uint8
+    )
     table[0] = 0
-    for index, ranges in [(0, rest), *((names.index(name), ranges) for name, ranges in groups.items())]:
+    for index, ranges in [
+        (0, rest),
+        *((names.index(name), ranges) for name, ranges in groups.items()),
+    ]:
         for low, high in ranges:
             table[low : high + 1] = index
     merged = table[labels]
@@ -134,10 +152,10 @@ def merge(
         raise ValueError(f"{where}: code {int(labels[merged == IGNORE][0])} belongs to no class")
     return merged
 
-# %% ../../../nbs/data/embedded/02_anatomy.ipynb #159f432a
+# %% ../../../nbs/data/embedded/02_anatomy.ipynb #cf71c009
 WINDOW = (-200.0, 250.0)  # HU
 
-
+# %% ../../../nbs/data/embedded/02_anatomy.ipynb #159f432a
 def window(hounsfield: Volume) -> NDArray[np.float32]:
     """HU to [0, 1]."""
     low, high = WINDOW
@@ -145,7 +163,8 @@ def window(hounsfield: Volume) -> NDArray[np.float32]:
 
 # %% ../../../nbs/data/embedded/02_anatomy.ipynb #a8620018
 def square(image: Volume, label: Volume, side: int) -> tuple[Volume, Volume]:
-    """Both volumes (z, y, x) with slices of `side` x `side`, centred on the box that holds `image` > 0 or a label.
+    """Both volumes (z, y, x) with slices of `side` x `side`, centred on the box that holds `image`
+    > 0 or a label.
 
     Raises ValueError where that box is larger: nothing is ever cut off.
     """
@@ -155,7 +174,9 @@ def square(image: Volume, label: Volume, side: int) -> tuple[Volume, Volume]:
     for axis in (0, 1):
         low, high = np.flatnonzero(np.any(seen, axis=1 - axis))[[0, -1]]
         if high - low >= side:
-            raise ValueError(f"what is not empty spans {high - low + 1} voxels, more than the side of {side}")
+            raise ValueError(
+                f"what is not empty spans {high - low + 1} voxels, more than the side of {side}"
+            )
         start = (low + high + 1 - side) // 2
         spans.append((slice(max(start, 0), min(start + side, seen.shape[axis])), max(-start, 0)))
     (rows, top), (columns, left) = spans
@@ -164,13 +185,14 @@ def square(image: Volume, label: Volume, side: int) -> tuple[Volume, Volume]:
         target[:, top : top + part.shape[1], left : left + part.shape[2]] = part
     return out[0], out[1]
 
-# %% ../../../nbs/data/embedded/02_anatomy.ipynb #5c50bed9
+# %% ../../../nbs/data/embedded/02_anatomy.ipynb #a94c02ae
 PATTERN = ("test", "train", "val", "train")
 
-
+# %% ../../../nbs/data/embedded/02_anatomy.ipynb #5390420b
 @dataclass(frozen=True)
 class Slabs:
-    """`count` slabs of `depth` slices from slice `first` on, `gap` slices between them dropped; they serve `PATTERN` in turn."""
+    """`count` slabs of `depth` slices from slice `first` on, `gap` slices between them dropped;
+    they serve `PATTERN` in turn."""
 
     first: int
     depth: int
@@ -179,82 +201,122 @@ class Slabs:
 
     def parts(self) -> list[tuple[str, int]]:
         """(split, first slice) of each slab, in order of place."""
-        return [(PATTERN[i % len(PATTERN)], self.first + i * (self.depth + self.gap)) for i in range(self.count)]
+        return [
+            (PATTERN[i % len(PATTERN)], self.first + i * (self.depth + self.gap))
+            for i in range(self.count)
+        ]
 
-
+# %% ../../../nbs/data/embedded/02_anatomy.ipynb #5c50bed9
 BRAIN_SLABS = Slabs(first=27, depth=8, gap=3, count=16)
 TORSO_SLABS = Slabs(first=2, depth=6, gap=2, count=14)
 
-# %% ../../../nbs/data/embedded/02_anatomy.ipynb #ce698aa9
+# %% ../../../nbs/data/embedded/02_anatomy.ipynb #4c253afe
 def farthest_first(count: int) -> list[int]:
-    """`range(count)` from the middle on, each next one as far as can be from those before (the lower one of equals)."""
+    """`range(count)` from the middle on, each next one as far as can be from those before (the
+    lower one of equals)."""
     order = [count // 2] if count else []
     while len(order) < count:
         rest = [i for i in range(count) if i not in order]
         order.append(max(rest, key=lambda i: (min(abs(i - j) for j in order), -i)))
     return order
 
-
+# %% ../../../nbs/data/embedded/02_anatomy.ipynb #ce698aa9
 def spread_slices(depths: Sequence[int]) -> list[tuple[int, int]]:
-    """All (case, slice) of cases with these depths: round the cases in turn, in each farthest first."""
+    """All (case, slice) of cases with these depths: round the cases in turn, in each farthest
+    first."""
     orders = [farthest_first(depth) for depth in depths]
     rounds = range(max(depths, default=0))
-    return [(case, order[turn]) for turn in rounds for case, order in enumerate(orders) if turn < len(order)]
+    return [
+        (case, order[turn])
+        for turn in rounds
+        for case, order in enumerate(orders)
+        if turn < len(order)
+    ]
 
 # %% ../../../nbs/data/embedded/02_anatomy.ipynb #761964da
 def cut_slabs(
     name: str, image: Volume, label: Volume, spacing: tuple[float, float, float], slabs: Slabs
 ) -> tuple[list[Case], dict[str, list[int]]]:
-    """The slabs of one volume as cases `<name>-<first slice>`, and their splits; train in the order `farthest_first`."""
+    """The slabs of one volume as cases `<name>-<first slice>`, and their splits; train in the order
+    `farthest_first`."""
     parts = slabs.parts()
     if parts[-1][1] + slabs.depth > len(image):
-        raise ValueError(f"{name}: slabs end at slice {parts[-1][1] + slabs.depth}, the volume has {len(image)}")
-    cases = [_case(f"{name}-{at:03d}", image[at : at + slabs.depth], label[at : at + slabs.depth], spacing) for _, at in parts]
-    splits = {split: [i for i, (s, _) in enumerate(parts) if s == split] for split in ("train", "val", "test")}
-    return cases, splits | {"train": [splits["train"][i] for i in farthest_first(len(splits["train"]))]}
+        raise ValueError(
+            f"{name}: slabs end at slice {parts[-1][1] + slabs.depth}, the volume has {len(image)}"
+        )
+    cases = [
+        _case(
+            f"{name}-{at:03d}", image[at : at + slabs.depth], label[at : at + slabs.depth], spacing
+        )
+        for _, at in parts
+    ]
+    splits = {
+        split: [i for i, (s, _) in enumerate(parts) if s == split]
+        for split in ("train", "val", "test")
+    }
+    return cases, splits | {
+        "train": [splits["train"][i] for i in farthest_first(len(splits["train"]))]
+    }
 
 # %% ../../../nbs/data/embedded/02_anatomy.ipynb #5a128b44
 def _case(name: str, image: Volume, label: Volume, spacing: tuple[float, float, float]) -> Case:
-    return Case(name, name, torch.from_numpy(np.array(image)), torch.from_numpy(np.array(label)), spacing)
+    return Case(
+        name, name, torch.from_numpy(np.array(image)), torch.from_numpy(np.array(label)), spacing
+    )
 
 # %% ../../../nbs/data/embedded/02_anatomy.ipynb #2c1ea664
 def read_brain(cache: Path | None = None) -> dict[str, NDArray]:
-    """The template and its classes as coronal slices from back to front: `image` float32, `label` uint8, (229, 160, 160) of 1 mm."""
+    """The template and its classes as coronal slices from back to front: `image` float32, `label`
+    uint8, (229, 160, 160) of 1 mm."""
     info = get_info("brain")
     t1, grid = read_ras(fetch_file(info, "t1", cache))
     aal, source = read_ras(fetch_file(info, "aal", cache))
-    regions = merge(nearest_labels(aal, source, t1.shape, grid), REGIONS, info.classes, "atlas_aal.nii.gz")
+    regions = merge(
+        nearest_labels(aal, source, t1.shape, grid), REGIONS, info.classes, "atlas_aal.nii.gz"
+    )
     image, label = (t1 / t1.max()).astype(np.float32), np.where(t1 > 0, regions, 0).astype(np.uint8)
     image, label = square(to_view(image, "coronal"), to_view(label, "coronal"), 160)
     return {"image": image, "label": label}
 
 # %% ../../../nbs/data/embedded/02_anatomy.ipynb #c93726a0
 def brain(*, cache: Path | None = None) -> VolumeSet:
-    """The data set `brain`: 16 coronal slabs (8, 160, 160) of 1 mm, axis 0 from back to front, 13 classes and background.
+    """The data set `brain`: 16 coronal slabs (8, 160, 160) of 1 mm, axis 0 from back to front, 13
+    classes and background.
 
     Intensities in [0, 1], 0 outside the brain. Raises `FetchError` where the sources cannot be had.
     """
     info = get_info("brain")
     arrays = converted(info.name, info.fingerprint(), lambda: read_brain(cache), cache)
-    cases, splits = cut_slabs(info.name, arrays["image"], arrays["label"], (1.0, 1.0, 1.0), BRAIN_SLABS)
+    cases, splits = cut_slabs(
+        info.name, arrays["image"], arrays["label"], (1.0, 1.0, 1.0), BRAIN_SLABS
+    )
     return make_volume_set(info, cases=cases, splits=splits, unit="slice")
 
 # %% ../../../nbs/data/embedded/02_anatomy.ipynb #9c0cce9d
 def halve(volume: Volume) -> NDArray[np.float32]:
     """Mean of each block of 2 x 2 x 2 voxels; an odd last slice, row or column is dropped."""
     z, y, x = (n // 2 for n in volume.shape)
-    return volume[: 2 * z, : 2 * y, : 2 * x].reshape(z, 2, y, 2, x, 2).mean((1, 3, 5), dtype=np.float32)
+    return (
+        volume[: 2 * z, : 2 * y, : 2 * x]
+        .reshape(z, 2, y, 2, x, 2)
+        .mean((1, 3, 5), dtype=np.float32)
+    )
 
-# %% ../../../nbs/data/embedded/02_anatomy.ipynb #ee3b70d0
+# %% ../../../nbs/data/embedded/02_anatomy.ipynb #d2b1256c
 def read_torso(cache: Path | None = None) -> dict[str, NDArray]:
-    """All three CTs as axial slices of 128 x 128 from foot to head: `image`, `label`; the same with `aorta_` and `chest_`."""
+    """All three CTs as axial slices of 128 x 128 from foot to head: `image`, `label`; the same with
+    `aorta_` and `chest_`."""
     read: dict[str, NDArray] = {}
-    for prefix, (hounsfield, label) in {"": _first(cache), "aorta_": _second(cache), "chest_": _chest(cache)}.items():
+    for prefix, (hounsfield, label) in {
+        "": _first(cache),
+        "aorta_": _second(cache),
+        "chest_": _chest(cache),
+    }.items():
         pair = square(window(to_view(hounsfield, "axial")), to_view(label, "axial"), 128)
         read |= dict(zip((f"{prefix}image", f"{prefix}label"), pair, strict=True))
     return read
 
-
+# %% ../../../nbs/data/embedded/02_anatomy.ipynb #ee3b70d0
 def _first(cache: Path | None) -> tuple[Volume, Volume]:
     info = get_info("torso")
     hounsfield, grid = read_ras(fetch_file(info, "torso_ct", cache))
@@ -262,15 +324,17 @@ def _first(cache: Path | None) -> tuple[Volume, Volume]:
     organs = nearest_labels(organs, source, hounsfield.shape, grid)
     return hounsfield, merge(organs, ORGANS, info.classes, "torso", ORGANS_REST)
 
-# %% ../../../nbs/data/embedded/02_anatomy.ipynb #fe0fb777
+# %% ../../../nbs/data/embedded/02_anatomy.ipynb #b449ef01
 def _second(cache: Path | None) -> tuple[Volume, Volume]:
     info = get_info("torso")
     hounsfield, grid = read_ras(fetch_file(info, "second_ct", cache))
     crop, source = read_ras(fetch_file(info, "second_aorta", cache))
     aorta = nearest_labels(crop, source, hounsfield.shape, grid)
-    return halve(hounsfield), np.where(halve(aorta) >= 0.5, info.classes.index("aorta"), 0).astype(np.uint8)
+    return halve(hounsfield), np.where(halve(aorta) >= 0.5, info.classes.index("aorta"), 0).astype(
+        np.uint8
+    )
 
-
+# %% ../../../nbs/data/embedded/02_anatomy.ipynb #fe0fb777
 def _chest(cache: Path | None) -> tuple[Volume, Volume]:
     info = get_info("torso")
     hounsfield, grid = read_ras(fetch_file(info, "chest_ct", cache))
@@ -278,28 +342,39 @@ def _chest(cache: Path | None) -> tuple[Volume, Volume]:
     segments = nearest_labels(segments, source, hounsfield.shape, grid)
     return hounsfield, merge(segments, SEGMENTS, info.classes, "chest", SEGMENTS_REST)
 
-# %% ../../../nbs/data/embedded/02_anatomy.ipynb #128d739f
+# %% ../../../nbs/data/embedded/02_anatomy.ipynb #e341a507
 SCORED: Mapping[str, tuple[str, ...]] = {"test_aorta": ("aorta",), "test_chest": ("lungs", "spine")}
 
-
+# %% ../../../nbs/data/embedded/02_anatomy.ipynb #128d739f
 def torso(*, cache: Path | None = None) -> VolumeSet:
-    """The data set `torso`: 14 axial slabs (6, 128, 128) of 3 mm, axis 0 from foot to head, 13 classes and background.
+    """The data set `torso`: 14 axial slabs (6, 128, 128) of 3 mm, axis 0 from foot to head, 13
+    classes and background.
 
-    CT window of -200..250 HU as [0, 1]. Two more splits, `test_aorta` and `test_chest`, hold one CT of another person each, in which only
-    the classes of `SCORED` are labelled. Raises `FetchError` where the sources cannot be had.
+    CT window of -200..250 HU as [0, 1]. Two more splits, `test_aorta` and `test_chest`, hold one CT
+    of another person each, in which only the classes of `SCORED` are labelled. Raises `FetchError`
+    where the sources cannot be had.
     """
     info = get_info("torso")
     arrays = converted(info.name, info.fingerprint(), lambda: read_torso(cache), cache)
-    cases, splits = cut_slabs(info.name, arrays["image"], arrays["label"], (3.0, 3.0, 3.0), TORSO_SLABS)
+    cases, splits = cut_slabs(
+        info.name, arrays["image"], arrays["label"], (3.0, 3.0, 3.0), TORSO_SLABS
+    )
     cases.append(_case("second-ct", arrays["aorta_image"], arrays["aorta_label"], (3.0, 3.0, 3.0)))
-    cases.append(_case("chest-ct", arrays["chest_image"], arrays["chest_label"], (10.0, 3.046876, 3.046876)))
+    cases.append(
+        _case("chest-ct", arrays["chest_image"], arrays["chest_label"], (10.0, 3.046876, 3.046876))
+    )
     others = {"test_aorta": [len(cases) - 2], "test_chest": [len(cases) - 1]}
-    known = {split: tuple(info.classes.index(name) for name in names) for split, names in SCORED.items()}
-    return make_volume_set(info, cases=cases, splits=splits | others, unit="slice", split_classes=known)
+    known = {
+        split: tuple(info.classes.index(name) for name in names) for split, names in SCORED.items()
+    }
+    return make_volume_set(
+        info, cases=cases, splits=splits | others, unit="slice", split_classes=known
+    )
 
-# %% ../../../nbs/data/embedded/02_anatomy.ipynb #3b59857b
+# %% ../../../nbs/data/embedded/02_anatomy.ipynb #dfd6c0d0
 def scored_classes(data: VolumeSet, split: str) -> tuple[int, ...]:
-    """The foreground classes that are completely labelled in the cases of a split: all but in the two other people of `torso`.
+    """The foreground classes that are completely labelled in the cases of a split: all but in the
+    two other people of `torso`.
 
     Raises KeyError for an unknown split.
     """
@@ -309,8 +384,11 @@ def scored_classes(data: VolumeSet, split: str) -> tuple[int, ...]:
         return tuple(data.split_classes[split])
     return tuple(range(1, data.num_classes))
 
-
+# %% ../../../nbs/data/embedded/02_anatomy.ipynb #3b59857b
 def keep_classes(label: torch.Tensor, classes: Sequence[int]) -> torch.Tensor:
-    """A label map with every class but `classes` turned to background; ignored voxels (`IGNORE`) stay."""
-    kept = torch.isin(label, torch.tensor((*classes, IGNORE), device=label.device, dtype=label.dtype))
+    """A label map with every class but `classes` turned to background; ignored voxels (`IGNORE`)
+    stay."""
+    kept = torch.isin(
+        label, torch.tensor((*classes, IGNORE), device=label.device, dtype=label.dtype)
+    )
     return torch.where(kept, label, torch.zeros_like(label))

@@ -25,9 +25,13 @@ from ..sets.volumes import VolumeSet
 
 # %% ../../../nbs/data/embedded/06_anatomy_slices.ipynb #aad2e007
 def resize_slices(
-    images: Float32[Tensor, "n h w"], masks: UInt8[Tensor, "n h w"], size: int, mode: Literal["area", "linear"] = "area"
+    images: Float32[Tensor, "n h w"],
+    masks: UInt8[Tensor, "n h w"],
+    size: int,
+    mode: Literal["area", "linear"] = "area",
 ) -> tuple[Float32[Tensor, "n size size"], UInt8[Tensor, "n size size"]]:
-    """Images and masks in another size; masks by the nearest pixel, images by area (`area`; it serves to shrink) or bilinearly (`linear`)."""
+    """Images and masks in another size; masks by the nearest pixel, images by area (`area`; it
+    serves to shrink) or bilinearly (`linear`)."""
     if size < 1:
         raise PixelError(f"image_size {size} is no size, expected at least 1")
     if mode == "area":
@@ -37,10 +41,14 @@ def resize_slices(
     return small[:, 0], F.interpolate(masks[:, None], (size, size), mode="nearest-exact")[:, 0]
 
 # %% ../../../nbs/data/embedded/06_anatomy_slices.ipynb #cda308a8
-def slices_of(info: DatasetInfo, volumes: VolumeSet, *, palette: Colours, image_size: int | None = None) -> PixelSet:
-    """The slices of a volume set's train, val and test cases as grey images (n, 1, s, s); `groups`: the number of the case; class 0 is background.
+def slices_of(
+    info: DatasetInfo, volumes: VolumeSet, *, palette: Colours, image_size: int | None = None
+) -> PixelSet:
+    """The slices of a volume set's train, val and test cases as grey images (n, 1, s, s); `groups`:
+    the number of the case; class 0 is background.
 
-    `image_size`: side of the images; None leaves them as they are, which needs cases of one size. Raises `PixelError` for cases of several sizes.
+    `image_size`: side of the images; None leaves them as they are, which needs cases of one size.
+    Raises `PixelError` for cases of several sizes.
     """
     images: list[Tensor] = []
     masks: list[Tensor] = []
@@ -51,17 +59,29 @@ def slices_of(info: DatasetInfo, volumes: VolumeSet, *, palette: Colours, image_
         for number, case in zip(volumes.splits[split].tolist(), volumes.of(split), strict=True):
             pair = case.image, case.label
             if image_size is not None:
-                pair = resize_slices(*pair, image_size, "area" if image_size <= min(case.image.shape[1:]) else "linear")
+                pair = resize_slices(
+                    *pair,
+                    image_size,
+                    "area" if image_size <= min(case.image.shape[1:]) else "linear",
+                )
             images.append(pair[0])
             masks.append(pair[1])
             groups.append(torch.full((len(case.image),), number))
         splits[split] = range(start, sum(len(group) for group in groups))
     if len(sizes := sorted({tuple(image.shape[1:]) for image in images})) > 1:
-        raise PixelError(f"{info.name}: slices of several sizes, {sizes[0]} and {sizes[-1]}: give an image_size")
+        raise PixelError(
+            f"{info.name}: slices of several sizes, {sizes[0]} and {sizes[-1]}: give an image_size"
+        )
     return make_pixel_set(
-        info, images=_to_bytes(torch.cat(images))[:, None], masks=torch.cat(masks), groups=torch.cat(groups), background=0, palette=palette,
-        splits={"unlabelled": splits["train"]} | splits, split_seed=volumes.split_seed,
-    )  # fmt: skip
+        info,
+        images=_to_bytes(torch.cat(images))[:, None],
+        masks=torch.cat(masks),
+        groups=torch.cat(groups),
+        background=0,
+        palette=palette,
+        splits={"unlabelled": splits["train"]} | splits,
+        split_seed=volumes.split_seed,
+    )
 
 # %% ../../../nbs/data/embedded/06_anatomy_slices.ipynb #b22347bc
 def _to_bytes(images: Float32[Tensor, "n h w"]) -> UInt8[Tensor, "n h w"]:
@@ -69,7 +89,8 @@ def _to_bytes(images: Float32[Tensor, "n h w"]) -> UInt8[Tensor, "n h w"]:
 
 # %% ../../../nbs/data/embedded/06_anatomy_slices.ipynb #2a5208b9
 def brain_slices(*, image_size: int = 160, cache: Path | None = None) -> PixelSet:
-    """The data set `brain-slices`: coronal slices of the slabs of `brain`, 13 classes and background.
+    """The data set `brain-slices`: coronal slices of the slabs of `brain`, 13 classes and
+    background.
 
     Raises `FetchError` where the sources cannot be had.
     """

@@ -31,7 +31,8 @@ from ..synthetic.phantom import Array, Draws
 
 # %% ../../../nbs/data/embedded/04_correspondences.ipynb #78848c33
 def installed(member: Member) -> Path | None:
-    """The member as a file of an installed package, without importing it; None where it is not there or not the known one."""
+    """The member as a file of an installed package, without importing it; None where it is not
+    there or not the known one."""
     top = Path(member.path).parts[0]
     spec = find_spec(top)
     for place in (spec.submodule_search_locations or ()) if spec else ():
@@ -41,8 +42,11 @@ def installed(member: Member) -> Path | None:
     return None
 
 # %% ../../../nbs/data/embedded/04_correspondences.ipynb #545c4345
-def read_stereo(cache: Path | None = None) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
-    """Both pictures in grey, (500, 741), and the disparity of each left pixel; infinite where it was not measured."""
+def read_stereo(
+    cache: Path | None = None,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
+    """Both pictures in grey, (500, 741), and the disparity of each left pixel; infinite where it
+    was not measured."""
     info = get_info("stereo")
     names = ("left", "right", "disparity")
     paths = [installed(info.member(name)[1]) or fetch_file(info, name, cache) for name in names]
@@ -53,7 +57,8 @@ def read_stereo(cache: Path | None = None) -> tuple[NDArray[np.uint8], NDArray[n
 
 # %% ../../../nbs/data/embedded/04_correspondences.ipynb #de4b00c4
 def hidden(disparity: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which left pixels (h, w) a nearer one covers in the right picture, or lie outside it; True where disparity is not finite."""
+    """Which left pixels (h, w) a nearer one covers in the right picture, or lie outside it; True
+    where disparity is not finite."""
     height, width = disparity.shape
     known = np.isfinite(disparity)
     depth = np.where(known, disparity, -np.inf)
@@ -66,17 +71,28 @@ def hidden(disparity: NDArray[np.float32]) -> NDArray[np.bool_]:
     covered = np.take_along_axis(around, np.clip(target, 0, width - 1), 1) > depth + 1.0
     return ~use | covered
 
-# %% ../../../nbs/data/embedded/04_correspondences.ipynb #94f6858e
-STEREO_SIZE, STEREO_AT, STEREO_POINTS = (224, 352), (13, 9), 300  # of the half picture: size and corner of what is kept
+# %% ../../../nbs/data/embedded/04_correspondences.ipynb #df70da85
+# of the half picture: size and corner of what is kept
+STEREO_SIZE, STEREO_AT, STEREO_POINTS = (224, 352), (13, 9), 300
 MARGIN = 12
 
-
+# %% ../../../nbs/data/embedded/04_correspondences.ipynb #94f6858e
 def known_places(disparity: NDArray[np.float32]) -> Array:
-    """Candidates (n, 3) of the half picture's part that is kept: row, column in the left, column in the right picture."""
+    """Candidates (n, 3) of the half picture's part that is kept: row, column in the left, column in
+    the right picture."""
     (height, width), (top, left) = STEREO_SIZE, STEREO_AT
     half_height, half_width = (side // 2 for side in disparity.shape)
-    blocks = disparity[: 2 * half_height, : 2 * half_width].reshape(half_height, 2, half_width, 2).swapaxes(1, 2).reshape(half_height, half_width, 4)
-    unseen = hidden(disparity)[: 2 * half_height, : 2 * half_width].reshape(half_height, 2, half_width, 2).any((1, 3))
+    blocks = (
+        disparity[: 2 * half_height, : 2 * half_width]
+        .reshape(half_height, 2, half_width, 2)
+        .swapaxes(1, 2)
+        .reshape(half_height, half_width, 4)
+    )
+    unseen = (
+        hidden(disparity)[: 2 * half_height, : 2 * half_width]
+        .reshape(half_height, 2, half_width, 2)
+        .any((1, 3))
+    )
     row, column = np.nonzero(~unseen)
     four = blocks[row, column].astype(np.float64)
     there = column - four.mean(1) / 2 - left
@@ -85,7 +101,7 @@ def known_places(disparity: NDArray[np.float32]) -> Array:
     limits = np.array([height, width, width]) - 1 - MARGIN
     return np.asarray(places[near & (places >= MARGIN).all(1) & (places <= limits).all(1)])
 
-# %% ../../../nbs/data/embedded/04_correspondences.ipynb #2fa97677
+# %% ../../../nbs/data/embedded/04_correspondences.ipynb #92724503
 def _pair(cache: Path | None) -> dict[str, NDArray[Any]]:
     left, right, disparity = read_stereo(cache)
     (height, width), (top, at) = STEREO_SIZE, STEREO_AT
@@ -98,9 +114,10 @@ def _pair(cache: Path | None) -> dict[str, NDArray[Any]]:
     points = np.stack([chosen[:, [0, 1]], chosen[:, [0, 2]]]).astype(np.float32)
     return {"images": np.stack(parts), "points": points}
 
-
+# %% ../../../nbs/data/embedded/04_correspondences.ipynb #2fa97677
 def stereo(*, cache: Path | None = None) -> LandmarkSet:
-    """The data set `stereo`: two pictures of 224 x 352, each the other's partner, with 300 places known in both; unit px.
+    """The data set `stereo`: two pictures of 224 x 352, each the other's partner, with 300 places
+    known in both; unit px.
 
     Raises `FetchError` where the files are neither installed nor to be had.
     """
@@ -109,18 +126,27 @@ def stereo(*, cache: Path | None = None) -> LandmarkSet:
     names = [f"place {i:03d}" for i in range(STEREO_POINTS)]
     splits: dict[str, list[int]] = {"train": [], "val": [], "test": [0, 1]}
     return make_landmark_set(
-        info, images=arrays["images"], points=arrays["points"], spacing=(1.0, 1.0), splits=splits, names=names, unit="px", partners=[1, 0]
+        info,
+        images=arrays["images"],
+        points=arrays["points"],
+        spacing=(1.0, 1.0),
+        splits=splits,
+        names=names,
+        unit="px",
+        partners=[1, 0],
     )
 
-# %% ../../../nbs/data/embedded/04_correspondences.ipynb #7b334c74
+# %% ../../../nbs/data/embedded/04_correspondences.ipynb #b93da9d0
 PIXEL, SIDE, LEAST = 1.75, 128, 12  # mm, pixels, pixels of a region that counts
 Plane = Literal["axial", "coronal"]
-CENTRE: dict[str, tuple[float, float]] = {"axial": (-18.0, 0.0), "coronal": (5.0, 0.0)}  # mm shown in the middle: (y, x) and (z, x)
+# mm shown in the middle: (y, x) and (z, x)
+CENTRE: dict[str, tuple[float, float]] = {"axial": (-18.0, 0.0), "coronal": (5.0, 0.0)}
 
-
+# %% ../../../nbs/data/embedded/04_correspondences.ipynb #7b334c74
 @dataclass(frozen=True)
 class Pose:
-    """An in-plane pose: pixels turn by `degrees` about the middle, grow by `scale`, and move by `shift` (row, column)."""
+    """An in-plane pose: pixels turn by `degrees` about the middle, grow by `scale`, and move by
+    `shift` (row, column)."""
 
     degrees: float = 0.0
     scale: float = 1.0
@@ -129,52 +155,71 @@ class Pose:
     def forth(self, places: Array) -> Array:
         """Where places (..., 2) of the straight slice are seen."""
         middle = (SIDE - 1) / 2
-        return np.asarray((places - middle) @ self._turn().T * self.scale + middle + np.asarray(self.shift))
+        return np.asarray(
+            (places - middle) @ self._turn().T * self.scale + middle + np.asarray(self.shift)
+        )
 
     def back(self, places: Array) -> Array:
         """The places (..., 2) of the straight slice that are seen there."""
         middle = (SIDE - 1) / 2
-        return np.asarray((places - middle - np.asarray(self.shift)) @ self._turn() / self.scale + middle)
+        return np.asarray(
+            (places - middle - np.asarray(self.shift)) @ self._turn() / self.scale + middle
+        )
 
     def _turn(self) -> Array:
         angle = np.deg2rad(self.degrees)
         return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
-# %% ../../../nbs/data/embedded/04_correspondences.ipynb #978eba72
+# %% ../../../nbs/data/embedded/04_correspondences.ipynb #c8afd6f3
 def draw_pose(draws: Draws) -> Pose:
     """A pose of up to 10 degrees, 5 % and 6 pixels."""
-    return Pose(draws.uniform(-10, 10), draws.uniform(0.95, 1.05), (draws.uniform(-6, 6), draws.uniform(-6, 6)))
+    return Pose(
+        draws.uniform(-10, 10),
+        draws.uniform(0.95, 1.05),
+        (draws.uniform(-6, 6), draws.uniform(-6, 6)),
+    )
 
-
+# %% ../../../nbs/data/embedded/04_correspondences.ipynb #124f70d1
 def slice_places(plane: Plane, height: float, pose: Pose) -> Array:
-    """The MNI coordinates (SIDE, SIDE, 3) in mm that the pixels of a slice show: the patient's right on the left, front or head on top.
+    """The MNI coordinates (SIDE, SIDE, 3) in mm that the pixels of a slice show: the patient's
+    right on the left, front or head on top.
 
     `height`: z of an axial slice, y of a coronal one.
     """
-    seen = pose.back(np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij"), -1).astype(np.float64))
+    seen = pose.back(
+        np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij"), -1).astype(
+            np.float64
+        )
+    )
     row, column = ((SIDE - 1) / 2 - seen[..., i] for i in (0, 1))
     up, across = CENTRE[plane][0] + PIXEL * row, CENTRE[plane][1] + PIXEL * column
     fixed = np.full_like(up, height)
     return np.stack([across, up, fixed] if plane == "axial" else [across, fixed, up], -1)
 
-
+# %% ../../../nbs/data/embedded/04_correspondences.ipynb #978eba72
 def sample(volume: Volume, affine: Affine, places: Array, order: Literal[0, 1]) -> Array:
     """A float32 volume (RAS, affine with no rotation) at places (..., 3) in mm; 0 outside."""
     index = (places - affine[:3, 3]) / np.diag(affine)[:3]
-    return np.asarray(ndimage.map_coordinates(volume, np.moveaxis(index, -1, 0), order=order, output=np.float64))
+    return np.asarray(
+        ndimage.map_coordinates(volume, np.moveaxis(index, -1, 0), order=order, output=np.float64)
+    )
 
-# %% ../../../nbs/data/embedded/04_correspondences.ipynb #eebeca7c
-TEST_SLICES: dict[Plane, tuple[int, ...]] = {"axial": tuple(range(-40, 65, 8)), "coronal": tuple(range(-88, 57, 8))}
+# %% ../../../nbs/data/embedded/04_correspondences.ipynb #8b599ee0
+TEST_SLICES: dict[Plane, tuple[int, ...]] = {
+    "axial": tuple(range(-40, 65, 8)),
+    "coronal": tuple(range(-88, 57, 8)),
+}
 TRAIN_STEPS = (3, 4, 5)
 
-
+# %% ../../../nbs/data/embedded/04_correspondences.ipynb #878ed59d
 def train_slices(plane: Plane) -> tuple[int, ...]:
     """Heights in mm between the test slices of a plane."""
     return tuple(at + step for at in TEST_SLICES[plane][:-1] for step in TRAIN_STEPS)
 
-
+# %% ../../../nbs/data/embedded/04_correspondences.ipynb #eebeca7c
 def region_centres(labels: Array, codes: NDArray[np.int64]) -> Array:
-    """The middle (L, 2) of each region of a label slice (h, w); NaN where it has under `LEAST` pixels or its middle lies outside it."""
+    """The middle (L, 2) of each region of a label slice (h, w); NaN where it has under `LEAST`
+    pixels or its middle lies outside it."""
     found = np.full((len(codes), 2), np.nan)
     for i, code in enumerate(codes):
         pixels = np.argwhere(labels == code)
@@ -186,7 +231,8 @@ def region_centres(labels: Array, codes: NDArray[np.int64]) -> Array:
 
 # %% ../../../nbs/data/embedded/04_correspondences.ipynb #8b4e00a0
 def read_brains(cache: Path | None = None) -> dict[str, NDArray[Any]]:
-    """Images and points in the order train, supports, queries; `counts` of these three, and the `names` of the regions."""
+    """Images and points in the order train, supports, queries; `counts` of these three, and the
+    `names` of the regions."""
     info = get_info("brain-landmarks")
     one, other = (_template(fetch_file(info, name, cache)) for name in ("t1_2009a", "t1"))
     labels, grid = read_ras(fetch_file(info, "aal", cache))
@@ -196,16 +242,32 @@ def read_brains(cache: Path | None = None) -> dict[str, NDArray[Any]]:
     wanted: list[tuple[tuple[Volume, Affine], Plane, int, Pose]] = []
     wanted += [(one, plane, at, Pose()) for plane in TEST_SLICES for at in train_slices(plane)]
     wanted += [(one, plane, at, Pose()) for plane in TEST_SLICES for at in TEST_SLICES[plane]]
-    wanted += [(other, plane, at, draw_pose(Draws(0, info.name, plane, at))) for plane in TEST_SLICES for at in TEST_SLICES[plane]]
+    wanted += [
+        (other, plane, at, draw_pose(Draws(0, info.name, plane, at)))
+        for plane in TEST_SLICES
+        for at in TEST_SLICES[plane]
+    ]
     images, points = [], []
     for (volume, affine), plane, at, pose in wanted:
         grey = sample(volume, affine, slice_places(plane, at, pose), 1)
         images.append(np.rint(255 * np.clip(grey, 0, 1)).astype(np.uint8))
-        points.append(pose.forth(region_centres(sample(labels.astype(np.float32), grid, slice_places(plane, at, Pose()), 0), codes)))
+        points.append(
+            pose.forth(
+                region_centres(
+                    sample(labels.astype(np.float32), grid, slice_places(plane, at, Pose()), 0),
+                    codes,
+                )
+            )
+        )
     tested = sum(map(len, TEST_SLICES.values()))
     counts = np.array([len(wanted) - 2 * tested, tested, tested])
     names = np.array([row["name"].replace("_", " ") for row in rows])
-    return {"images": np.stack(images), "points": np.stack(points).astype(np.float32), "counts": counts, "names": names}
+    return {
+        "images": np.stack(images),
+        "points": np.stack(points).astype(np.float32),
+        "counts": counts,
+        "names": names,
+    }
 
 # %% ../../../nbs/data/embedded/04_correspondences.ipynb #9d0e78c3
 def _template(path: Path) -> tuple[Volume, Affine]:
@@ -215,17 +277,26 @@ def _template(path: Path) -> tuple[Volume, Affine]:
 
 # %% ../../../nbs/data/embedded/04_correspondences.ipynb #cfdfdf44
 def brain_landmarks(*, cache: Path | None = None) -> LandmarkSet:
-    """The data set `brain-landmarks`: 33 slices of 128 x 128 (1.75 mm) of one template, each with the same slice of another as its partner.
+    """The data set `brain-landmarks`: 33 slices of 128 x 128 (1.75 mm) of one template, each with
+    the same slice of another as its partner.
 
-    The supports are in no split. Each slice shows some of the 120 regions; the others are NaN. Raises `FetchError` where a source cannot be had.
+    The supports are in no split. Each slice shows some of the 120 regions; the others are NaN.
+    Raises `FetchError` where a source cannot be had.
     """
     info = get_info("brain-landmarks")
     arrays = converted(info.name, info.fingerprint(), lambda: read_brains(cache), cache)
-    train, supports, queries = (np.split(np.arange(len(arrays["images"])), np.cumsum(arrays["counts"])[:-1]))
+    train, supports, queries = np.split(
+        np.arange(len(arrays["images"])), np.cumsum(arrays["counts"])[:-1]
+    )
     partners = np.full(len(arrays["images"]), -1)
     partners[queries] = supports
     splits = {"train": train, "val": np.empty(0, np.int64), "test": queries}
     return make_landmark_set(
-        info, images=arrays["images"], points=arrays["points"], spacing=(PIXEL, PIXEL), splits=splits,
-        names=tuple(arrays["names"].tolist()), partners=partners,
-    )  # fmt: skip
+        info,
+        images=arrays["images"],
+        points=arrays["points"],
+        spacing=(PIXEL, PIXEL),
+        splits=splits,
+        names=tuple(arrays["names"].tolist()),
+        partners=partners,
+    )

@@ -24,8 +24,8 @@ from ..sets.splits import stratified_parts
 def read_digits(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Images uint8 (n, 28, 28) and labels int64 (n,) from the compressed table.
 
-    Raises ValueError naming the file for a table of another width, or a grey value or digit that is out of
-    range.
+    Raises ValueError naming the file for a table of another width, or a grey value or digit that is
+    out of range.
     """
     with gzip.open(path, "rt", encoding="ascii") as file:
         table = np.loadtxt(file, delimiter=",", dtype=np.int64, ndmin=2)
@@ -39,10 +39,11 @@ def read_digits(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 # %% ../../../nbs/data/embedded/01_digits.ipynb #8c04923b
 def digits(*, split_seed: int = 0, cache: Path | None = None) -> ImageSet:
-    """The data set `digits`: 5,000 images of 32 x 32, three equal channels, split 60/20/20 with `split_seed`.
+    """The data set `digits`: 5,000 images of 32 x 32, three equal channels, split 60/20/20 with
+    `split_seed`.
 
-    Pre-training sees the train images. `cache`: default `cache_dir()`. Raises `FetchError` where the source
-    cannot be had.
+    Pre-training sees the train images. `cache`: default `cache_dir()`. Raises `FetchError` where
+    the source cannot be had.
     """
     info = get_info("digits")
     arrays = converted(info.name, info.fingerprint(), lambda: _convert(cache), cache)

@@ -24,11 +24,11 @@ from ..catalogue import fetch_file, get_info
 from ..sets.images import ImageSet, TensorImages, make_image_set
 from ..sets.splits import random_parts
 
-# %% ../../../nbs/data/embedded/00_landcover.ipynb #b9070206
+# %% ../../../nbs/data/embedded/00_landcover.ipynb #987a754e
 MERGED = ((1, 3, 5), (2, 4), (6, 7), (8,), (9,), (10,), (11,), (12, 14), (13,), (15,), (16,))
 WATER = len(MERGED)
 
-
+# %% ../../../nbs/data/embedded/00_landcover.ipynb #b9070206
 def merge_classes(igbp: NDArray[np.uint8], where: str = "land cover") -> NDArray[np.uint8]:
     """IGBP classes 0..16 to 0..10, in the order of the catalogue's class names; water to 11.
 
@@ -41,18 +41,19 @@ def merge_classes(igbp: NDArray[np.uint8], where: str = "land cover") -> NDArray
         table[list(members)] = label
     return table[igbp]
 
-# %% ../../../nbs/data/embedded/00_landcover.ipynb #b049e2cb
+# %% ../../../nbs/data/embedded/00_landcover.ipynb #286feb90
 WIDTH, HEIGHT, BLOCK = 5400, 2700, 150  # pixels of the globe; a block is 10 x 10 degrees
 ROWS = HEIGHT * 150 // 180  # from 90 N to 60 S: the Antarctic is one white class
 
-
+# %% ../../../nbs/data/embedded/00_landcover.ipynb #b049e2cb
 def nearest(source: int, target: int) -> NDArray[np.int64]:
     """For each of `target` cells the one of `source` cells that its centre falls into."""
     return (2 * np.arange(target, dtype=np.int64) + 1) * source // (2 * target)
 
 # %% ../../../nbs/data/embedded/00_landcover.ipynb #5e9d44b8
 def read_maps(colours: Path, land_cover: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The colours (2250, 5400, 3) and the merged classes (2250, 5400) of the globe down to 60 S, both uint8.
+    """The colours (2250, 5400, 3) and the merged classes (2250, 5400) of the globe down to 60 S,
+    both uint8.
 
     Raises ValueError naming the file where its size is not the expected one.
     """
@@ -75,11 +76,11 @@ def fetch_maps(cache: Path | None = None) -> tuple[Path, Path]:
     info = get_info("landcover-tiles")
     return fetch_file(info, "blue_marble", cache), fetch_file(info, "land_cover", cache)
 
-# %% ../../../nbs/data/embedded/00_landcover.ipynb #5bf6fb71
+# %% ../../../nbs/data/embedded/00_landcover.ipynb #2a72595b
 TILE, STRIDE = 32, 16
 PER_SIDE = (BLOCK - TILE) // STRIDE + 1
 
-
+# %% ../../../nbs/data/embedded/00_landcover.ipynb #5bf6fb71
 def tile_counts(classes: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Pixels of each class in each tile of a class map (rows, columns).
 
@@ -87,9 +88,9 @@ def tile_counts(classes: NDArray[np.uint8]) -> NDArray[np.int64]:
     """
     by, bx, cells = classes.shape[0] // BLOCK, classes.shape[1] // BLOCK, PER_SIDE + 1
     blocks = classes.reshape(by, BLOCK, bx, BLOCK)[:, : cells * STRIDE, :, : cells * STRIDE]
-    cell = np.arange(by * cells * bx * cells, dtype=np.int64).reshape(by, cells, 1, bx, cells, 1) * (
-        WATER + 1
-    )
+    cell = np.arange(by * cells * bx * cells, dtype=np.int64).reshape(
+        by, cells, 1, bx, cells, 1
+    ) * (WATER + 1)
     flat = cell + blocks.reshape(by, cells, STRIDE, bx, cells, STRIDE)
     count = np.bincount(flat.ravel(), minlength=cell.size * (WATER + 1)).reshape(
         by, cells, bx, cells, WATER + 1
@@ -97,15 +98,15 @@ def tile_counts(classes: NDArray[np.uint8]) -> NDArray[np.int64]:
     rows = count[:, :-1] + count[:, 1:]
     return (rows[:, :, :, :-1] + rows[:, :, :, 1:]).transpose(0, 2, 1, 3, 4)
 
-# %% ../../../nbs/data/embedded/00_landcover.ipynb #90930f3c
+# %% ../../../nbs/data/embedded/00_landcover.ipynb #1a0f1578
 LAND, MAJORITY = 0.5, 0.6
 
-
+# %% ../../../nbs/data/embedded/00_landcover.ipynb #90930f3c
 def cut_tiles(rgb: NDArray[np.uint8], classes: NDArray[np.uint8]) -> dict[str, NDArray]:
     """All land tiles of the two maps.
 
-    `images` uint8 (n, 3, 32, 32); `labels` int64 (n,), -1 for no majority; `corners` int64 (n, 2), row and
-    column of the upper left pixel; `blocks` int64 (n,).
+    `images` uint8 (n, 3, 32, 32); `labels` int64 (n,), -1 for no majority; `corners` int64 (n, 2),
+    row and column of the upper left pixel; `blocks` int64 (n,).
     """
     counts = tile_counts(classes)
     land = counts[..., :WATER]
@@ -122,14 +123,15 @@ def cut_tiles(rgb: NDArray[np.uint8], classes: NDArray[np.uint8]) -> dict[str, N
         "blocks": block_y * counts.shape[1] + block_x,
     }
 
-# %% ../../../nbs/data/embedded/00_landcover.ipynb #3a7029ec
+# %% ../../../nbs/data/embedded/00_landcover.ipynb #8493a0f4
 FRACTIONS = (0.6, 0.2, 0.2)
 
-
+# %% ../../../nbs/data/embedded/00_landcover.ipynb #3a7029ec
 def split_blocks(
     blocks: NDArray[np.int64], labels: NDArray[np.int64], seed: int
 ) -> dict[str, NDArray[np.int64]]:
-    """Indices of tiles: `unlabelled` (all of the train blocks); `train`, `val`, `test` (with a label)."""
+    """Indices of tiles: `unlabelled` (all of the train blocks); `train`, `val`, `test` (with a
+    label)."""
     present = np.unique(blocks)
     parts = random_parts(len(present), FRACTIONS, seed, "landcover-tiles")
     inside = [np.isin(blocks, present[part]) for part in parts]
@@ -141,7 +143,8 @@ def split_blocks(
 
 # %% ../../../nbs/data/embedded/00_landcover.ipynb #e918c12d
 def landcover_tiles(*, split_seed: int = 0, cache: Path | None = None) -> ImageSet:
-    """The data set `landcover-tiles`: tiles 32 x 32 of 11 land-cover classes, split by blocks with a seed.
+    """The data set `landcover-tiles`: tiles 32 x 32 of 11 land-cover classes, split by blocks with
+    a seed.
 
     `cache`: default `cache_dir()`. Raises `FetchError` where the sources cannot be had.
     """

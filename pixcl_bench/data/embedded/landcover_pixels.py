@@ -27,16 +27,20 @@ from pixcl_bench.data.embedded.landcover import (
 )
 from ..sets.pixels import IGNORE, PixelSet, make_pixel_set, palette_of
 
-# %% ../../../nbs/data/embedded/05_landcover_pixels.ipynb #40d43e07
+# %% ../../../nbs/data/embedded/05_landcover_pixels.ipynb #7863bb58
 SIDE, STRIDE, LABELLED_STRIDE = 64, 16, 32
 _OFFSETS = np.arange(0, BLOCK - SIDE + 1, STRIDE)
 
-
+# %% ../../../nbs/data/embedded/05_landcover_pixels.ipynb #40d43e07
 def land_in_patches(classes: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Land pixels of each patch of a class map: (block rows, block columns, 6, 6)."""
     summed = np.pad((classes != WATER).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     rows, columns = (np.arange(0, side, BLOCK)[:, None] + _OFFSETS for side in classes.shape)
-    corner = {(i, j): summed[(rows + i)[:, None, :, None], (columns + j)[None, :, None, :]] for i in (0, SIDE) for j in (0, SIDE)}
+    corner = {
+        (i, j): summed[(rows + i)[:, None, :, None], (columns + j)[None, :, None, :]]
+        for i in (0, SIDE)
+        for j in (0, SIDE)
+    }
     land: NDArray[np.int64] = corner[SIDE, SIDE] - corner[0, SIDE] - corner[SIDE, 0] + corner[0, 0]
     return land
 
@@ -44,8 +48,9 @@ def land_in_patches(classes: NDArray[np.uint8]) -> NDArray[np.int64]:
 def cut_patches(rgb: NDArray[np.uint8], classes: NDArray[np.uint8]) -> dict[str, NDArray]:
     """All patches of the two maps that are at least half land.
 
-    `images` uint8 (n, 3, 64, 64); `masks` uint8 (n, 64, 64), water as `IGNORE`; `corners` int64 (n, 2), row and column of the upper left pixel;
-    `blocks` int64 (n,); `coarse` bool (n,): on the grid of stride 32.
+    `images` uint8 (n, 3, 64, 64); `masks` uint8 (n, 64, 64), water as `IGNORE`; `corners` int64 (n,
+    2), row and column of the upper left pixel; `blocks` int64 (n,); `coarse` bool (n,): on the grid
+    of stride 32.
     """
     land = land_in_patches(classes)
     block_y, block_x, i, j = np.nonzero(land >= LAND * SIDE * SIDE)
@@ -62,7 +67,8 @@ def cut_patches(rgb: NDArray[np.uint8], classes: NDArray[np.uint8]) -> dict[str,
 
 # %% ../../../nbs/data/embedded/05_landcover_pixels.ipynb #c8214306
 def landcover(*, split_seed: int = 0, cache: Path | None = None) -> PixelSet:
-    """The data set `landcover`: patches 64 x 64 with 11 classes of land cover, water ignored, split by blocks with a seed.
+    """The data set `landcover`: patches 64 x 64 with 11 classes of land cover, water ignored, split
+    by blocks with a seed.
 
     `cache`: default `cache_dir()`. Raises `FetchError` where the sources cannot be had.
     """
@@ -70,7 +76,13 @@ def landcover(*, split_seed: int = 0, cache: Path | None = None) -> PixelSet:
     arrays = converted(info.name, info.fingerprint(), lambda: _convert(cache), cache)
     splits = split_blocks(arrays["blocks"], np.where(arrays["coarse"], 0, -1), split_seed)
     return make_pixel_set(
-        info, images=arrays["images"], masks=arrays["masks"], splits=splits, palette=palette_of(info), split_seed=split_seed, groups=arrays["blocks"]
+        info,
+        images=arrays["images"],
+        masks=arrays["masks"],
+        splits=splits,
+        palette=palette_of(info),
+        split_seed=split_seed,
+        groups=arrays["blocks"],
     )
 
 # %% ../../../nbs/data/embedded/05_landcover_pixels.ipynb #fedc2466

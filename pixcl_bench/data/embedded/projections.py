@@ -27,66 +27,84 @@ from ..info import DatasetInfo
 from ..sets.landmarks import LandmarkSet, make_landmark_set
 from ..synthetic.phantom import Array, Draws
 
-# %% ../../../nbs/data/embedded/03_projections.ipynb #e9eb7a92
+# %% ../../../nbs/data/embedded/03_projections.ipynb #af8ee96a
 VOXEL, SIDE = 3.0, 128  # mm of a voxel and of a pixel; pixels of a view
 BONE_FROM, BONE_GAIN, METAL = 150.0, 2.0, 1500.0  # HU, 1, HU
 
-
+# %% ../../../nbs/data/embedded/03_projections.ipynb #e9eb7a92
 def attenuation(hounsfield: Volume) -> NDArray[np.float32]:
     """Attenuation relative to water, 0 or more, of CT numbers in HU."""
     capped = np.clip(hounsfield, -1000.0, METAL)
-    return ((capped + 1000.0 + BONE_GAIN * np.clip(capped - BONE_FROM, 0, None)) / 1000.0).astype(np.float32)
+    return ((capped + 1000.0 + BONE_GAIN * np.clip(capped - BONE_FROM, 0, None)) / 1000.0).astype(
+        np.float32
+    )
 
-# %% ../../../nbs/data/embedded/03_projections.ipynb #2aad9f95
+# %% ../../../nbs/data/embedded/03_projections.ipynb #d2e54593
 BODY_DEPTH, BODY_HEIGHT, AORTA_HEIGHT = 30.0, 27.0, 9.0  # mm
 
-
+# %% ../../../nbs/data/embedded/03_projections.ipynb #442ceaeb
 def millimetres(mask: Volume, affine: Affine) -> Array:
-    """The voxels of a mask as points (n, 3) in mm of the patient (right, front, head). Raises ValueError for an empty mask."""
+    """The voxels of a mask as points (n, 3) in mm of the patient (right, front, head). Raises
+    ValueError for an empty mask."""
     index = np.argwhere(mask)
     if not len(index):
         raise ValueError("the label of a landmark is empty")
     return np.asarray(index @ affine[:3, :3].T + affine[:3, 3])
 
-
+# %% ../../../nbs/data/embedded/03_projections.ipynb #c505b91c
 def vertebral_body(voxels: Array) -> Array:
     """The middle (3,) of the front and lower part of a vertebra's voxels (n, 3), in mm."""
     front = voxels[voxels[:, 1] > voxels[:, 1].max() - BODY_DEPTH + 1e-3]
     return np.asarray(front[front[:, 2] < front[:, 2].min() + BODY_HEIGHT - 1e-3].mean(0))
 
-
+# %% ../../../nbs/data/embedded/03_projections.ipynb #2aad9f95
 def passing(voxels: Array, height: float) -> Array:
-    """The middle (3,) of the part of a tube's voxels that is nearer than `AORTA_HEIGHT` / 2 to a height in mm."""
+    """The middle (3,) of the part of a tube's voxels that is nearer than `AORTA_HEIGHT` / 2 to a
+    height in mm."""
     return np.asarray(voxels[np.abs(voxels[:, 2] - height) < AORTA_HEIGHT / 2].mean(0))
 
-# %% ../../../nbs/data/embedded/03_projections.ipynb #ef948134
+# %% ../../../nbs/data/embedded/03_projections.ipynb #8ceff32f
 VERTEBRAE: Mapping[str, int] = {"T12": 32, "L1": 31, "L2": 30, "L3": 29, "L4": 28, "L5": 27}
 ORGAN_CODES: Mapping[str, int] = {
-    "sacrum": 25, "right kidney": 2, "left kidney": 3, "liver": 5, "spleen": 1, "bladder": 21,
-    "right hip": 78, "left hip": 77, "right femur": 76, "left femur": 75,
-}  # fmt: skip
+    "sacrum": 25,
+    "right kidney": 2,
+    "left kidney": 3,
+    "liver": 5,
+    "spleen": 1,
+    "bladder": 21,
+    "right hip": 78,
+    "left hip": 77,
+    "right femur": 76,
+    "left femur": 75,
+}
 AORTA = 52
 
-
+# %% ../../../nbs/data/embedded/03_projections.ipynb #ef948134
 @dataclass(frozen=True)
 class Body:
-    """`density` float32 (across, depth, up), cubes of `VOXEL` mm; `points` (L, 3) in voxels of it, NaN where not known."""
+    """`density` float32 (across, depth, up), cubes of `VOXEL` mm; `points` (L, 3) in voxels of it,
+    NaN where not known."""
 
     density: NDArray[np.float32]
     points: Array
 
-# %% ../../../nbs/data/embedded/03_projections.ipynb #9533de50
+# %% ../../../nbs/data/embedded/03_projections.ipynb #1d978d60
 def first_person(cache: Path | None = None) -> Body:
-    """Abdomen and pelvis, seen from the front. Raises `FetchError` where the source cannot be had."""
+    """Abdomen and pelvis, seen from the front. Raises `FetchError` where the source cannot be
+    had."""
     hounsfield, grid = read_ras(_file("torso_ct", cache))
     labels, source = read_ras(_file("torso_organs", cache))
     labels = nearest_labels(labels, source, hounsfield.shape, grid)
-    places = {name: vertebral_body(millimetres(labels == code, grid)) for name, code in VERTEBRAE.items()}
-    places |= {name: millimetres(labels == code, grid).mean(0) for name, code in ORGAN_CODES.items()}
+    places = {
+        name: vertebral_body(millimetres(labels == code, grid)) for name, code in VERTEBRAE.items()
+    }
+    places |= {
+        name: millimetres(labels == code, grid).mean(0) for name, code in ORGAN_CODES.items()
+    }
     places["aorta at T12"] = passing(millimetres(labels == AORTA, grid), places["T12"][2])
     return Body(attenuation(hounsfield), _indices(places, grid))
 
-
+# %% ../../../nbs/data/embedded/03_projections.ipynb #9533de50
 def second_person(cache: Path | None = None) -> Body:
     """Chest and upper abdomen of somebody else, seen from the front; all but two places are NaN."""
     hounsfield, grid = read_ras(_file("second_ct", cache))
@@ -96,11 +114,11 @@ def second_person(cache: Path | None = None) -> Body:
     places["aorta at T12"] = passing(millimetres(aorta, other), places["T12"][2])
     return Body(attenuation(halve(hounsfield)), (_indices(places, grid) - 0.5) / 2)
 
-# %% ../../../nbs/data/embedded/03_projections.ipynb #443ca212
+# %% ../../../nbs/data/embedded/03_projections.ipynb #1379535d
 def _file(name: str, cache: Path | None) -> Path:
     return fetch_file(get_info("drr"), name, cache)
 
-
+# %% ../../../nbs/data/embedded/03_projections.ipynb #5584b025
 def _indices(places: Mapping[str, Array], grid: Affine) -> Array:
     names = get_info("drr").classes
     found = np.full((len(names), 3), np.nan)
@@ -108,41 +126,50 @@ def _indices(places: Mapping[str, Array], grid: Affine) -> Array:
         found[names.index(name)] = np.linalg.solve(grid[:3, :3], place - grid[:3, 3])
     return found
 
-
+# %% ../../../nbs/data/embedded/03_projections.ipynb #443ca212
 def from_the_side(body: Body) -> Body:
     """The same body, seen from its right side: the two horizontal axes change places."""
     return Body(np.ascontiguousarray(body.density.transpose(1, 0, 2)), body.points[:, [1, 0, 2]])
 
-# %% ../../../nbs/data/embedded/03_projections.ipynb #ee40eef3
+# %% ../../../nbs/data/embedded/03_projections.ipynb #9a8095df
 def rotation(axis: int, degrees: float) -> Array:
     """The matrix (3, 3) that turns about one axis of (across, depth, up)."""
     one, other = [i for i in range(3) if i != axis]
     turned, angle = np.eye(3), np.deg2rad(degrees)
-    turned[[one, one, other, other], [one, other, one, other]] = np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle)
+    turned[[one, one, other, other], [one, other, one, other]] = (
+        np.cos(angle),
+        -np.sin(angle),
+        np.sin(angle),
+        np.cos(angle),
+    )
     return turned
 
-
+# %% ../../../nbs/data/embedded/03_projections.ipynb #ee40eef3
 def camera(plane: float, tilt: float, turn: float, scale: float) -> Array:
-    """(2, 3): mm from the middle of the body to pixels (row, column) from the middle of the view; angles in degrees."""
+    """(2, 3): mm from the middle of the body to pixels (row, column) from the middle of the view;
+    angles in degrees."""
     turned = rotation(1, plane) @ rotation(0, tilt) @ rotation(2, turn)
     return np.asarray(scale / VOXEL * np.array([[0.0, 0, -1], [-1, 0, 0]]) @ turned)
 
-# %% ../../../nbs/data/embedded/03_projections.ipynb #5934b2b3
+# %% ../../../nbs/data/embedded/03_projections.ipynb #4588143f
 def ray(matrix: Array) -> Array:
     """The direction (3,) of the rays of a camera, one step in depth long."""
     direction = np.cross(matrix[0], matrix[1])
     return np.asarray(direction / direction[1])
 
-
+# %% ../../../nbs/data/embedded/03_projections.ipynb #5934b2b3
 def add_up(density: NDArray[np.float32], direction: Array, reach: int) -> NDArray[np.float32]:
-    """Sums along rays through the middle slice in depth, in voxels: (across + 2 reach, up + 2 reach), `reach` voxels beyond each side.
+    """Sums along rays through the middle slice in depth, in voxels: (across + 2 reach, up + 2
+    reach), `reach` voxels beyond each side.
 
     Raises ValueError where the rays lean so much that they leave what `reach` covers.
     """
     across, depth, up = density.shape
     lean = np.outer(np.arange(depth) - (depth - 1) / 2, direction[[0, 2]])
     if np.abs(lean).max() > reach:
-        raise ValueError(f"the rays lean by {np.abs(lean).max():.1f} voxels, more than reach={reach}")
+        raise ValueError(
+            f"the rays lean by {np.abs(lean).max():.1f} voxels, more than reach={reach}"
+        )
     wide = np.pad(density, ((2 * reach, 2 * reach + 1), (0, 0), (2 * reach, 2 * reach + 1)))
     total = np.zeros((across + 2 * reach, up + 2 * reach), np.float32)
     for i, at in enumerate(lean + reach):
@@ -152,10 +179,11 @@ def add_up(density: NDArray[np.float32], direction: Array, reach: int) -> NDArra
         total += (1 - g) * part[:, :-1] + g * part[:, 1:]
     return total * np.float32(np.linalg.norm(direction))
 
-# %% ../../../nbs/data/embedded/03_projections.ipynb #345bada9
+# %% ../../../nbs/data/embedded/03_projections.ipynb #dfe70334
 @dataclass(frozen=True)
 class Waves:
-    """A smooth displacement: `amplitude` (k, 2) in pixels, `frequency` (k, 2) in cycles per pixel, `phase` (k,)."""
+    """A smooth displacement: `amplitude` (k, 2) in pixels, `frequency` (k, 2) in cycles per pixel,
+    `phase` (k,)."""
 
     amplitude: Array
     frequency: Array
@@ -163,7 +191,9 @@ class Waves:
 
     def at(self, places: Array) -> Array:
         """Displacement (..., 2) at places (..., 2)."""
-        return np.asarray(np.cos(2 * np.pi * places @ self.frequency.T + self.phase) @ self.amplitude)
+        return np.asarray(
+            np.cos(2 * np.pi * places @ self.frequency.T + self.phase) @ self.amplitude
+        )
 
     def undo(self, targets: Array) -> Array:
         """The places q with q + at(q) = targets, (..., 2)."""
@@ -172,18 +202,20 @@ class Waves:
             found = targets - self.at(found)
         return found
 
-
+# %% ../../../nbs/data/embedded/03_projections.ipynb #345bada9
 def draw_waves(draws: Draws, count: int = 4, size: float = 0.7) -> Waves:
-    """`count` waves of 64 to 190 pixels, each of `size` pixels in a drawn direction; the slope is below `count` * `size` / 10."""
+    """`count` waves of 64 to 190 pixels, each of `size` pixels in a drawn direction; the slope is
+    below `count` * `size` / 10."""
     angle, phase = 2 * np.pi * draws.unit(2, count), 2 * np.pi * draws.unit(count)
     length = 64 + 126 * draws.unit(count)
     towards = np.stack([np.cos(angle), np.sin(angle)], -1)
     return Waves(size * towards[0], towards[1] / length[:, None], phase)
 
-# %% ../../../nbs/data/embedded/03_projections.ipynb #9ed86257
+# %% ../../../nbs/data/embedded/03_projections.ipynb #ec4333cf
 @dataclass(frozen=True)
 class View:
-    """A camera with all that is drawn: `matrix` (2, 3), `shift` (2,) in pixels, `waves`; `gamma`, `noise`, `shutters` (top, left, bottom, right)."""
+    """A camera with all that is drawn: `matrix` (2, 3), `shift` (2,) in pixels, `waves`; `gamma`,
+    `noise`, `shutters` (top, left, bottom, right)."""
 
     matrix: Array
     shift: Array
@@ -192,16 +224,21 @@ class View:
     noise: float = 0.0
     shutters: tuple[int, int, int, int] = (0, 0, 0, 0)
 
-
+# %% ../../../nbs/data/embedded/03_projections.ipynb #9ed86257
 def land(points: Array, shape: tuple[int, ...], view: View) -> Array:
-    """Where places (L, 3) in voxels of a body of `shape` land: (L, 2), row and column; NaN stays."""
+    """Where places (L, 3) in voxels of a body of `shape` land: (L, 2), row and column; NaN
+    stays."""
     centred = (points - (np.asarray(shape) - 1) / 2) * VOXEL
     return view.waves.undo(centred @ view.matrix.T + view.shift + (SIDE - 1) / 2)
 
 # %% ../../../nbs/data/embedded/03_projections.ipynb #0a5edefc
 def draw_view(draws: Draws, body: Body, tilt: float) -> View:
     """A view of `body`, turned by up to 8 degrees in the plane and `tilt` degrees out of it."""
-    plane, around, nod = draws.uniform(-8, 8), draws.uniform(-tilt, tilt), draws.uniform(-tilt, tilt)
+    plane, around, nod = (
+        draws.uniform(-8, 8),
+        draws.uniform(-tilt, tilt),
+        draws.uniform(-tilt, tilt),
+    )
     matrix, waves = camera(plane, nod, around, draws.uniform(0.92, 1.08)), draw_waves(draws)
     shift, gamma = 20.0 * draws.unit(2) - 10.0, draws.uniform(0.7, 1.4)
     seen = land(body.points, body.density.shape, View(matrix, np.zeros(2), waves))
@@ -209,21 +246,29 @@ def draw_view(draws: Draws, body: Body, tilt: float) -> View:
     seen = land(body.points, body.density.shape, View(matrix, shift, waves))
     room = np.concatenate([np.nanmin(seen, 0), SIDE - 1 - np.nanmax(seen, 0)]) - 3.0
     wanted = 10.0 * draws.unit(4) * draws.chance(0.7)
-    top, left, bottom, right = np.floor(np.minimum(wanted, np.maximum(room, 0))).astype(int).tolist()
+    top, left, bottom, right = (
+        np.floor(np.minimum(wanted, np.maximum(room, 0))).astype(int).tolist()
+    )
     return View(matrix, shift, waves, gamma, draws.uniform(0.02, 0.06), (top, left, bottom, right))
 
-# %% ../../../nbs/data/embedded/03_projections.ipynb #452cb640
+# %% ../../../nbs/data/embedded/03_projections.ipynb #7c1d67b3
 def shadow_of(body: Body, view: View) -> Array:
     """Sums along the rays, float (SIDE, SIDE), in voxels of water; no gamma, noise or shutters."""
     direction = ray(view.matrix)
     reach = int(np.ceil(np.abs(direction[[0, 2]]).max() * body.density.shape[1] / 2)) + 1
     total = add_up(body.density, direction, reach)
-    pixels = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij"), -1).astype(np.float64)
+    pixels = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij"), -1).astype(
+        np.float64
+    )
     wanted = pixels + view.waves.at(pixels) - view.shift - (SIDE - 1) / 2
-    places = wanted @ np.linalg.inv(view.matrix[:, [0, 2]]).T / VOXEL + (np.asarray(total.shape) - 1) / 2
-    return np.asarray(ndimage.map_coordinates(total, [places[..., 0], places[..., 1]], order=1, output=np.float64))
+    places = (
+        wanted @ np.linalg.inv(view.matrix[:, [0, 2]]).T / VOXEL + (np.asarray(total.shape) - 1) / 2
+    )
+    return np.asarray(
+        ndimage.map_coordinates(total, [places[..., 0], places[..., 1]], order=1, output=np.float64)
+    )
 
-
+# %% ../../../nbs/data/embedded/03_projections.ipynb #452cb640
 def render(body: Body, view: View, draws: Draws) -> NDArray[np.uint8]:
     """The picture of a view, uint8 (SIDE, SIDE)."""
     shadow = shadow_of(body, view)
@@ -234,11 +279,13 @@ def render(body: Body, view: View, draws: Draws) -> NDArray[np.uint8]:
     open_part[top : SIDE - bottom, left : SIDE - right] = True
     return np.rint(255 * np.clip(np.where(open_part, bright, 0.0), 0, 1)).astype(np.uint8)
 
-# %% ../../../nbs/data/embedded/03_projections.ipynb #a2d928ea
+# %% ../../../nbs/data/embedded/03_projections.ipynb #eba928b4
 PARTS: Mapping[str, int] = {"train": 500, "val": 50, "test": 150, "test_unseen": 50}
 
-
-def _draw_set(info: DatasetInfo, tilt: float, side: bool, cache: Path | None) -> dict[str, NDArray[Any]]:
+# %% ../../../nbs/data/embedded/03_projections.ipynb #333c2798
+def _draw_set(
+    info: DatasetInfo, tilt: float, side: bool, cache: Path | None
+) -> dict[str, NDArray[Any]]:
     people = [first_person(cache), second_person(cache)]
     people = [from_the_side(body) for body in people] if side else people
     images, points = [], []
@@ -250,27 +297,42 @@ def _draw_set(info: DatasetInfo, tilt: float, side: bool, cache: Path | None) ->
         points.append(land(body.points, body.density.shape, view))
     return {"images": np.stack(images), "points": np.stack(points).astype(np.float32)}
 
-
-def _projected(info: DatasetInfo, tilt: float, cache: Path | None, side: bool = False) -> LandmarkSet:
-    arrays = converted(info.name, info.fingerprint(), lambda: _draw_set(info, tilt, side, cache), cache)
+# %% ../../../nbs/data/embedded/03_projections.ipynb #a2d928ea
+def _projected(
+    info: DatasetInfo, tilt: float, cache: Path | None, side: bool = False
+) -> LandmarkSet:
+    arrays = converted(
+        info.name, info.fingerprint(), lambda: _draw_set(info, tilt, side, cache), cache
+    )
     ends = np.cumsum(list(PARTS.values()))
-    splits = {part: np.arange(end - PARTS[part], end) for part, end in zip(PARTS, ends, strict=True)}
-    return make_landmark_set(info, images=arrays["images"], points=arrays["points"], spacing=(VOXEL, VOXEL), splits=splits, names=info.classes)
+    splits = {
+        part: np.arange(end - PARTS[part], end) for part, end in zip(PARTS, ends, strict=True)
+    }
+    return make_landmark_set(
+        info,
+        images=arrays["images"],
+        points=arrays["points"],
+        spacing=(VOXEL, VOXEL),
+        splits=splits,
+        names=info.classes,
+    )
 
-# %% ../../../nbs/data/embedded/03_projections.ipynb #b06588c9
+# %% ../../../nbs/data/embedded/03_projections.ipynb #be91fe21
 def drr(*, cache: Path | None = None) -> LandmarkSet:
-    """The data set `drr`: frontal views of 128 x 128 (3 mm a pixel), 500/50/150 of one person, `test_unseen` of another (two landmarks known).
+    """The data set `drr`: frontal views of 128 x 128 (3 mm a pixel), 500/50/150 of one person,
+    `test_unseen` of another (two landmarks known).
 
-    Turned by up to 8 degrees in the plane and 2 out of it. Raises `FetchError` where the source cannot be had.
+    Turned by up to 8 degrees in the plane and 2 out of it. Raises `FetchError` where the source
+    cannot be had.
     """
     return _projected(get_info("drr"), 2.0, cache)
 
-
+# %% ../../../nbs/data/embedded/03_projections.ipynb #5e3e1e93
 def drr_lateral(*, cache: Path | None = None) -> LandmarkSet:
     """The data set `drr-lateral`: as `drr`, from the patient's side, the front on the left."""
     return _projected(get_info("drr-lateral"), 2.0, cache, side=True)
 
-
+# %% ../../../nbs/data/embedded/03_projections.ipynb #b06588c9
 def drr_hard(*, cache: Path | None = None) -> LandmarkSet:
     """The data set `drr-hard`: as `drr`, but turned by up to 8 degrees about every axis."""
     return _projected(get_info("drr-hard"), 8.0, cache)

@@ -1,4 +1,5 @@
-"""Converted data: cached once as `.npy` files with a manifest, opened as memory maps that processes share."""
+"""Converted data: cached once as `.npy` files with a manifest, opened as memory maps that processes
+share."""
 
 import hashlib
 import json
@@ -30,8 +31,8 @@ def converted(
     """The arrays that `build()` returns, built once per `name`, `fingerprint` and versions of the
     libraries that conversions use.
 
-    They live in a folder of `<cache>/converted/`, put there by one rename, so a killed
-    conversion leaves nothing that looks whole. Sizes, dtypes and shapes are checked against the manifest at
+    They live in a folder of `<cache>/converted/`, put there by one rename, so a killed conversion
+    leaves nothing that looks whole. Sizes, dtypes and shapes are checked against the manifest at
     every opening, the sha256 of the content only with `verify`. What does not fit is built again.
     """
     home = (cache or cache_dir()) / "converted"
@@ -48,7 +49,9 @@ def converted(
         _store(folder, {"name": name, "fingerprint": fingerprint}, build())
     arrays = _open(folder, verify)
     if arrays is None:
-        raise OSError(f"the converted data in {folder} cannot be read back: is the disk full or failing?")
+        raise OSError(
+            f"the converted data in {folder} cannot be read back: is the disk full or failing?"
+        )
     return arrays
 
 
@@ -96,7 +99,10 @@ def _save(path: Path, array: np.ndarray) -> dict[str, Any]:
 def _open(folder: Path, verify: bool) -> Arrays | None:
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        return {key: _load(folder / f"{key}.npy", entry, verify) for key, entry in manifest["arrays"].items()}
+        return {
+            key: _load(folder / f"{key}.npy", entry, verify)
+            for key, entry in manifest["arrays"].items()
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # absent or damaged: the caller builds it (again)
 

@@ -34,12 +34,15 @@ class ImageSource(Protocol):
 
     def __len__(self) -> int: ...
 
-    def batches(self, index_batches: Iterable[Tensor], device: torch.device | str) -> Iterator[Tensor]:
+    def batches(
+        self, index_batches: Iterable[Tensor], device: torch.device | str
+    ) -> Iterator[Tensor]:
         """For each index tensor (b,) a uint8 tensor (b, 3, H, W) on `device`, in the same order."""
 
 # %% ../../../nbs/data/sets/00_images.ipynb #e9f5122c
 class TensorImages:
-    """An `ImageSource` over a uint8 tensor (n, 3, h, w). It moves to a device at its first batch there."""
+    """An `ImageSource` over a uint8 tensor (n, 3, h, w). It moves to a device at its first batch
+    there."""
 
     def __init__(self, images: UInt8[Tensor, "n 3 h w"]) -> None:
         self._images = images
@@ -51,7 +54,9 @@ class TensorImages:
     def size(self) -> tuple[int, int]:
         return self._images.shape[2], self._images.shape[3]
 
-    def batches(self, index_batches: Iterable[Tensor], device: torch.device | str) -> Iterator[Tensor]:
+    def batches(
+        self, index_batches: Iterable[Tensor], device: torch.device | str
+    ) -> Iterator[Tensor]:
         if self._images.device != torch.device(device):
             self._images = self._images.to(device)
         for index in index_batches:
@@ -63,7 +68,8 @@ class ImageFileError(ValueError):
 
 # %% ../../../nbs/data/sets/00_images.ipynb #cdc980f6
 def decode_square(path: Path | str, size: int) -> UInt8[Tensor, "3 s s"]:
-    """The centre square of an image file, RGB of side `size`, from a shorter side of `size * 256 / 224`.
+    """The centre square of an image file, RGB of side `size`, from a shorter side of `size * 256 /
+    224`.
 
     Raises `ImageFileError` naming the file where it is no whole image.
     """
@@ -79,7 +85,9 @@ def decode_square(path: Path | str, size: int) -> UInt8[Tensor, "3 s s"]:
     left, top = (sides[0] - size) // 2, (sides[1] - size) // 2
     square = small.crop((left, top, left + size, top + size))
     return (
-        torch.frombuffer(bytearray(square.tobytes()), dtype=torch.uint8).view(size, size, 3).permute(2, 0, 1)
+        torch.frombuffer(bytearray(square.tobytes()), dtype=torch.uint8)
+        .view(size, size, 3)
+        .permute(2, 0, 1)
     )
 
 # %% ../../../nbs/data/sets/00_images.ipynb #cbf6508a
@@ -112,20 +120,25 @@ class FolderImages:
     def size(self) -> tuple[int, int]:
         return self._decoded.size, self._decoded.size
 
-    def batches(self, index_batches: Iterable[Tensor], device: torch.device | str) -> Iterator[Tensor]:
+    def batches(
+        self, index_batches: Iterable[Tensor], device: torch.device | str
+    ) -> Iterator[Tensor]:
         order: Any = (index.tolist() for index in index_batches)
         loader = DataLoader(
-            self._decoded, batch_sampler=order, num_workers=self.workers, collate_fn=torch.stack,
+            self._decoded,
+            batch_sampler=order,
+            num_workers=self.workers,
+            collate_fn=torch.stack,
             pin_memory=torch.device(device).type == "cuda",
             generator=torch.Generator(),  # its own, or each loader would advance the run's random state
-        )  # fmt: skip
+        )
         for batch in loader:
             yield batch.to(device, non_blocking=True)
 
-# %% ../../../nbs/data/sets/00_images.ipynb #91ba67d7
+# %% ../../../nbs/data/sets/00_images.ipynb #811031f2
 STATS_IMAGES = 10_000
 
-
+# %% ../../../nbs/data/sets/00_images.ipynb #91ba67d7
 def channel_stats(
     source: ImageSource, index: Int64[Tensor, " n"]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -134,29 +147,38 @@ def channel_stats(
     At most `STATS_IMAGES` images are read, spread evenly over `index`.
     """
     index = index[
-        torch.linspace(0, len(index) - 1, min(len(index), STATS_IMAGES), dtype=torch.float64).round().long()
+        torch.linspace(0, len(index) - 1, min(len(index), STATS_IMAGES), dtype=torch.float64)
+        .round()
+        .long()
     ]
     counts = torch.zeros(3, 256, dtype=torch.float64)
     for batch in source.batches(index.split(512), "cpu"):
-        counts += torch.stack([torch.bincount(batch[:, c].flatten(), minlength=256) for c in range(3)])
-    weights, values = counts / counts.sum(1, keepdim=True), torch.arange(256, dtype=torch.float64) / 255
+        counts += torch.stack(
+            [torch.bincount(batch[:, c].flatten(), minlength=256) for c in range(3)]
+        )
+    weights, values = (
+        counts / counts.sum(1, keepdim=True),
+        torch.arange(256, dtype=torch.float64) / 255,
+    )
     mean = weights @ values
     std = (
         ((weights * (values - mean[:, None]) ** 2).sum(1)).sqrt().clamp(min=1 / 255)
     )  # a flat channel must not divide by 0
     return tuple(mean.tolist()), tuple(std.tolist())
 
-# %% ../../../nbs/data/sets/00_images.ipynb #829b41be
+# %% ../../../nbs/data/sets/00_images.ipynb #40d74c52
 SPLITS = ("unlabelled", "train", "val", "test")
 
-
+# %% ../../../nbs/data/sets/00_images.ipynb #829b41be
 def check_labels(labels: Int64[Tensor, " n"], classes: int, where: str, lowest: int = 0) -> None:
-    """Raise `ValueError` naming `where`, value and position for a label outside `lowest`..classes-1."""
+    """Raise `ValueError` naming `where`, value and position for a label outside
+    `lowest`..classes-1."""
     wrong = (labels < lowest) | (labels >= classes)
     if wrong.any():
         at = int(wrong.nonzero()[0])
         raise ValueError(
-            f"{where}: label {int(labels[at])} at position {at}, allowed are {lowest}..{classes - 1}"
+            f"{where}: label {int(labels[at])} at position {at}, allowed are"
+            f" {lowest}..{classes - 1}"
         )
 
 # %% ../../../nbs/data/sets/00_images.ipynb #b2b5051a
@@ -164,9 +186,10 @@ def check_labels(labels: Int64[Tensor, " n"], classes: int, where: str, lowest: 
 class ImageSet:
     """Images with labels and splits.
 
-    `labels`: -1 for none, else an index into `class_names`; `splits`: those of `SPLITS`, indices of `images`;
-    `mean`, `std`: three floats in [0, 1], of the unlabelled split; `fingerprint`: `DatasetInfo.fingerprint`.
-    Raises `SplitError` or `ValueError` where these do not fit together.
+    `labels`: -1 for none, else an index into `class_names`; `splits`: those of `SPLITS`, indices of
+    `images`;
+    `mean`, `std`: three floats in [0, 1], of the unlabelled split; `fingerprint`:
+    `DatasetInfo.fingerprint`. Raises `SplitError` or `ValueError` where these do not fit together.
     """
 
     name: str
@@ -203,7 +226,9 @@ class ImageSet:
 # %% ../../../nbs/data/sets/00_images.ipynb #d2ec782a
 def _check_set(data: ImageSet) -> None:
     if set(data.splits) != set(SPLITS):
-        raise SplitError(f"{data.name}: splits are {sorted(data.splits)}, expected {sorted(SPLITS)}")
+        raise SplitError(
+            f"{data.name}: splits are {sorted(data.splits)}, expected {sorted(SPLITS)}"
+        )
     if len(data.labels) != len(data.images):
         raise ValueError(f"{data.name}: {len(data.images)} images but {len(data.labels)} labels")
     check_splits(data.splits, count=len(data.images))
@@ -215,19 +240,35 @@ def _check_set(data: ImageSet) -> None:
 
 # %% ../../../nbs/data/sets/00_images.ipynb #b084114d
 def make_image_set(
-    info: DatasetInfo, images: ImageSource, labels: Int64[Tensor, " n"], splits: Mapping[str, Any],
+    info: DatasetInfo,
+    images: ImageSource,
+    labels: Int64[Tensor, " n"],
+    splits: Mapping[str, Any],
     split_seed: int,
-    *, groups: Any | None = None, class_names: tuple[str, ...] | None = None, root: Path | None = None,
-) -> ImageSet:  # fmt: skip
+    *,
+    groups: Any | None = None,
+    class_names: tuple[str, ...] | None = None,
+    root: Path | None = None,
+) -> ImageSet:
     """An `ImageSet` with colour statistics and fingerprint.
 
-    `splits`: indices as arrays or tensors. `groups`: (n,) blocks or subjects that no two splits may share
-    (`check_splits`). `class_names`: default those of the catalogue. `root`: where a canonical set lies.
+    `splits`: indices as arrays or tensors. `groups`: (n,) blocks or subjects that no two splits may
+    share (`check_splits`). `class_names`: default those of the catalogue. `root`: where a canonical
+    set lies.
     """
     check_splits(splits, groups, len(images))
     index = {name: torch.as_tensor(value, dtype=torch.int64) for name, value in splits.items()}
     mean, std = channel_stats(images, index["unlabelled"])
     names = info.classes if class_names is None else class_names
     return ImageSet(
-        info.name, info.kind, info.fingerprint(root), images, labels, index, names, mean, std, split_seed
+        info.name,
+        info.kind,
+        info.fingerprint(root),
+        images,
+        labels,
+        index,
+        names,
+        mean,
+        std,
+        split_seed,
     )

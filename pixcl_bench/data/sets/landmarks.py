@@ -22,22 +22,27 @@ from torch import Tensor
 from ..info import DatasetInfo
 from .splits import SplitError, check_splits, split_digest
 
-# %% ../../../nbs/data/sets/02_landmarks.ipynb #a373b4dd
+# %% ../../../nbs/data/sets/02_landmarks.ipynb #8f3b26fc
 LANDMARK_SPLITS = ("train", "val", "test")
 
-
+# %% ../../../nbs/data/sets/02_landmarks.ipynb #a373b4dd
 class LandmarkError(ValueError):
-    """A set of landmarks that is not what it should be; the message names the set, the image, the landmark and the value."""
+    """A set of landmarks that is not what it should be; the message names the set, the image, the
+    landmark and the value."""
 
 # %% ../../../nbs/data/sets/02_landmarks.ipynb #200c94cd
 @dataclass(frozen=True)
 class LandmarkSet:
-    """Grey images with the same L named landmarks; `LandmarkError` where the parts do not fit together. Model of use: `drr`.
+    """Grey images with the same L named landmarks; `LandmarkError` where the parts do not fit
+    together. Model of use: `drr`.
 
-    `points`: (y, x) in pixels of `images`, NaN where not known. `spacing`: `unit` per pixel, (y, x). `splits`: train, val, test, perhaps more.
-    `templates`: published template images (in train), empty where the task draws them. `partners`: in a pair set the only support of each
-    image, -1 for none. `published_points`: points after the published truncation. `native(i)`: image i at its own resolution.
+    `points`: (y, x) in pixels of `images`, NaN where not known. `spacing`: `unit` per pixel, (y,
+    x). `splits`: train, val, test, perhaps more.
+    `templates`: published template images (in train), empty where the task draws them. `partners`:
+    in a pair set the only support of each image, -1 for none. `published_points`: points after the
+    published truncation. `native(i)`: image i at its own resolution.
     """
+
     name: str
     kind: str
     fingerprint: str
@@ -52,20 +57,36 @@ class LandmarkSet:
     published_points: Tensor | None = None  # float32 (n, L, 2)
     native: Callable[[int], UInt8[np.ndarray, "H W"]] | None = None
     split_seed: int = 0
-    def __post_init__(self) -> None: _check_set(self)
+
+    def __post_init__(self) -> None:
+        _check_set(self)
+
     @property
     def num_landmarks(self) -> int:
         """L."""
         return len(self.names)
+
     @property
     def size(self) -> tuple[int, int]:
         """(h, w) of every image."""
         return self.images.shape[1], self.images.shape[2]
+
     def summary(self) -> dict[str, Any]:
-        """What a result record keeps of the data, JSON-ready: images per split, and known landmarks as `landmarks_<split>`."""
-        facts = {key: getattr(self, key) for key in ("name", "kind", "fingerprint", "split_seed", "unit")}
-        facts |= {"split_digest": split_digest(self.splits), "landmarks": self.num_landmarks, "size": list(self.size), "paired": self.partners is not None}
-        known = {f"landmarks_{split}": int(self.points[index].isfinite().all(-1).sum()) for split, index in self.splits.items()}
+        """What a result record keeps of the data, JSON-ready: images per split, and known landmarks
+        as `landmarks_<split>`."""
+        facts = {
+            key: getattr(self, key) for key in ("name", "kind", "fingerprint", "split_seed", "unit")
+        }
+        facts |= {
+            "split_digest": split_digest(self.splits),
+            "landmarks": self.num_landmarks,
+            "size": list(self.size),
+            "paired": self.partners is not None,
+        }
+        known = {
+            f"landmarks_{split}": int(self.points[index].isfinite().all(-1).sum())
+            for split, index in self.splits.items()
+        }
         return facts | {split: len(index) for split, index in self.splits.items()} | known
 
 # %% ../../../nbs/data/sets/02_landmarks.ipynb #f54e7618
@@ -77,49 +98,91 @@ def _check_set(data: LandmarkSet) -> None:
     wrong = ~(data.spacing.isfinite() & (data.spacing > 0)).all(1)
     if wrong.any():
         image = int(wrong.nonzero()[0])
-        raise LandmarkError(f"{data.name}: image {image} has spacing {data.spacing[image].tolist()}, expected two positive numbers in {data.unit} per pixel (y, x)")
+        raise LandmarkError(
+            f"{data.name}: image {image} has spacing {data.spacing[image].tolist()}, expected two"
+            f" positive numbers in {data.unit} per pixel (y, x)"
+        )
     _check_splits(data)
     _check_partners(data)
 
 # %% ../../../nbs/data/sets/02_landmarks.ipynb #787cd27a
 def _check_shapes(data: LandmarkSet) -> None:
     if data.images.ndim != 3 or 0 in data.images.shape:
-        raise LandmarkError(f"{data.name}: images are of shape {tuple(data.images.shape)}, expected (n, h, w) with at least one pixel")
+        raise LandmarkError(
+            f"{data.name}: images are of shape {tuple(data.images.shape)}, expected (n, h, w) with"
+            " at least one pixel"
+        )
     count, landmarks = len(data.images), len(data.names)
     expected: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {
-        "images": (torch.uint8, tuple(data.images.shape)), "points": (torch.float32, (count, landmarks, 2)), "spacing": (torch.float32, (count, 2)),
-        "published_points": (torch.float32, (count, landmarks, 2)), "partners": (torch.int64, (count,)),
-    }  # fmt: skip
+        "images": (torch.uint8, tuple(data.images.shape)),
+        "points": (torch.float32, (count, landmarks, 2)),
+        "spacing": (torch.float32, (count, 2)),
+        "published_points": (torch.float32, (count, landmarks, 2)),
+        "partners": (torch.int64, (count,)),
+    }
     for part, (dtype, shape) in expected.items():
         value = getattr(data, part)
         if value is not None and (value.dtype != dtype or tuple(value.shape) != shape):
-            why = f" for {count} images and {landmarks} names" if part.endswith("points") else f" for {count} images"
-            raise LandmarkError(f"{data.name}: {part} are {value.dtype} of shape {tuple(value.shape)}, expected {dtype} of shape {shape}{why}")
+            why = (
+                f" for {count} images and {landmarks} names"
+                if part.endswith("points")
+                else f" for {count} images"
+            )
+            raise LandmarkError(
+                f"{data.name}: {part} are {value.dtype} of shape {tuple(value.shape)}, expected"
+                f" {dtype} of shape {shape}{why}"
+            )
     if landmarks == 0 or len(set(data.names)) < landmarks:
-        raise LandmarkError(f"{data.name}: the names of landmarks must be at least one, each once; got {data.names}")
+        raise LandmarkError(
+            f"{data.name}: the names of landmarks must be at least one, each once; got {data.names}"
+        )
     if data.unit not in ("mm", "px"):
         raise LandmarkError(f"{data.name}: unit is {data.unit!r}, expected 'mm' or 'px'")
 
-# %% ../../../nbs/data/sets/02_landmarks.ipynb #fb12b30f
+# %% ../../../nbs/data/sets/02_landmarks.ipynb #51340ef6
 def _check_points(data: LandmarkSet, part: str, points: Tensor) -> None:
     if part != "points" and not torch.equal(points.isnan(), data.points.isnan()):
-        _refuse(data, part, points, (points.isnan() != data.points.isnan()).any(-1), "it must be known exactly where `points` is")
-    _refuse(data, part, points, points.isinf().any(-1) | (points.isnan().sum(-1) == 1), "only finite values are allowed, or NaN twice where it is not known")
+        _refuse(
+            data,
+            part,
+            points,
+            (points.isnan() != data.points.isnan()).any(-1),
+            "it must be known exactly where `points` is",
+        )
+    _refuse(
+        data,
+        part,
+        points,
+        points.isinf().any(-1) | (points.isnan().sum(-1) == 1),
+        "only finite values are allowed, or NaN twice where it is not known",
+    )
     height, width = data.size
     limit = torch.tensor([height - 0.5, width - 0.5], device=points.device)
-    _refuse(data, part, points, ((points < -0.5) | (points >= limit)).any(-1), f"that is outside its image of {height} x {width}")
+    _refuse(
+        data,
+        part,
+        points,
+        ((points < -0.5) | (points >= limit)).any(-1),
+        f"that is outside its image of {height} x {width}",
+    )
 
-
+# %% ../../../nbs/data/sets/02_landmarks.ipynb #fb12b30f
 def _refuse(data: LandmarkSet, part: str, points: Tensor, wrong: Tensor, why: str) -> None:
     if wrong.any():
         image, landmark = (int(i) for i in wrong.nonzero()[0])
         at = ", ".join(f"{value:g}" for value in points[image, landmark].tolist())
-        raise LandmarkError(f"{data.name}: {part} of image {image} have {data.names[landmark]!r} at (y, x) = ({at}): {why} ({int(wrong.sum()) - 1} more such landmarks)")
+        raise LandmarkError(
+            f"{data.name}: {part} of image {image} have {data.names[landmark]!r} at (y, x) ="
+            f" ({at}): {why} ({int(wrong.sum()) - 1} more such landmarks)"
+        )
 
-# %% ../../../nbs/data/sets/02_landmarks.ipynb #c4e1dd1a
+# %% ../../../nbs/data/sets/02_landmarks.ipynb #6a0ece2b
 def _check_splits(data: LandmarkSet) -> None:
     if not set(LANDMARK_SPLITS) <= set(data.splits):
-        raise LandmarkError(f"{data.name}: splits are {sorted(data.splits)}, expected at least {sorted(LANDMARK_SPLITS)}")
+        raise LandmarkError(
+            f"{data.name}: splits are {sorted(data.splits)}, expected at least"
+            f" {sorted(LANDMARK_SPLITS)}"
+        )
     try:
         check_splits(data.splits, count=len(data.images))
     except SplitError as error:
@@ -130,7 +193,7 @@ def _check_splits(data: LandmarkSet) -> None:
     if odd := sorted(set(data.templates) - set(data.splits["train"].tolist())):
         raise LandmarkError(f"{data.name}: template image {odd[0]} is not in the split train")
 
-
+# %% ../../../nbs/data/sets/02_landmarks.ipynb #c4e1dd1a
 def _check_partners(data: LandmarkSet) -> None:
     if data.partners is None:
         return
@@ -139,17 +202,28 @@ def _check_partners(data: LandmarkSet) -> None:
     wrong = (data.partners < -1) | (data.partners >= count) | (data.partners == itself)
     if wrong.any():
         image = int(wrong.nonzero()[0])
-        raise LandmarkError(f"{data.name}: image {image} has the partner {int(data.partners[image])}, allowed is another of 0..{count - 1}, or -1 for none")
+        raise LandmarkError(
+            f"{data.name}: image {image} has the partner {int(data.partners[image])}, allowed is"
+            f" another of 0..{count - 1}, or -1 for none"
+        )
 
 # %% ../../../nbs/data/sets/02_landmarks.ipynb #d6f8ce47
 def make_landmark_set(
-    info: DatasetInfo, *, images: Tensor | NDArray[Any], points: Tensor | NDArray[Any], spacing: Tensor | NDArray[Any] | Sequence[float],
-    splits: Mapping[str, Any], names: Sequence[str], root: Path | None = None, **rest: Any,
-) -> LandmarkSet:  # fmt: skip
+    info: DatasetInfo,
+    *,
+    images: Tensor | NDArray[Any],
+    points: Tensor | NDArray[Any],
+    spacing: Tensor | NDArray[Any] | Sequence[float],
+    splits: Mapping[str, Any],
+    names: Sequence[str],
+    root: Path | None = None,
+    **rest: Any,
+) -> LandmarkSet:
     """A checked `LandmarkSet` with the fingerprint of its catalogue entry.
 
-    `images` uint8 (n, h, w); `points` float (n, L, 2); `spacing` (n, 2), or two numbers for all images; `splits`: indices as lists, arrays or
-    tensors; `root`: where a canonical set lies; `rest`: the other fields of `LandmarkSet`. Raises `LandmarkError`.
+    `images` uint8 (n, h, w); `points` float (n, L, 2); `spacing` (n, 2), or two numbers for all
+    images; `splits`: indices as lists, arrays or tensors; `root`: where a canonical set lies;
+    `rest`: the other fields of `LandmarkSet`. Raises `LandmarkError`.
     """
     pictures = torch.as_tensor(images)
     scale = torch.as_tensor(spacing, dtype=torch.float32)
@@ -159,10 +233,25 @@ def make_landmark_set(
         if rest.get(part) is not None:
             rest[part] = torch.as_tensor(rest[part], dtype=dtype)
     given = torch.as_tensor(points).to(torch.float32)
-    return LandmarkSet(info.name, info.kind, info.fingerprint(root), pictures, given, scale, index, tuple(names), **rest)
+    return LandmarkSet(
+        info.name,
+        info.kind,
+        info.fingerprint(root),
+        pictures,
+        given,
+        scale,
+        index,
+        tuple(names),
+        **rest,
+    )
 
 # %% ../../../nbs/data/sets/02_landmarks.ipynb #b81da027
-def rescale_points(points: Float32[Tensor, "*n 2"], size: tuple[int, int], to: tuple[int, int]) -> Float32[Tensor, "*n 2"]:
-    """Points (y, x) of images of `size` (h, w) in the same images resized to `to` (h, w); NaN stays."""
-    ratio = torch.tensor([to[0] / size[0], to[1] / size[1]], dtype=torch.float64, device=points.device)
+def rescale_points(
+    points: Float32[Tensor, "*n 2"], size: tuple[int, int], to: tuple[int, int]
+) -> Float32[Tensor, "*n 2"]:
+    """Points (y, x) of images of `size` (h, w) in the same images resized to `to` (h, w); NaN
+    stays."""
+    ratio = torch.tensor(
+        [to[0] / size[0], to[1] / size[1]], dtype=torch.float64, device=points.device
+    )
     return ((points.double() + 0.5) * ratio - 0.5).to(points.dtype)

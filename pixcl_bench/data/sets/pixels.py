@@ -26,26 +26,34 @@ from .images import SPLITS, TensorImages, channel_stats
 from ..info import DatasetInfo
 from .splits import SplitError, check_splits, seeded_order, split_digest
 
-# %% ../../../nbs/data/sets/03_pixels.ipynb #e110fda9
+# %% ../../../nbs/data/sets/03_pixels.ipynb #a7618ab0
 IGNORE = 255  # of a mask: counts nowhere
 
-
+# %% ../../../nbs/data/sets/03_pixels.ipynb #e110fda9
 class PixelError(ValueError):
-    """A set of labelled images that is not what it should be; the message names the set or file, the place and the value."""
+    """A set of labelled images that is not what it should be; the message names the set or file,
+    the place and the value."""
 
 # %% ../../../nbs/data/sets/03_pixels.ipynb #9a92ea68
 @dataclass(frozen=True)
 class PixelSet:
-    """Images with a mask each; `PixelError` where the parts do not fit together. Model of use: `landcover`.
+    """Images with a mask each; `PixelError` where the parts do not fit together. Model of use:
+    `landcover`.
 
-    `masks`: index into `class_names`, or `IGNORE`. `splits`: unlabelled, train, val (may be empty), test, perhaps more. `palette`: the classes' colours. `mean`,
-    `std`: three floats in [0, 1], of the unlabelled split. `groups`: block or patient of each image, never on both sides. `background`: the class that is no object
-    (Dice is taken over the others), None where all classes count. `extra`: more maps of the same size, as `prior` (shapes of another look) or `field` (of view).
+    `masks`: index into `class_names`, or `IGNORE`. `splits`: unlabelled, train, val (may be empty),
+    test, perhaps more. `palette`: the classes' colours. `mean`,
+    `std`: three floats in [0, 1], of the unlabelled split. `groups`: block or patient of each
+    image, never on both sides. `background`: the class that is no object (Dice is taken over the
+    others), None where all classes count. `extra`: more maps of the same size, as `prior` (shapes
+    of another look) or `field` (of view).
     """
+
     name: str
     kind: str
     fingerprint: str
-    images: Tensor  # uint8 (n, c, h, w), c 3 or 1, perhaps a memory map; shapes and types are checked below, with messages for people
+    # uint8 (n, c, h, w), c 3 or 1, perhaps a memory map; shapes and types are checked below, with
+    # messages for people
+    images: Tensor
     masks: Tensor  # uint8 (n, h, w)
     splits: Mapping[str, Int64[Tensor, " _"]]
     class_names: tuple[str, ...]
@@ -56,29 +64,45 @@ class PixelSet:
     background: int | None = None
     extra: Mapping[str, Tensor] = field(default_factory=dict)
     split_seed: int = 0
-    def __post_init__(self) -> None: _check_set(self)
+
+    def __post_init__(self) -> None:
+        _check_set(self)
+
     @property
     def num_classes(self) -> int:
         """k, background included."""
         return len(self.class_names)
+
     @property
     def size(self) -> tuple[int, int]:
         """(h, w) of every image."""
         return self.images.shape[2], self.images.shape[3]
+
     def summary(self) -> dict[str, Any]:
         """What a result record keeps of the data, JSON-ready."""
-        facts = {key: getattr(self, key) for key in ("name", "kind", "fingerprint", "split_seed", "background")}
-        facts |= {"split_digest": split_digest(self.splits), "classes": self.num_classes, "image_size": list(self.size), "channels": self.images.shape[1]}
+        facts = {
+            key: getattr(self, key)
+            for key in ("name", "kind", "fingerprint", "split_seed", "background")
+        }
+        facts |= {
+            "split_digest": split_digest(self.splits),
+            "classes": self.num_classes,
+            "image_size": list(self.size),
+            "channels": self.images.shape[1],
+        }
         return facts | {split: len(index) for split, index in self.splits.items()}
 
-# %% ../../../nbs/data/sets/03_pixels.ipynb #7652cdba
+# %% ../../../nbs/data/sets/03_pixels.ipynb #cda69547
 _AT_ONCE = 256
 
-
+# %% ../../../nbs/data/sets/03_pixels.ipynb #7652cdba
 def class_pixels(data: PixelSet, split: str) -> Int64[Tensor, " k"]:
-    """Pixels of each class in a split; ignored ones are not counted. Raises `PixelError` for an unknown split."""
+    """Pixels of each class in a split; ignored ones are not counted. Raises `PixelError` for an
+    unknown split."""
     if split not in data.splits:
-        raise PixelError(f"{data.name}: there is no split {split!r}, there are {', '.join(data.splits)}")
+        raise PixelError(
+            f"{data.name}: there is no split {split!r}, there are {', '.join(data.splits)}"
+        )
     counts = torch.zeros(IGNORE + 1, dtype=torch.int64)
     for index in data.splits[split].split(_AT_ONCE):
         counts += torch.bincount(data.masks[index].flatten(), minlength=IGNORE + 1)
@@ -88,10 +112,17 @@ def class_pixels(data: PixelSet, split: str) -> Int64[Tensor, " k"]:
 def _check_set(data: PixelSet) -> None:
     _check_arrays(data)
     _check_classes(data)
-    if data.groups is not None and (data.groups.dtype != torch.int64 or tuple(data.groups.shape) != (len(data.images),)):
-        raise PixelError(f"{data.name}: groups are {data.groups.dtype} of shape {tuple(data.groups.shape)}, expected torch.int64 of shape ({len(data.images)},)")
+    if data.groups is not None and (
+        data.groups.dtype != torch.int64 or tuple(data.groups.shape) != (len(data.images),)
+    ):
+        raise PixelError(
+            f"{data.name}: groups are {data.groups.dtype} of shape {tuple(data.groups.shape)},"
+            f" expected torch.int64 of shape ({len(data.images)},)"
+        )
     if not set(SPLITS) <= set(data.splits):
-        raise PixelError(f"{data.name}: splits are {sorted(data.splits)}, expected at least {sorted(SPLITS)}")
+        raise PixelError(
+            f"{data.name}: splits are {sorted(data.splits)}, expected at least {sorted(SPLITS)}"
+        )
     try:
         check_splits(data.splits, data.groups, len(data.images))
     except SplitError as error:
@@ -101,32 +132,63 @@ def _check_set(data: PixelSet) -> None:
     _check_masks(data)
     _check_extra(data)
 
-# %% ../../../nbs/data/sets/03_pixels.ipynb #92ae34ea
+# %% ../../../nbs/data/sets/03_pixels.ipynb #e7e569df
 def _check_arrays(data: PixelSet) -> None:
     images, masks = tuple(data.images.shape), tuple(data.masks.shape)
-    if data.images.dtype != torch.uint8 or len(images) != 4 or 0 in images or images[1] not in (1, 3):
-        raise PixelError(f"{data.name}: images are {data.images.dtype} of shape {images}, expected torch.uint8 of shape (n, 3 or 1, h, w)")
+    if (
+        data.images.dtype != torch.uint8
+        or len(images) != 4
+        or 0 in images
+        or images[1] not in (1, 3)
+    ):
+        raise PixelError(
+            f"{data.name}: images are {data.images.dtype} of shape {images}, expected torch.uint8"
+            " of shape (n, 3 or 1, h, w)"
+        )
     if data.masks.dtype != torch.uint8 or len(masks) != 3:
-        raise PixelError(f"{data.name}: masks are {data.masks.dtype} of shape {masks}, expected torch.uint8 of shape (n, h, w)")
+        raise PixelError(
+            f"{data.name}: masks are {data.masks.dtype} of shape {masks}, expected torch.uint8 of"
+            " shape (n, h, w)"
+        )
     if images[0] != masks[0]:
         raise PixelError(f"{data.name}: {images[0]} images but {masks[0]} masks")
     if images[2:] != masks[1:]:
-        raise PixelError(f"{data.name}: images of {images[2]} x {images[3]} but masks of {masks[1]} x {masks[2]} (height x width)")
+        raise PixelError(
+            f"{data.name}: images of {images[2]} x {images[3]} but masks of {masks[1]} x {masks[2]}"
+            " (height x width)"
+        )
 
-
+# %% ../../../nbs/data/sets/03_pixels.ipynb #92ae34ea
 def _check_classes(data: PixelSet) -> None:
     count = data.num_classes
     if not 2 <= count < IGNORE or len(set(data.class_names)) < count:
-        raise PixelError(f"{data.name}: the names of the classes must be 2..{IGNORE - 1}, each once; got {data.class_names}")
+        raise PixelError(
+            f"{data.name}: the names of the classes must be 2..{IGNORE - 1}, each once; got"
+            f" {data.class_names}"
+        )
     if data.palette.dtype != torch.uint8 or tuple(data.palette.shape) != (count, 3):
-        raise PixelError(f"{data.name}: palette is {data.palette.dtype} of shape {tuple(data.palette.shape)}, expected torch.uint8 of shape ({count}, 3), a colour a class")
+        raise PixelError(
+            f"{data.name}: palette is {data.palette.dtype} of shape {tuple(data.palette.shape)},"
+            f" expected torch.uint8 of shape ({count}, 3), a colour a class"
+        )
     if data.background is not None and not 0 <= data.background < count:
-        raise PixelError(f"{data.name}: background is class {data.background}, allowed are 0..{count - 1}, or None where all classes count")
+        raise PixelError(
+            f"{data.name}: background is class {data.background}, allowed are 0..{count - 1}, or"
+            " None where all classes count"
+        )
     statistics = (*data.mean, *data.std)
-    if len(data.mean) != 3 or len(data.std) != 3 or not all(math.isfinite(value) for value in statistics) or min(data.std) <= 0:
-        raise PixelError(f"{data.name}: mean {data.mean} and std {data.std}, expected three finite numbers each, std above 0")
+    if (
+        len(data.mean) != 3
+        or len(data.std) != 3
+        or not all(math.isfinite(value) for value in statistics)
+        or min(data.std) <= 0
+    ):
+        raise PixelError(
+            f"{data.name}: mean {data.mean} and std {data.std}, expected three finite numbers each,"
+            " std above 0"
+        )
 
-# %% ../../../nbs/data/sets/03_pixels.ipynb #ed7b7156
+# %% ../../../nbs/data/sets/03_pixels.ipynb #bdc0085f
 def _check_masks(data: PixelSet) -> None:
     for start in range(0, len(data.masks), _AT_ONCE):
         masks = data.masks[start : start + _AT_ONCE]
@@ -135,43 +197,75 @@ def _check_masks(data: PixelSet) -> None:
             image, y, x = (int(i) for i in wrong.nonzero()[0])
             value = int(masks[image, y, x])
             raise PixelError(
-                f"{data.name}: mask {start + image} has class {value} at (y, x) = ({y}, {x}) and {int(wrong[image].sum()) - 1} more such pixels; "
-                f"allowed are 0..{data.num_classes - 1} and {IGNORE} (ignore)"
+                f"{data.name}: mask {start + image} has class {value} at (y, x) = ({y}, {x}) and"
+                f" {int(wrong[image].sum()) - 1} more such pixels; allowed are"
+                f" 0..{data.num_classes - 1} and {IGNORE} (ignore)"
             )
 
-
+# %% ../../../nbs/data/sets/03_pixels.ipynb #ed7b7156
 def _check_extra(data: PixelSet) -> None:
     for name, maps in data.extra.items():
-        if tuple(maps.shape[-2:]) != data.size or (name == "field" and tuple(maps.shape) != tuple(data.masks.shape)):
-            raise PixelError(f"{data.name}: extra {name!r} is of shape {tuple(maps.shape)}, the {len(data.images)} images are of {data.size[0]} x {data.size[1]}")
+        if tuple(maps.shape[-2:]) != data.size or (
+            name == "field" and tuple(maps.shape) != tuple(data.masks.shape)
+        ):
+            raise PixelError(
+                f"{data.name}: extra {name!r} is of shape {tuple(maps.shape)}, the"
+                f" {len(data.images)} images are of {data.size[0]} x {data.size[1]}"
+            )
         if maps.is_floating_point() and not bool(maps.isfinite().all()):
-            raise PixelError(f"{data.name}: extra {name!r} holds {int((~maps.isfinite()).sum())} values that are not finite")
+            raise PixelError(
+                f"{data.name}: extra {name!r} holds {int((~maps.isfinite()).sum())} values that are"
+                " not finite"
+            )
 
-# %% ../../../nbs/data/sets/03_pixels.ipynb #d8eb8c18
+# %% ../../../nbs/data/sets/03_pixels.ipynb #a0dfe62d
 Colours = Tensor | NDArray[Any] | Sequence[tuple[int, int, int]]
 
-
+# %% ../../../nbs/data/sets/03_pixels.ipynb #d8eb8c18
 def make_pixel_set(
-    info: DatasetInfo, *, images: Tensor | NDArray[Any], masks: Tensor | NDArray[Any], splits: Mapping[str, Any], palette: Colours, split_seed: int = 0,
-    groups: Tensor | NDArray[Any] | Sequence[int] | None = None, background: int | None = None, extra: Mapping[str, Any] | None = None,
-    class_names: Sequence[str] | None = None, root: Path | None = None,
-) -> PixelSet:  # fmt: skip
+    info: DatasetInfo,
+    *,
+    images: Tensor | NDArray[Any],
+    masks: Tensor | NDArray[Any],
+    splits: Mapping[str, Any],
+    palette: Colours,
+    split_seed: int = 0,
+    groups: Tensor | NDArray[Any] | Sequence[int] | None = None,
+    background: int | None = None,
+    extra: Mapping[str, Any] | None = None,
+    class_names: Sequence[str] | None = None,
+    root: Path | None = None,
+) -> PixelSet:
     """A checked `PixelSet` with colour statistics and the fingerprint of its catalogue entry.
 
-    `images` uint8 (n, c, h, w); `masks` uint8 (n, h, w); `splits`: indices as lists, arrays or tensors; `palette`: (k, 3), 0..255; `class_names`: default those of
-    the catalogue; `root`: where a canonical set lies; the rest as in `PixelSet`. Raises `PixelError`.
+    `images` uint8 (n, c, h, w); `masks` uint8 (n, h, w); `splits`: indices as lists, arrays or
+    tensors; `palette`: (k, 3), 0..255; `class_names`: default those of the catalogue; `root`: where
+    a canonical set lies; the rest as in `PixelSet`. Raises `PixelError`.
     """
     pictures, truth = torch.as_tensor(images), torch.as_tensor(masks)
     index = {name: torch.as_tensor(value, dtype=torch.int64) for name, value in splits.items()}
     colours = torch.as_tensor(np.asarray(palette)) if not isinstance(palette, Tensor) else palette
     if colours.dtype != torch.uint8 and bool(((colours < 0) | (colours > 255)).any()):
-        raise PixelError(f"{info.name}: the palette holds {colours.min()}..{colours.max()}, allowed are 0..255")
+        raise PixelError(
+            f"{info.name}: the palette holds {colours.min()}..{colours.max()}, allowed are 0..255"
+        )
     mean, std = _statistics(pictures, index.get("unlabelled"))
     return PixelSet(
-        info.name, info.kind, info.fingerprint(root), pictures, truth, index, info.classes if class_names is None else tuple(class_names), colours.to(torch.uint8),
-        mean, std, None if groups is None else torch.as_tensor(groups, dtype=torch.int64), background,
-        {name: torch.as_tensor(maps) for name, maps in (extra or {}).items()}, split_seed,
-    )  # fmt: skip
+        info.name,
+        info.kind,
+        info.fingerprint(root),
+        pictures,
+        truth,
+        index,
+        info.classes if class_names is None else tuple(class_names),
+        colours.to(torch.uint8),
+        mean,
+        std,
+        None if groups is None else torch.as_tensor(groups, dtype=torch.int64),
+        background,
+        {name: torch.as_tensor(maps) for name, maps in (extra or {}).items()},
+        split_seed,
+    )
 
 # %% ../../../nbs/data/sets/03_pixels.ipynb #b52c9d10
 def palette_of(info: DatasetInfo) -> tuple[tuple[int, int, int], ...]:
@@ -179,24 +273,36 @@ def palette_of(info: DatasetInfo) -> tuple[tuple[int, int, int], ...]:
     return tuple((red, green, blue) for red, green, blue in info.rules["palette"])
 
 # %% ../../../nbs/data/sets/03_pixels.ipynb #73f5c939
-def _statistics(images: Tensor, index: Tensor | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and std of three channels (one channel is repeated); those of no use where the set will be refused anyway."""
-    usable = images.dtype == torch.uint8 and images.ndim == 4 and images.shape[1] in (1, 3) and index is not None and index.ndim == 1 and len(index) > 0
+def _statistics(
+    images: Tensor, index: Tensor | None
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and std of three channels (one channel is repeated); those of no use where the set will
+    be refused anyway."""
+    usable = (
+        images.dtype == torch.uint8
+        and images.ndim == 4
+        and images.shape[1] in (1, 3)
+        and index is not None
+        and index.ndim == 1
+        and len(index) > 0
+    )
     if index is None or not usable or int(index.min()) < 0 or int(index.max()) >= len(images):
         return (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
     return channel_stats(TensorImages(images.expand(-1, 3, -1, -1)), index)
 
-# %% ../../../nbs/data/sets/03_pixels.ipynb #fa150fec
+# %% ../../../nbs/data/sets/03_pixels.ipynb #c9517fd2
 def classes_shown(data: PixelSet, index: Int64[Tensor, " n"]) -> Bool[Tensor, "n k"]:
-    """Which classes the masks of the images `index` show, be it at one pixel; read one by one, so masks may be a memory map."""
+    """Which classes the masks of the images `index` show, be it at one pixel; read one by one, so
+    masks may be a memory map."""
     shown = torch.zeros(len(index), data.num_classes, dtype=torch.bool)
     for row, image in zip(shown, index, strict=True):
         row[:] = data.masks[image].flatten().bincount(minlength=IGNORE + 1)[: data.num_classes] > 0
     return shown
 
-
+# %% ../../../nbs/data/sets/03_pixels.ipynb #fa150fec
 def _covering(shown: Bool[Tensor, "n k"], most: int, seed: int, salt: str) -> list[int]:
-    """Rows of `shown`, `most` at most, that together show what there is: for each class that none shows yet, the rarest first, a random one."""
+    """Rows of `shown`, `most` at most, that together show what there is: for each class that none
+    shows yet, the rarest first, a random one."""
     chosen: list[int] = []
     rarity = shown.sum(0)
     for k in rarity.argsort(stable=True).tolist():
@@ -207,19 +313,27 @@ def _covering(shown: Bool[Tensor, "n k"], most: int, seed: int, salt: str) -> li
             chosen.append(int(rows[seeded_order(len(rows), seed, f"{salt}/{k}")[0]]))
     return chosen
 
-# %% ../../../nbs/data/sets/03_pixels.ipynb #8e45b902
+# %% ../../../nbs/data/sets/03_pixels.ipynb #656cddf4
 LabelRule = Literal["uniform", "stratified"]
 
+# %% ../../../nbs/data/sets/03_pixels.ipynb #71d489d2
+def labelled_subset(
+    data: PixelSet, fraction: float, *, seed: int, rule: LabelRule = "uniform"
+) -> Int64[Tensor, " n"]:
+    """The images of the training split whose labels may be used: floor(fraction * N) of them, in
+    random order; 1.0: all of them.
 
-def labelled_subset(data: PixelSet, fraction: float, *, seed: int, rule: LabelRule = "uniform") -> Int64[Tensor, " n"]:
-    """The images of the training split whose labels may be used: floor(fraction * N) of them, in random order; 1.0: all of them.
-
-    `fraction` is taken as the decimal number it is written as. Raises `PixelError` where that is no image, or outside (0, 1].
-    `rule`: uniform, the first of one random order, so that a smaller draw lies in a larger one; stratified, as many, but so that every class that the training
-    masks show is shown, where the number allows it: the rarest first, the rest at random (draws of two sizes need not be nested).
+    `fraction` is taken as the decimal number it is written as. Raises `PixelError` where that is no
+    image, or outside (0, 1].
+    `rule`: uniform, the first of one random order, so that a smaller draw lies in a larger one;
+    stratified, as many, but so that every class that the training masks show is shown, where the
+    number allows it: the rarest first, the rest at random (draws of two sizes need not be nested).
     """
     if rule not in get_args(LabelRule):
-        raise PixelError(f"{data.name}: unknown rule {rule!r} to draw labelled images, allowed are {' and '.join(get_args(LabelRule))}")
+        raise PixelError(
+            f"{data.name}: unknown rule {rule!r} to draw labelled images, allowed are"
+            f" {' and '.join(get_args(LabelRule))}"
+        )
     train = data.splits["train"].sort().values
     count = _label_count(data, fraction, len(train))
     salt = f"{data.name}/labels"
@@ -231,57 +345,88 @@ def labelled_subset(data: PixelSet, fraction: float, *, seed: int, rule: LabelRu
     taken[order[~taken[order]][: count - int(taken.sum())]] = True
     return train[order[taken[order]]]
 
-
+# %% ../../../nbs/data/sets/03_pixels.ipynb #8e45b902
 def _label_count(data: PixelSet, fraction: float, images: int) -> int:
     if not 0 < fraction <= 1:
-        raise PixelError(f"{data.name}: label budget {fraction} is no fraction, allowed are numbers above 0 and up to 1")
+        raise PixelError(
+            f"{data.name}: label budget {fraction} is no fraction, allowed are numbers above 0 and"
+            " up to 1"
+        )
     count = math.floor(Fraction(str(fraction)) * images)
     if not count:
         digits = 10 ** (math.ceil(math.log10(images)) + 2)
         least = math.ceil(Fraction(digits, images)) / digits
-        raise PixelError(f"{data.name}: label budget {fraction:g} is empty: it is no image of {images} in train; the smallest that gives one image is {least:g}")
+        raise PixelError(
+            f"{data.name}: label budget {fraction:g} is empty: it is no image of {images} in train;"
+            f" the smallest that gives one image is {least:g}"
+        )
     return count
 
-# %% ../../../nbs/data/sets/03_pixels.ipynb #cf634d20
+# %% ../../../nbs/data/sets/03_pixels.ipynb #52abd0b8
 ColourCodes = Mapping[tuple[int, int, int], int]
 
-
-def decode_colours(rgb: NDArray[np.uint8], palette: ColourCodes, *, unknown: Literal["raise", "ignore"] = "raise", where: str) -> NDArray[np.uint8]:
+# %% ../../../nbs/data/sets/03_pixels.ipynb #694fc823
+def decode_colours(
+    rgb: NDArray[np.uint8],
+    palette: ColourCodes,
+    *,
+    unknown: Literal["raise", "ignore"] = "raise",
+    where: str,
+) -> NDArray[np.uint8]:
     """A coloured mask (h, w, 3) as classes (h, w), by the class (or `IGNORE`) of each colour.
 
-    Other colours raise `PixelError` naming `where` (the file), the first such pixel and the nearest colour known, or become `IGNORE`.
+    Other colours raise `PixelError` naming `where` (the file), the first such pixel and the nearest
+    colour known, or become `IGNORE`.
     """
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
-        raise PixelError(f"{where}: the coloured mask is {rgb.dtype} of shape {rgb.shape}, expected uint8 of shape (h, w, 3)")
+        raise PixelError(
+            f"{where}: the coloured mask is {rgb.dtype} of shape {rgb.shape}, expected uint8 of"
+            " shape (h, w, 3)"
+        )
     table = np.full(1 << 24, IGNORE if unknown == "ignore" else -1, np.int16)
     for (red, green, blue), value in palette.items():
         table[red << 16 | green << 8 | blue] = value
-    mask = table[rgb[..., 0].astype(np.int32) << 16 | rgb[..., 1].astype(np.int32) << 8 | rgb[..., 2]]
+    mask = table[
+        rgb[..., 0].astype(np.int32) << 16 | rgb[..., 1].astype(np.int32) << 8 | rgb[..., 2]
+    ]
     if (wrong := mask < 0).any():
         _refuse_colour(rgb, wrong, palette, where)
     return mask.astype(np.uint8)
 
-
-def _refuse_colour(rgb: NDArray[np.uint8], wrong: NDArray[np.bool_], palette: ColourCodes, where: str) -> None:
+# %% ../../../nbs/data/sets/03_pixels.ipynb #cf634d20
+def _refuse_colour(
+    rgb: NDArray[np.uint8], wrong: NDArray[np.bool_], palette: ColourCodes, where: str
+) -> None:
     y, x = (int(i) for i in np.argwhere(wrong)[0])
     found = tuple(int(value) for value in rgb[y, x])
     near = min(palette, key=lambda colour: math.dist(colour, found))
     raise PixelError(
-        f"{where}: colour {found} at (y, x) = ({y}, {x}) is not in the palette, nor are {int(wrong.sum()) - 1} more pixels; the nearest colour is {near} (class {palette[near]})"
+        f"{where}: colour {found} at (y, x) = ({y}, {x}) is not in the palette, nor are"
+        f" {int(wrong.sum()) - 1} more pixels; the nearest colour is {near} (class {palette[near]})"
     )
 
 # %% ../../../nbs/data/sets/03_pixels.ipynb #243b9759
-def encode_colours(mask: NDArray[np.uint8] | UInt8[Tensor, "*n"], palette: Colours | ColourCodes) -> NDArray[np.uint8]:
-    """Classes (...) as colours (..., 3) of `palette`: (k, 3), or the mapping that `decode_colours` takes. `IGNORE` is black unless the mapping says otherwise.
+def encode_colours(
+    mask: NDArray[np.uint8] | UInt8[Tensor, "*n"], palette: Colours | ColourCodes
+) -> NDArray[np.uint8]:
+    """Classes (...) as colours (..., 3) of `palette`: (k, 3), or the mapping that `decode_colours`
+    takes. `IGNORE` is black unless the mapping says otherwise.
 
     Raises `PixelError` for a class without a colour.
     """
-    pairs = [(value, colour) for colour, value in palette.items()] if isinstance(palette, Mapping) else list(enumerate(np.asarray(palette).tolist()))
+    pairs = (
+        [(value, colour) for colour, value in palette.items()]
+        if isinstance(palette, Mapping)
+        else list(enumerate(np.asarray(palette).tolist()))
+    )
     table, known = np.zeros((256, 3), np.uint8), np.zeros(256, bool)
     known[IGNORE] = True
     for value, colour in pairs:
         table[value], known[value] = colour, True
     classes = np.asarray(mask)
     if not known[classes].all():
-        raise PixelError(f"class {int(classes[~known[classes]].flat[0])} has no colour, the palette has {len(pairs)}")
+        raise PixelError(
+            f"class {int(classes[~known[classes]].flat[0])} has no colour, the palette has"
+            f" {len(pairs)}"
+        )
     return table[classes]

@@ -1,4 +1,5 @@
-"""Splits: drawn from a seed as no library version changes it, refused where two share an item or a group."""
+"""Splits: drawn from a seed as no library version changes it, refused where two share an item or a
+group."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -19,10 +20,11 @@ class SplitError(ValueError):
 
 
 def seeded_order(count: int, seed: int, salt: str) -> Indices:
-    """A random order of `range(count)` that depends on `seed` and on `salt` (the name of what is split).
+    """A random order of `range(count)` that depends on `seed` and on `salt` (the name of what is
+    split).
 
-    It sorts the raw output of PCG64, which numpy promises to keep; `Generator.permutation` may change
-    between versions. Raises ValueError for a negative count or seed.
+    It sorts the raw output of PCG64, which numpy promises to keep; `Generator.permutation` may
+    change between versions. Raises ValueError for a negative count or seed.
     """
     if count < 0 or seed < 0:
         raise ValueError(f"count and seed must not be negative, got count={count}, seed={seed}")
@@ -51,14 +53,19 @@ def random_parts(count: int, fractions: Sequence[float], seed: int, salt: str) -
     return parts
 
 
-def stratified_parts(labels: ArrayLike, fractions: Sequence[float], seed: int, salt: str) -> list[Indices]:
-    """Indices of `labels` in disjoint parts, each class cut by the same fractions; each part sorted.
+def stratified_parts(
+    labels: ArrayLike, fractions: Sequence[float], seed: int, salt: str
+) -> list[Indices]:
+    """Indices of `labels` in disjoint parts, each class cut by the same fractions; each part
+    sorted.
 
     `labels`: one integer per item, shape (N,).
     """
     array = np.asarray(labels)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-        raise ValueError(f"labels must be integers of shape (N,), got {array.dtype} of shape {array.shape}")
+        raise ValueError(
+            f"labels must be integers of shape (N,), got {array.dtype} of shape {array.shape}"
+        )
     pieces: list[list[Indices]] = [[] for _ in fractions]
     for label in np.unique(array):
         members = np.flatnonzero(array == label)
@@ -69,13 +76,15 @@ def stratified_parts(labels: ArrayLike, fractions: Sequence[float], seed: int, s
     return [np.sort(np.concatenate(piece)) if piece else np.empty(0, np.int64) for piece in pieces]
 
 
-def check_splits(splits: Mapping[str, Any], groups: Any | None = None, count: int | None = None) -> None:
+def check_splits(
+    splits: Mapping[str, Any], groups: Any | None = None, count: int | None = None
+) -> None:
     """Refuse splits that overlap.
 
-    `splits`: name -> indices (numpy or CPU tensor, shape (n,)). `unlabelled` and `train` may share items;
-    no other two may. `groups`: group of every item (block, patient, concept), shape (N,); where given,
-    splits may not share a group either. `count`: number of items; indices must lie in 0..count-1. Raises
-    SplitError naming both splits and the first shared item or group.
+    `splits`: name -> indices (numpy or CPU tensor, shape (n,)). `unlabelled` and `train` may share
+    items; no other two may. `groups`: group of every item (block, patient, concept), shape (N,);
+    where given, splits may not share a group either. `count`: number of items; indices must lie in
+    0..count-1. Raises SplitError naming both splits and the first shared item or group.
     """
     arrays = {name: _indices(name, value, count) for name, value in splits.items()}
     _refuse(arrays, "item")
@@ -88,11 +97,14 @@ def _indices(name: str, value: Any, count: int | None) -> Indices:
     array = np.asarray(value)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise SplitError(
-            f"split {name!r} must be integers of shape (n,), got {array.dtype} of shape {array.shape}"
+            f"split {name!r} must be integers of shape (n,), got {array.dtype} of shape"
+            f" {array.shape}"
         )
     if array.size and (array.min() < 0 or (count is not None and array.max() >= count)):
         bad = int(array.min() if array.min() < 0 else array.max())
-        raise SplitError(f"split {name!r} holds index {bad}, allowed 0..{'' if count is None else count - 1}")
+        raise SplitError(
+            f"split {name!r} holds index {bad}, allowed 0..{'' if count is None else count - 1}"
+        )
     unique, times = np.unique(array, return_counts=True)
     if unique.size != array.size:
         raise SplitError(f"split {name!r} holds item {int(unique[times > 1][0])} more than once")
@@ -104,7 +116,8 @@ def _refuse(arrays: Mapping[str, Indices], what: str) -> None:
         shared = np.intersect1d(arrays[one], arrays[other])
         if shared.size and frozenset({one, other}) not in _MAY_OVERLAP:
             raise SplitError(
-                f"splits {one!r} and {other!r} share {shared.size} {what}(s), the first is {shared[0]}"
+                f"splits {one!r} and {other!r} share {shared.size} {what}(s), the first is"
+                f" {shared[0]}"
             )
 
 

@@ -24,20 +24,23 @@ from torch import Tensor
 from ..info import DatasetInfo
 from .splits import SplitError, check_splits, seeded_order, split_digest
 
-# %% ../../../nbs/data/sets/01_volumes.ipynb #771dcf81
+# %% ../../../nbs/data/sets/01_volumes.ipynb #42c9e17e
 IGNORE = 255  # of a stored label: counts nowhere
 
-
+# %% ../../../nbs/data/sets/01_volumes.ipynb #771dcf81
 class VolumeError(ValueError):
-    """A case or a set of cases that is not what it should be; the message names the case and the value."""
+    """A case or a set of cases that is not what it should be; the message names the case and the
+    value."""
 
 # %% ../../../nbs/data/sets/01_volumes.ipynb #627b822a
 @dataclass(frozen=True)
 class Case:
     """One labelled volume. Nothing is checked before `check_case` (which `make_volume_set` calls).
 
-    `image`: float32 (z, y, x). `label`: uint8 (z, y, x), an index into the set's class names, or `IGNORE`. `spacing`: mm, (z, y, x).
-    `patient`: whatever two splits must not share; slabs cut from one template with gaps between them are patients of their own.
+    `image`: float32 (z, y, x). `label`: uint8 (z, y, x), an index into the set's class names, or
+    `IGNORE`. `spacing`: mm, (z, y, x).
+    `patient`: whatever two splits must not share; slabs cut from one template with gaps between
+    them are patients of their own.
     """
 
     name: str
@@ -48,31 +51,52 @@ class Case:
 
 # %% ../../../nbs/data/sets/01_volumes.ipynb #68d67c51
 def check_case(case: Case, num_classes: int) -> None:
-    """Raise `VolumeError` naming the case, for a wrong dtype or shape, NaN or infinity, a label out of range, a spacing that is none."""
+    """Raise `VolumeError` naming the case, for a wrong dtype or shape, NaN or infinity, a label out
+    of range, a spacing that is none."""
     for part, dtype in (("image", torch.float32), ("label", torch.uint8)):
         value = getattr(case, part)
         if value.dtype != dtype or value.ndim != 3 or 0 in value.shape:
-            raise VolumeError(f"case {case.name!r}: {part} is {value.dtype} of shape {tuple(value.shape)}, expected {dtype} of shape (z, y, x)")
+            raise VolumeError(
+                f"case {case.name!r}: {part} is {value.dtype} of shape {tuple(value.shape)},"
+                f" expected {dtype} of shape (z, y, x)"
+            )
     if case.image.shape != case.label.shape:
-        raise VolumeError(f"case {case.name!r}: image of shape {tuple(case.image.shape)} but label of shape {tuple(case.label.shape)}")
+        raise VolumeError(
+            f"case {case.name!r}: image of shape {tuple(case.image.shape)} but label of shape"
+            f" {tuple(case.label.shape)}"
+        )
     if len(case.spacing) != 3 or not all(math.isfinite(s) and s > 0 for s in case.spacing):
-        raise VolumeError(f"case {case.name!r}: spacing {case.spacing}, expected three positive numbers in mm (z, y, x)")
-    _refuse(case, "image", case.image, ~torch.isfinite(case.image), "only finite values are allowed")
-    _refuse(case, "label", case.label, (case.label >= num_classes) & (case.label != IGNORE), f"allowed are 0..{num_classes - 1} and {IGNORE} (ignore)")
+        raise VolumeError(
+            f"case {case.name!r}: spacing {case.spacing}, expected three positive numbers in mm (z,"
+            " y, x)"
+        )
+    _refuse(
+        case, "image", case.image, ~torch.isfinite(case.image), "only finite values are allowed"
+    )
+    _refuse(
+        case,
+        "label",
+        case.label,
+        (case.label >= num_classes) & (case.label != IGNORE),
+        f"allowed are 0..{num_classes - 1} and {IGNORE} (ignore)",
+    )
 
 # %% ../../../nbs/data/sets/01_volumes.ipynb #5cd2db6b
 def _refuse(case: Case, part: str, values: Tensor, wrong: Tensor, allowed: str) -> None:
     if wrong.any():
         at = tuple(int(i) for i in wrong.nonzero()[0])
-        raise VolumeError(f"case {case.name!r}: {part} has {values[at].item():g} at (z, y, x) = {at} and {int(wrong.sum()) - 1} more such voxels; {allowed}")
+        raise VolumeError(
+            f"case {case.name!r}: {part} has {values[at].item():g} at (z, y, x) = {at} and"
+            f" {int(wrong.sum()) - 1} more such voxels; {allowed}"
+        )
 
-# %% ../../../nbs/data/sets/01_volumes.ipynb #15133435
+# %% ../../../nbs/data/sets/01_volumes.ipynb #3a55a67d
 def min_max(image: Float32[Tensor, "z y x"]) -> Float32[Tensor, "z y x"]:
     """The volume's own range brought to [0, 1]; a flat volume becomes 0."""
     low, high = image.aminmax()
     return (image - low) / (high - low).clamp(min=torch.finfo(torch.float32).tiny)
 
-
+# %% ../../../nbs/data/sets/01_volumes.ipynb #15133435
 def z_score(image: Float32[Tensor, "z y x"]) -> Float32[Tensor, "z y x"]:
     """The volume with mean 0 and standard deviation 1; a flat volume becomes 0."""
     centred = image - image.mean(dtype=torch.float64).float()
@@ -86,9 +110,13 @@ Shape = tuple[int, int, int]
 # %% ../../../nbs/data/sets/01_volumes.ipynb #65526619
 @dataclass(frozen=True)
 class VolumeSet:
-    """Labelled volumes with splits; `VolumeError` or `SplitError` where these do not fit together. `class_names`: background first.
-    `splits`: train (in its published order), val (may be empty), test, perhaps more: indices of `cases`. `unit`: what a number of labelled
-    items counts. `split_classes`: the classes that are known in a split, where these are not all."""
+    """Labelled volumes with splits; `VolumeError` or `SplitError` where these do not fit together.
+    `class_names`: background first.
+    `splits`: train (in its published order), val (may be empty), test, perhaps more: indices of
+    `cases`. `unit`: what a number of labelled items counts. `split_classes`: the classes that are
+    known in a split, where these are not all.
+    """
+
     name: str
     kind: str
     fingerprint: str
@@ -98,30 +126,50 @@ class VolumeSet:
     unit: Unit
     split_seed: int = 0
     split_classes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    def __post_init__(self) -> None: _check_set(self)
+
+    def __post_init__(self) -> None:
+        _check_set(self)
+
     @property
     def num_classes(self) -> int:
         """Number of classes, background included."""
         return len(self.class_names)
+
     @property
     def dims(self) -> tuple[Shape, Shape]:
         """The smallest and the largest side on each axis (z, y, x), over all cases."""
         sides = [tuple(case.label.shape) for case in self.cases]
-        (z0, y0, x0), (z1, y1, x1) = (tuple(f(axis) for axis in zip(*sides, strict=True)) for f in (min, max))
+        (z0, y0, x0), (z1, y1, x1) = (
+            tuple(f(axis) for axis in zip(*sides, strict=True)) for f in (min, max)
+        )
         return (z0, y0, x0), (z1, y1, x1)
+
     def of(self, split: str) -> tuple[Case, ...]:
         """The cases of a split, in its order."""
         return tuple(self.cases[i] for i in self.splits[split].tolist())
+
     def patients(self, split: str) -> tuple[str, ...]:
         """The patients of a split, in order of first appearance."""
         return tuple(dict.fromkeys(case.patient for case in self.of(split)))
+
     def counts(self, split: str) -> Int64[Tensor, " c"]:
         """Voxels of each class in a split; ignored voxels are not counted."""
-        return sum((class_voxels(case, self.num_classes) for case in self.of(split)), torch.zeros(self.num_classes, dtype=torch.int64))
+        return sum(
+            (class_voxels(case, self.num_classes) for case in self.of(split)),
+            torch.zeros(self.num_classes, dtype=torch.int64),
+        )
+
     def summary(self) -> dict[str, Any]:
-        """What a result record keeps of the data, JSON-ready: cases per split, and patients as `patients_<split>`."""
-        facts = {key: getattr(self, key) for key in ("name", "kind", "fingerprint", "split_seed", "unit")}
-        facts |= {"split_digest": split_digest(self.splits), "classes": self.num_classes, "dims": [list(side) for side in self.dims]}
+        """What a result record keeps of the data, JSON-ready: cases per split, and patients as
+        `patients_<split>`."""
+        facts = {
+            key: getattr(self, key) for key in ("name", "kind", "fingerprint", "split_seed", "unit")
+        }
+        facts |= {
+            "split_digest": split_digest(self.splits),
+            "classes": self.num_classes,
+            "dims": [list(side) for side in self.dims],
+        }
         people = {f"patients_{split}": len(self.patients(split)) for split in self.splits}
         return facts | {split: len(index) for split, index in self.splits.items()} | people
 
@@ -130,25 +178,32 @@ def class_voxels(case: Case, num_classes: int) -> Int64[Tensor, " c"]:
     """Voxels of each class in a case; ignored voxels are not counted."""
     return torch.bincount(case.label.flatten().long(), minlength=IGNORE + 1)[:num_classes]
 
-# %% ../../../nbs/data/sets/01_volumes.ipynb #eb0f320e
+# %% ../../../nbs/data/sets/01_volumes.ipynb #3017f7a2
 def _check_set(data: VolumeSet) -> None:
     if not set(VOLUME_SPLITS) <= set(data.splits):
-        raise SplitError(f"{data.name}: splits are {sorted(data.splits)}, expected {sorted(VOLUME_SPLITS)}")
-    for split in data.splits:  # more test splits (other people, other scanners) may stand beside the three
+        raise SplitError(
+            f"{data.name}: splits are {sorted(data.splits)}, expected {sorted(VOLUME_SPLITS)}"
+        )
+    # more test splits (other people, other scanners) may stand beside the three
+    for split in data.splits:
         if split != "val" and not len(data.splits[split]):
             raise SplitError(f"{data.name}: split {split!r} is empty")
     if data.unit not in ("patient", "slice"):
         raise VolumeError(f"{data.name}: unit is {data.unit!r}, expected 'patient' or 'slice'")
     if not 2 <= data.num_classes <= IGNORE:
-        raise VolumeError(f"{data.name}: {data.num_classes} classes, expected 2..{IGNORE}, background included")
+        raise VolumeError(
+            f"{data.name}: {data.num_classes} classes, expected 2..{IGNORE}, background included"
+        )
     names = [case.name for case in data.cases]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise VolumeError(f"{data.name}: the case name {twice[0]!r} stands {names.count(twice[0])} times")
+        raise VolumeError(
+            f"{data.name}: the case name {twice[0]!r} stands {names.count(twice[0])} times"
+        )
     _check_patients(data)
     for case in data.cases:
         check_case(case, data.num_classes)
 
-
+# %% ../../../nbs/data/sets/01_volumes.ipynb #eb0f320e
 def _check_patients(data: VolumeSet) -> None:
     check_splits(data.splits, count=len(data.cases))
     seen: dict[str, tuple[str, str]] = {}
@@ -156,25 +211,48 @@ def _check_patients(data: VolumeSet) -> None:
         for case in data.of(split):
             other, where = seen.setdefault(case.patient, (case.name, split))
             if where != split:
-                raise SplitError(f"{data.name}: patient {case.patient!r} is in {where!r} (case {other!r}) and in {split!r} (case {case.name!r})")
+                raise SplitError(
+                    f"{data.name}: patient {case.patient!r} is in {where!r} (case {other!r}) and in"
+                    f" {split!r} (case {case.name!r})"
+                )
 
 # %% ../../../nbs/data/sets/01_volumes.ipynb #221b1f0a
 def make_volume_set(
-    info: DatasetInfo, *, cases: Sequence[Case], splits: Mapping[str, Any], unit: Unit,
-    class_names: tuple[str, ...] | None = None, split_seed: int = 0, root: Path | None = None,
+    info: DatasetInfo,
+    *,
+    cases: Sequence[Case],
+    splits: Mapping[str, Any],
+    unit: Unit,
+    class_names: tuple[str, ...] | None = None,
+    split_seed: int = 0,
+    root: Path | None = None,
     split_classes: Mapping[str, tuple[int, ...]] | None = None,
-) -> VolumeSet:  # fmt: skip
+) -> VolumeSet:
     """A checked `VolumeSet` with the fingerprint of its catalogue entry.
 
-    `splits`: indices as lists, arrays or tensors. `class_names`: default those of the catalogue. `root`: where a canonical set lies.
+    `splits`: indices as lists, arrays or tensors. `class_names`: default those of the catalogue.
+    `root`: where a canonical set lies.
     """
     index = {name: torch.as_tensor(value, dtype=torch.int64) for name, value in splits.items()}
     names = info.classes if class_names is None else class_names
-    return VolumeSet(info.name, info.kind, info.fingerprint(root), tuple(cases), index, names, unit, split_seed, split_classes or {})
+    return VolumeSet(
+        info.name,
+        info.kind,
+        info.fingerprint(root),
+        tuple(cases),
+        index,
+        names,
+        unit,
+        split_seed,
+        split_classes or {},
+    )
 
 # %% ../../../nbs/data/sets/01_volumes.ipynb #258868f9
-def split_patients(count: int, parts: tuple[int, int, int], seed: int, name: str) -> dict[str, NDArray[np.int64]]:
-    """`count` patients in three parts of the given sizes, in the random order of the seed: train (a list of which prefixes are labelled), val, test."""
+def split_patients(
+    count: int, parts: tuple[int, int, int], seed: int, name: str
+) -> dict[str, NDArray[np.int64]]:
+    """`count` patients in three parts of the given sizes, in the random order of the seed: train (a
+    list of which prefixes are labelled), val, test."""
     if sum(parts) != count or min(parts) < 0:
         raise ValueError(f"{name}: parts {parts} do not make {count} patients")
     order = seeded_order(count, seed, name)

@@ -38,18 +38,21 @@ from .phantom import Array, Draws, smooth_field
 from ..sets.pixels import PixelSet, make_pixel_set
 from ..sets.volumes import split_patients
 
-# %% ../../../nbs/data/synthetic/07_aerial.ipynb #4a0298c6
-PALETTE = ((255, 255, 255), (0, 0, 255), (0, 255, 255), (0, 255, 0), (255, 255, 0), (255, 0, 0))  # of the six classes, as Potsdam has them
+# %% ../../../nbs/data/synthetic/07_aerial.ipynb #2e1363b0
+# of the six classes, as Potsdam has them
+PALETTE = ((255, 255, 255), (0, 0, 255), (0, 255, 255), (0, 255, 0), (255, 255, 0), (255, 0, 0))
 HOUSES, YARD, PARK, SITE = range(4)
-_LUSH, _DRY, _SOIL = (np.asarray(colour) for colour in ((0.21, 0.33, 0.13), (0.45, 0.42, 0.24), (0.50, 0.42, 0.31)))
+_LUSH, _DRY, _SOIL = (
+    np.asarray(colour) for colour in ((0.21, 0.33, 0.13), (0.45, 0.42, 0.24), (0.50, 0.42, 0.31))
+)
 
-
+# %% ../../../nbs/data/synthetic/07_aerial.ipynb #a1232316
 def greys(draws: Draws, count: int) -> Array:
     """Colours (n, 3) of asphalt, and of roofs covered with its like."""
     level = 0.30 + 0.22 * draws.unit(count, 1)
     return np.asarray(level * (1 + 0.05 * (draws.unit(count, 3) - 0.5)))
 
-
+# %% ../../../nbs/data/synthetic/07_aerial.ipynb #4a0298c6
 def draw_blocks(body: Draws, streets: Streets) -> NDArray[np.int64]:
     """Kind of each block (k + 1, m + 1)."""
     weights = np.asarray([0.52, 0.19, 0.16, 0.05]) * (0.4 + body.unit(4))
@@ -57,11 +60,18 @@ def draw_blocks(body: Draws, streets: Streets) -> NDArray[np.int64]:
     return np.searchsorted(edges, body.unit(len(streets.along) + 1, len(streets.across) + 1))
 
 # %% ../../../nbs/data/synthetic/07_aerial.ipynb #2f52c025
-def lay_ground(canvas: Canvas, body: Draws, streets: Streets, kinds: NDArray[np.int64], u: Array, v: Array) -> None:
+def lay_ground(
+    canvas: Canvas, body: Draws, streets: Streets, kinds: NDArray[np.int64], u: Array, v: Array
+) -> None:
     """Lawns, paved yards and bare soil, block by block."""
     row, column = np.searchsorted(streets.along[:, 0], v), np.searchsorted(streets.across[:, 0], u)
     kind = kinds[row, column]
-    plot = (kind != PARK) * np.floor(u / 48 + 0.5).astype(np.int64) * 5 + 7 * row + 13 * column + (streets.off(u, v)[0] > 0)
+    plot = (
+        (kind != PARK) * np.floor(u / 48 + 0.5).astype(np.int64) * 5
+        + 7 * row
+        + 13 * column
+        + (streets.off(u, v)[0] > 0)
+    )
     dry = body.unit(64)[plot % 64] ** 1.5 + 0.15 * canvas.coarse
     lawn = _LUSH + np.clip(dry, 0, 1)[..., None] * (_DRY - _LUSH)
     canvas.lay(kind <= PARK, LOW, lawn, 0.13)
@@ -71,7 +81,8 @@ def lay_ground(canvas: Canvas, body: Draws, streets: Streets, kinds: NDArray[np.
     way = smooth_field(body, (SIDE, SIDE), (6, 6))
     worn = (kind == PARK) & (np.abs(way) < 0.07)  # winding paths
     canvas.lay(worn, IMPERVIOUS, np.asarray((0.52, 0.49, 0.43)), 0.05)
-    canvas.lay((kind == PARK) & (way < -1.6), CLUTTER, np.asarray((0.10, 0.15, 0.16)), 0.03)  # a pond
+    # a pond
+    canvas.lay((kind == PARK) & (way < -1.6), CLUTTER, np.asarray((0.10, 0.15, 0.16)), 0.03)
 
 # %% ../../../nbs/data/synthetic/07_aerial.ipynb #a827b5d1
 def lay_streets(canvas: Canvas, body: Draws, streets: Streets, u: Array, v: Array) -> None:
@@ -79,35 +90,63 @@ def lay_streets(canvas: Canvas, body: Draws, streets: Streets, u: Array, v: Arra
     d, k, e, m = streets.off(u, v)
     asphalt, tone = greys(body, len(streets.along) + len(streets.across)), 0.9 + 0.2 * body.unit(8)
     one, two = np.abs(d) - streets.along[k, 1] / 2, np.abs(e) - streets.across[m, 1] / 2
-    canvas.lay((one < 4) | (two < 4), IMPERVIOUS, np.asarray((0.56, 0.54, 0.51)) * tone[k % 8, None], 0.05)
+    canvas.lay(
+        (one < 4) | (two < 4), IMPERVIOUS, np.asarray((0.56, 0.54, 0.51)) * tone[k % 8, None], 0.05
+    )
     canvas.lay(two < 0, IMPERVIOUS, asphalt[m + len(streets.along)], 0.05)
     canvas.lay(one < 0, IMPERVIOUS, asphalt[k], 0.05)
-    canvas.lay((np.minimum(one, two) < 0) & (canvas.coarse > 1.3), IMPERVIOUS, asphalt[0] * 0.85, 0.05)  # mended
+    # mended
+    canvas.lay(
+        (np.minimum(one, two) < 0) & (canvas.coarse > 1.3), IMPERVIOUS, asphalt[0] * 0.85, 0.05
+    )
     dashes = (one < 0) & (two > 9) & (np.abs(d) < 0.6) & (u % 15 < 8)
     edges = (one < -1.2) & (one > -2.2) & (two > 9) & (k % 2 == 0)
     zebra = (one < -1) & (two > 2) & (two < 8) & (d % 3.6 < 1.8) & ((k + m) % 2 == 0)
     canvas.lay(dashes | edges | zebra, None, np.asarray((0.80, 0.80, 0.78)), 0.06)
 
+# %% ../../../nbs/data/synthetic/07_aerial.ipynb #3fab2801
+_TILES = np.asarray(
+    [
+        (0.46, 0.22, 0.15),
+        (0.52, 0.29, 0.20),
+        (0.37, 0.22, 0.17),
+        (0.33, 0.33, 0.35),
+        (0.24, 0.24, 0.26),
+        (0.44, 0.36, 0.28),
+    ]
+)
+
 # %% ../../../nbs/data/synthetic/07_aerial.ipynb #6e1696ac
-_TILES = np.asarray([(0.46, 0.22, 0.15), (0.52, 0.29, 0.20), (0.37, 0.22, 0.17), (0.33, 0.33, 0.35), (0.24, 0.24, 0.26), (0.44, 0.36, 0.28)])
-
-
 def roof_colours(draws: Draws, rise: Array) -> Array:
-    """Colours (n, 3) of roofs: pitched ones of tiles or slate, flat ones mostly of the greys of streets."""
+    """Colours (n, 3) of roofs: pitched ones of tiles or slate, flat ones mostly of the greys of
+    streets."""
     count = len(rise)
     kind, tone, grey = draws.unit(count, 1), 0.85 + 0.3 * draws.unit(count, 1), greys(draws, count)
-    flat = np.where(kind < 0.62, grey, np.where(kind < 0.85, np.asarray((0.56, 0.55, 0.52)), np.asarray((0.72, 0.72, 0.70)) * tone))
-    return np.where(rise[:, None] > 0, _TILES[(kind[:, 0] * len(_TILES)).astype(np.int64)] * tone, flat)
+    flat = np.where(
+        kind < 0.62,
+        grey,
+        np.where(
+            kind < 0.85, np.asarray((0.56, 0.55, 0.52)), np.asarray((0.72, 0.72, 0.70)) * tone
+        ),
+    )
+    return np.where(
+        rise[:, None] > 0, _TILES[(kind[:, 0] * len(_TILES)).astype(np.int64)] * tone, flat
+    )
+
+# %% ../../../nbs/data/synthetic/07_aerial.ipynb #da2fd3ec
+def _kind_at(streets: Streets, kinds: NDArray[np.int64], u: Array, v: Array) -> NDArray[np.int64]:
+    return np.asarray(
+        kinds[np.searchsorted(streets.along[:, 0], v), np.searchsorted(streets.across[:, 0], u)]
+    )
 
 # %% ../../../nbs/data/synthetic/07_aerial.ipynb #d5e552e8
-def _kind_at(streets: Streets, kinds: NDArray[np.int64], u: Array, v: Array) -> NDArray[np.int64]:
-    return np.asarray(kinds[np.searchsorted(streets.along[:, 0], v), np.searchsorted(streets.across[:, 0], u)])
-
-
 def draw_houses(body: Draws, streets: Streets, kinds: NDArray[np.int64]) -> Boxes:
     """Houses on both sides of the streets along, one a plot, in blocks of houses."""
     plots = np.arange(-REACH, REACH, 48)
-    street, way, u = (part.ravel() for part in np.meshgrid(np.arange(len(streets.along)), (-1.0, 1.0), plots, indexing="ij"))
+    street, way, u = (
+        part.ravel()
+        for part in np.meshgrid(np.arange(len(streets.along)), (-1.0, 1.0), plots, indexing="ij")
+    )
     street, count = street.astype(np.int64), len(u)
     half = np.stack([12 + 12 * body.unit(count), 9.5 + 6.5 * body.unit(count)], 1)
     far = streets.along[street, 1] / 2 + 7 + 7 * body.unit(count) + half[:, 1]
@@ -118,85 +157,161 @@ def draw_houses(body: Draws, streets: Streets, kinds: NDArray[np.int64]) -> Boxe
     top = 7 + 9 * body.unit(count) ** 2
     turn = np.where(body.unit(count) < 0.85, 0.0, 0.35 * (body.unit(count) - 0.5))
     _, _, off, number = streets.off(u, v)
-    free = (np.abs(off) > streets.across[number, 1] / 2 + 6 + half[:, 0]) & (body.unit(count) < 0.93) & (_kind_at(streets, kinds, u, v) == HOUSES)
+    free = (
+        (np.abs(off) > streets.across[number, 1] / 2 + 6 + half[:, 0])
+        & (body.unit(count) < 0.93)
+        & (_kind_at(streets, kinds, u, v) == HOUSES)
+    )
     return Boxes(np.stack([u, v], 1), half, turn, top, rise, roof_colours(body, rise)).keep(free)
 
-# %% ../../../nbs/data/synthetic/07_aerial.ipynb #7fb3cb6a
+# %% ../../../nbs/data/synthetic/07_aerial.ipynb #0356b043
 def draw_halls(body: Draws, streets: Streets, kinds: NDArray[np.int64]) -> Boxes:
     """Large flat or slightly pitched buildings in yards, one a block."""
     row, column = np.nonzero(kinds[1:-1, 1:-1] == YARD)
-    (low, high), (left, right) = ((line[where, 0], line[where + 1, 0]) for line, where in ((streets.along, row), (streets.across, column)))
+    (low, high), (left, right) = (
+        (line[where, 0], line[where + 1, 0])
+        for line, where in ((streets.along, row), (streets.across, column))
+    )
     count = len(row)
-    half = np.stack([(right - left) * (0.24 + 0.14 * body.unit(count)), (high - low) * (0.17 + 0.08 * body.unit(count))], 1)
-    where = np.stack([(left + right) / 2 + 8 * (body.unit(count) - 0.5), (low + high) / 2 + 0.09 * (high - low)], 1)
+    half = np.stack(
+        [
+            (right - left) * (0.24 + 0.14 * body.unit(count)),
+            (high - low) * (0.17 + 0.08 * body.unit(count)),
+        ],
+        1,
+    )
+    where = np.stack(
+        [(left + right) / 2 + 8 * (body.unit(count) - 0.5), (low + high) / 2 + 0.09 * (high - low)],
+        1,
+    )
     rise = np.where(body.unit(count) < 0.8, 0.0, 4.0)
-    return Boxes(where, half, np.zeros(count), 12 + 14 * body.unit(count), rise, roof_colours(body, rise))
+    return Boxes(
+        where, half, np.zeros(count), 12 + 14 * body.unit(count), rise, roof_colours(body, rise)
+    )
 
-
+# %% ../../../nbs/data/synthetic/07_aerial.ipynb #7fb3cb6a
 def draw_tops(body: Draws, boxes: Boxes, each: int) -> Boxes:
     """`each` small boxes on every one of `boxes`: chimneys, machines, skylights."""
     under = np.repeat(np.arange(len(boxes.where)), each)
     count = len(under)
     place = 0.75 * (2 * body.unit(count, 2) - 1) * boxes.half[under]
     sin, cos = np.sin(boxes.turn[under]), np.cos(boxes.turn[under])
-    where = boxes.where[under] + np.stack([place[:, 0] * cos - place[:, 1] * sin, place[:, 0] * sin + place[:, 1] * cos], 1)
+    where = boxes.where[under] + np.stack(
+        [place[:, 0] * cos - place[:, 1] * sin, place[:, 0] * sin + place[:, 1] * cos], 1
+    )
     colour = np.asarray((0.62, 0.62, 0.60)) * (0.35 + 0.9 * body.unit(count, 1))
     top = boxes.top[under] + boxes.rise[under] + 1.5 + 2 * body.unit(count)
-    return Boxes(where, 1 + 1.6 * body.unit(count, 2), boxes.turn[under], top, np.zeros(count), colour)
+    return Boxes(
+        where, 1 + 1.6 * body.unit(count, 2), boxes.turn[under], top, np.zeros(count), colour
+    )
+
+# %% ../../../nbs/data/synthetic/07_aerial.ipynb #21425ae0
+_LEAVES = np.asarray(
+    [(0.15, 0.25, 0.10), (0.20, 0.29, 0.12), (0.12, 0.20, 0.11), (0.27, 0.32, 0.14)]
+)
 
 # %% ../../../nbs/data/synthetic/07_aerial.ipynb #0f44c917
-_LEAVES = np.asarray([(0.15, 0.25, 0.10), (0.20, 0.29, 0.12), (0.12, 0.20, 0.11), (0.27, 0.32, 0.14)])
-
-
-def stand_crowns(canvas: Canvas, body: Draws, middle: Array, radius: Array, base: float, label: int) -> None:
+def stand_crowns(
+    canvas: Canvas, body: Draws, middle: Array, radius: Array, base: float, label: int
+) -> None:
     """Trees or bushes at pixels `middle` (n, 2), (y, x)."""
     if not len(middle):
         return
     pixel, a, b = windows(middle, np.zeros(len(middle)), 1.35 * float(radius.max()))
     at, size = np.maximum(pixel, 0), radius[:, None, None]
-    off = np.hypot(a, b) / size * (1 - 0.12 * canvas.rough.ravel()[at] - 0.08 * canvas.fine.ravel()[at])
+    off = (
+        np.hypot(a, b)
+        / size
+        * (1 - 0.12 * canvas.rough.ravel()[at] - 0.08 * canvas.fine.ravel()[at])
+    )
     height = base + size * (1.1 - off**2) + 0.055 * size * (canvas.fine + canvas.rough).ravel()[at]
-    leaf = _LEAVES[(body.unit(len(middle)) * len(_LEAVES)).astype(np.int64)] * (0.8 + 0.45 * body.unit(len(middle), 1))
+    leaf = _LEAVES[(body.unit(len(middle)) * len(_LEAVES)).astype(np.int64)] * (
+        0.8 + 0.45 * body.unit(len(middle), 1)
+    )
     grain = 1 + 0.10 * canvas.fine.ravel()[at] + 0.06 * canvas.rough.ravel()[at]
     canvas.stand(pixel, off < 1, height, leaf[:, None, None] * grain[..., None], label)
 
 # %% ../../../nbs/data/synthetic/07_aerial.ipynb #19e58ba8
 def plant(canvas: Canvas, body: Draws, streets: Streets, kinds: NDArray[np.int64]) -> None:
-    """Clusters in parks and some in gardens, single trees on lawns, a row along some streets, bushes."""
+    """Clusters in parks and some in gardens, single trees on lawns, a row along some streets,
+    bushes."""
     groups = REACH * 2 * (body.unit(30, 1, 2) - 0.5) + 16 * body.normal(30, 9, 2)
     single, bushes = (REACH * 2 * (body.unit(count, 2) - 0.5) for count in (420, 600))
     which = np.flatnonzero(body.unit(len(streets.along)) < 0.5)
-    rows = np.stack(np.meshgrid(streets.along[which, 0], np.arange(-REACH, REACH, 26), indexing="ij"), -1).reshape(-1, 2)[:, ::-1].copy()
-    rows[:, 1] += np.repeat(streets.along[which, 1] / 2, len(rows) // max(len(which), 1)) + 3 + 3 * body.unit(len(rows))
+    rows = (
+        np.stack(
+            np.meshgrid(streets.along[which, 0], np.arange(-REACH, REACH, 26), indexing="ij"), -1
+        )
+        .reshape(-1, 2)[:, ::-1]
+        .copy()
+    )
+    rows[:, 1] += (
+        np.repeat(streets.along[which, 1] / 2, len(rows) // max(len(which), 1))
+        + 3
+        + 3 * body.unit(len(rows))
+    )
     rows = rows[body.unit(len(rows)) < 0.6]
     keep = body.unit(30) < np.where(_kind_at(streets, kinds, *groups[:, 0].T) == PARK, 1.0, 0.35)
-    for spots, low, high, base, label in ((bushes, 1.6, 4.0, 0.4, LOW), (rows, 5, 8, 8, TREE), (groups[keep].reshape(-1, 2), 6, 12, 8, TREE), (single, 4.5, 11, 7, TREE)):
+    for spots, low, high, base, label in (
+        (bushes, 1.6, 4.0, 0.4, LOW),
+        (rows, 5, 8, 8, TREE),
+        (groups[keep].reshape(-1, 2), 6, 12, 8, TREE),
+        (single, 4.5, 11, 7, TREE),
+    ):
         radius, middle = low + (high - low) * body.unit(len(spots)), streets.place(*spots.T)
         y, x = np.clip(np.rint(middle), 0, SIDE - 1).astype(np.int64).T
-        grows = (np.abs(middle - SIDE / 2) < SIDE / 2 + 10).all(1) & ((canvas.label[y, x] == LOW) | ((spots is rows) & (canvas.label[y, x] == IMPERVIOUS)))
+        grows = (np.abs(middle - SIDE / 2) < SIDE / 2 + 10).all(1) & (
+            (canvas.label[y, x] == LOW) | ((spots is rows) & (canvas.label[y, x] == IMPERVIOUS))
+        )
         stand_crowns(canvas, body, middle[grows], radius[grows], base, label)
 
+# %% ../../../nbs/data/synthetic/07_aerial.ipynb #8502ce77
+_PAINT = np.asarray(
+    [
+        (0.82, 0.82, 0.82),
+        (0.08, 0.08, 0.09),
+        (0.50, 0.51, 0.53),
+        (0.30, 0.31, 0.33),
+        (0.55, 0.10, 0.09),
+        (0.12, 0.18, 0.42),
+        (0.68, 0.66, 0.60),
+    ]
+)
+
 # %% ../../../nbs/data/synthetic/07_aerial.ipynb #15c87841
-_PAINT = np.asarray([(0.82, 0.82, 0.82), (0.08, 0.08, 0.09), (0.50, 0.51, 0.53), (0.30, 0.31, 0.33), (0.55, 0.10, 0.09), (0.12, 0.18, 0.42), (0.68, 0.66, 0.60)])
-
-
 def park_cars(body: Draws, streets: Streets, kinds: NDArray[np.int64]) -> tuple[Array, Array]:
     """Places (n, 2), (u, v), and turns (n,) of cars: at kerbs, in lanes, in the rows of yards."""
     slots = np.arange(-REACH, REACH, 14.0)
-    street, way, u = (part.ravel() for part in np.meshgrid(np.arange(len(streets.along)), (-1.0, 1.0), slots, indexing="ij"))
+    street, way, u = (
+        part.ravel()
+        for part in np.meshgrid(np.arange(len(streets.along)), (-1.0, 1.0), slots, indexing="ij")
+    )
     at, width, amplitude, length, phase = streets.along[street.astype(np.int64)].T
     lane = body.unit(len(u)) < 0.22
     u = u + 2 * (body.unit(len(u)) - 0.5)
-    v = at + amplitude * np.sin(u / length + phase) + way * np.where(lane, width / 4, width / 2 - 3.4)
-    slope, (_, _, off, number) = np.arctan(amplitude / length * np.cos(u / length + phase)), streets.off(u, v)
-    there = (body.unit(len(u)) < body.uniform(0.06, 0.2)) & (np.abs(off) > streets.across[number, 1] / 2 + 8)
+    v = (
+        at
+        + amplitude * np.sin(u / length + phase)
+        + way * np.where(lane, width / 4, width / 2 - 3.4)
+    )
+    slope, (_, _, off, number) = (
+        np.arctan(amplitude / length * np.cos(u / length + phase)),
+        streets.off(u, v),
+    )
+    there = (body.unit(len(u)) < body.uniform(0.06, 0.2)) & (
+        np.abs(off) > streets.across[number, 1] / 2 + 8
+    )
     row = streets.along[:, :1] + streets.along[:, 1:2] / 2 + 15
     spots = np.stack(np.broadcast_arrays(np.arange(-REACH, REACH, 6.6), row), -1).reshape(-1, 2)
-    free = (_kind_at(streets, kinds, *spots.T) == YARD) & (body.unit(len(spots)) < body.uniform(0.2, 0.6))
+    free = (_kind_at(streets, kinds, *spots.T) == YARD) & (
+        body.unit(len(spots)) < body.uniform(0.2, 0.6)
+    )
     _, _, off, number = streets.off(*spots.T)
     free &= np.abs(off) > streets.across[number, 1] / 2 + 8
     turn = np.pi / 2 + 0.06 * body.normal(len(spots))
-    return np.concatenate([np.stack([u, v], 1)[there], spots[free]]), np.concatenate([slope[there] + (way < 0)[there] * np.pi, turn[free]])
+    return np.concatenate([np.stack([u, v], 1)[there], spots[free]]), np.concatenate(
+        [slope[there] + (way < 0)[there] * np.pi, turn[free]]
+    )
 
 # %% ../../../nbs/data/synthetic/07_aerial.ipynb #5d6d75dc
 def stand_cars(canvas: Canvas, body: Draws, streets: Streets, where: Array, turn: Array) -> None:
@@ -204,13 +319,17 @@ def stand_cars(canvas: Canvas, body: Draws, streets: Streets, where: Array, turn
     middle = streets.place(*where.T)
     y, x = np.rint(middle).astype(np.int64).T
     inside = (y >= 0) & (y < SIDE) & (x >= 0) & (x < SIDE)
-    inside[inside] = (canvas.height[y[inside], x[inside]] == 0) & (canvas.label[y[inside], x[inside]] == IMPERVIOUS)
+    inside[inside] = (canvas.height[y[inside], x[inside]] == 0) & (
+        canvas.label[y[inside], x[inside]] == IMPERVIOUS
+    )
     if not inside.any():
         return
     count = int(inside.sum())
     pixel, a, b = windows(middle[inside], turn[inside] + streets.angle, 8)
     long, wide = 4.9 + body.unit(count, 1, 1), 2.2 + 0.35 * body.unit(count, 1, 1)
-    paint = _PAINT[(body.unit(count) * len(_PAINT)).astype(np.int64)] * (0.85 + 0.3 * body.unit(count, 1))
+    paint = _PAINT[(body.unit(count) * len(_PAINT)).astype(np.int64)] * (
+        0.85 + 0.3 * body.unit(count, 1)
+    )
     glass = ((np.abs(a - 1.6) < 0.8) | (np.abs(a + 3.4) < 0.6)) & (np.abs(b) < wide - 0.5)
     colour = np.where(glass[..., None], np.asarray((0.07, 0.08, 0.10)), paint[:, None, None])
     roof = (a < 1.2) & (a > -3.0) & (np.abs(b) < wide - 0.6)
@@ -219,7 +338,8 @@ def stand_cars(canvas: Canvas, body: Draws, streets: Streets, where: Array, turn
 
 # %% ../../../nbs/data/synthetic/07_aerial.ipynb #489e5b25
 def litter(canvas: Canvas, body: Draws, streets: Streets, kinds: NDArray[np.int64]) -> None:
-    """Clutter: pools and sheds of wood in gardens, containers in yards and on sites, heaps on sites."""
+    """Clutter: pools and sheds of wood in gardens, containers in yards and on sites, heaps on
+    sites."""
     spots = REACH * 2 * (body.unit(260, 2) - 0.5)
     kind, draw = _kind_at(streets, kinds, *spots.T), body.unit(260)
     y, x = np.clip(np.rint(streets.place(*spots.T)), 0, SIDE - 1).astype(np.int64).T
@@ -228,20 +348,55 @@ def litter(canvas: Canvas, body: Draws, streets: Streets, kinds: NDArray[np.int6
     pool = ground & (kind == HOUSES) & (canvas.label[y, x] == LOW) & (draw < 0.28)
     box = ground & ((kind == SITE) & (draw < 0.5) | (kind == YARD) & (draw < 0.4))
     heap = ground & (kind == SITE) & (draw > 0.6)
-    hues = np.asarray([(0.55, 0.16, 0.12), (0.14, 0.25, 0.45), (0.62, 0.48, 0.18), (0.50, 0.50, 0.50), (0.20, 0.36, 0.27)])
+    hues = np.asarray(
+        [
+            (0.55, 0.16, 0.12),
+            (0.14, 0.25, 0.45),
+            (0.62, 0.48, 0.18),
+            (0.50, 0.50, 0.50),
+            (0.20, 0.36, 0.27),
+        ]
+    )
     count, tone = len(spots), 0.8 + 0.4 * body.unit(260, 1)
-    blue = np.where(body.unit(count, 1) < 0.5, np.asarray((0.22, 0.52, 0.60)), np.asarray((0.36, 0.28, 0.21))) * tone
+    blue = (
+        np.where(
+            body.unit(count, 1) < 0.5,
+            np.asarray((0.22, 0.52, 0.60)),
+            np.asarray((0.36, 0.28, 0.21)),
+        )
+        * tone
+    )
     half = np.stack([6.5 + 6 * body.unit(count), 3.2 + 3 * body.unit(count)], 1)
     turn = np.where(pool, 1.6 * np.rint(body.unit(count)), 3 * body.unit(count))
-    boxes = Boxes(spots, half, turn, np.where(pool, 0.05, 5.0), np.zeros(count), np.where(pool[:, None], blue, hues[(draw * 12.5).astype(np.int64) % 5] * tone))
+    boxes = Boxes(
+        spots,
+        half,
+        turn,
+        np.where(pool, 0.05, 5.0),
+        np.zeros(count),
+        np.where(pool[:, None], blue, hues[(draw * 12.5).astype(np.int64) % 5] * tone),
+    )
     stand_boxes(canvas, streets, boxes.keep(pool | box), CLUTTER, grain=0.03)
     pixel, a, b = windows(streets.place(*spots[heap].T), np.zeros(int(heap.sum())), 16)
-    off = np.hypot(a, b) / (7 + 7 * body.unit(int(heap.sum()), 1, 1)) * (1 - 0.1 * canvas.rough.ravel()[np.maximum(pixel, 0)])
-    canvas.stand(pixel, off < 1, 5 * (1 - off), _SOIL * (1.0 + 0.08 * canvas.fine.ravel()[np.maximum(pixel, 0), None]), CLUTTER)
+    off = (
+        np.hypot(a, b)
+        / (7 + 7 * body.unit(int(heap.sum()), 1, 1))
+        * (1 - 0.1 * canvas.rough.ravel()[np.maximum(pixel, 0)])
+    )
+    canvas.stand(
+        pixel,
+        off < 1,
+        5 * (1 - off),
+        _SOIL * (1.0 + 0.08 * canvas.fine.ravel()[np.maximum(pixel, 0), None]),
+        CLUTTER,
+    )
 
 # %% ../../../nbs/data/synthetic/07_aerial.ipynb #96dc2543
-def draw_scene(number: int, *, seed: int = 0, look: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Scene `number`: image (384, 384, 3) and classes (384, 384). `look` draws sun and camera anew and leaves what is there as it is."""
+def draw_scene(
+    number: int, *, seed: int = 0, look: int = 0
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Scene `number`: image (384, 384, 3) and classes (384, 384). `look` draws sun and camera anew
+    and leaves what is there as it is."""
     body = Draws(seed, "aerial", "body", number)
     streets, canvas = draw_streets(body), Canvas(body)
     kinds = draw_blocks(body, streets)
@@ -249,7 +404,10 @@ def draw_scene(number: int, *, seed: int = 0, look: int = 0) -> tuple[NDArray[np
     u, v = streets.frame(y, x)
     lay_ground(canvas, body, streets, kinds, u, v)
     lay_streets(canvas, body, streets, u, v)
-    for boxes, each in ((draw_houses(body, streets, kinds), 2), (draw_halls(body, streets, kinds), 8)):
+    for boxes, each in (
+        (draw_houses(body, streets, kinds), 2),
+        (draw_halls(body, streets, kinds), 8),
+    ):
         stand_boxes(canvas, streets, boxes, BUILDING)
         stand_boxes(canvas, streets, draw_tops(body, boxes, each), BUILDING)
     litter(canvas, body, streets, kinds)
@@ -257,40 +415,66 @@ def draw_scene(number: int, *, seed: int = 0, look: int = 0) -> tuple[NDArray[np
     stand_cars(canvas, body, streets, *park_cars(body, streets, kinds))
     return photograph(canvas, Draws(seed, "aerial", "look", number, look)), canvas.label
 
-# %% ../../../nbs/data/synthetic/07_aerial.ipynb #377ecf68
+# %% ../../../nbs/data/synthetic/07_aerial.ipynb #aab1b8d9
 SCENES, PARTS = 37, (20, 7, 10)
 
-
+# %% ../../../nbs/data/synthetic/07_aerial.ipynb #18bc7719
 def _draw_all() -> dict[str, NDArray[np.uint8]]:
     images, masks = zip(*(draw_scene(number) for number in range(SCENES)), strict=True)
     return {"image": np.stack(images).transpose(0, 3, 1, 2), "mask": np.stack(masks)[:, None]}
 
-
+# %% ../../../nbs/data/synthetic/07_aerial.ipynb #377ecf68
 def cut_tiles(maps: NDArray[np.uint8], tile: int, shift: int = 0) -> NDArray[np.uint8]:
-    """Maps (n, c, s, s) from pixel `shift` on in tiles (n * t * t, c, tile, tile) without overlap, row by row; what is left over is dropped."""
+    """Maps (n, c, s, s) from pixel `shift` on in tiles (n * t * t, c, tile, tile) without overlap,
+    row by row; what is left over is dropped."""
     count, channels, side, _ = maps.shape
     if not 1 <= tile <= side - shift:
-        raise ValueError(f"tiles of {tile} pixels cannot be cut from scenes of {side} pixels, from pixel {shift} on")
+        raise ValueError(
+            f"tiles of {tile} pixels cannot be cut from scenes of {side} pixels, from pixel"
+            f" {shift} on"
+        )
     times = (side - shift) // tile
-    cut = maps[..., shift : shift + times * tile, shift : shift + times * tile].reshape(count, channels, times, tile, times, tile)
+    cut = maps[..., shift : shift + times * tile, shift : shift + times * tile].reshape(
+        count, channels, times, tile, times, tile
+    )
     return cut.transpose(0, 2, 4, 1, 3, 5).reshape(-1, channels, tile, tile)
 
 # %% ../../../nbs/data/synthetic/07_aerial.ipynb #0b1a9697
 def aerial(*, split_seed: int = 0, image_size: int = 64, cache: Path | None = None) -> PixelSet:
-    """The data set `aerial`: tiles of `image_size` pixels of 37 drawn scenes, six classes; 20 / 7 / 10 scenes to train, val and test.
+    """The data set `aerial`: tiles of `image_size` pixels of 37 drawn scenes, six classes; 20 / 7 /
+    10 scenes to train, val and test.
 
-    With tiles of 64: 720 / 252 / 360, and 1220 unlabelled ones, of the train scenes. `cache`: default `cache_dir()`. Raises ValueError where no two tiles fit
-    side by side.
+    With tiles of 64: 720 / 252 / 360, and 1220 unlabelled ones, of the train scenes. `cache`:
+    default `cache_dir()`. Raises ValueError where no two tiles fit side by side.
     """
     info = get_info("aerial")
     if not 8 <= image_size <= SIDE // 2:
-        raise ValueError(f"{info.name}: image_size is the side of a tile, 8..{SIDE // 2} pixels, got {image_size}")
+        raise ValueError(
+            f"{info.name}: image_size is the side of a tile, 8..{SIDE // 2} pixels, got"
+            f" {image_size}"
+        )
     scenes = converted(info.name, info.fingerprint(), _draw_all, cache)
-    images, masks = (np.concatenate([cut_tiles(scenes[key], image_size, shift) for shift in (0, image_size // 2)]) for key in ("image", "mask"))
+    images, masks = (
+        np.concatenate(
+            [cut_tiles(scenes[key], image_size, shift) for shift in (0, image_size // 2)]
+        )
+        for key in ("image", "mask")
+    )
     each = [((SIDE - shift) // image_size) ** 2 for shift in (0, image_size // 2)]
     groups = np.concatenate([np.repeat(np.arange(SCENES), times) for times in each])
     grid = np.arange(len(groups)) < SCENES * each[0]
     parts = split_patients(SCENES, PARTS, split_seed, info.name)
-    splits = {name: np.flatnonzero(np.isin(groups, parts[name]) & grid) for name in ("train", "val", "test")}
+    splits = {
+        name: np.flatnonzero(np.isin(groups, parts[name]) & grid)
+        for name in ("train", "val", "test")
+    }
     splits["unlabelled"] = np.flatnonzero(np.isin(groups, parts["train"]))
-    return make_pixel_set(info, images=images, masks=masks[:, 0], splits=splits, palette=PALETTE, split_seed=split_seed, groups=groups)
+    return make_pixel_set(
+        info,
+        images=images,
+        masks=masks[:, 0],
+        splits=splits,
+        palette=PALETTE,
+        split_seed=split_seed,
+        groups=groups,
+    )

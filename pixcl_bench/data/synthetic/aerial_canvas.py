@@ -26,7 +26,8 @@ REACH = 290.0  # half the diagonal and a little more: streets and houses are lai
 # %% ../../../nbs/data/synthetic/08_aerial_canvas.ipynb #baa3d84c
 @dataclass(frozen=True)
 class Streets:
-    """Where the streets of a scene are: `along` (k, 5): v, width, amplitude, wave length, phase; `across` (m, 2): u, width; `angle` of the u axis."""
+    """Where the streets of a scene are: `along` (k, 5): v, width, amplitude, wave length, phase;
+    `across` (m, 2): u, width; `angle` of the u axis."""
 
     angle: float
     along: Array
@@ -34,7 +35,11 @@ class Streets:
 
     def frame(self, y: Array, x: Array) -> tuple[Array, Array]:
         """Pixels from the upper left corner to street coordinates (u, v)."""
-        y, x, (sin, cos) = y - SIDE / 2 + 0.5, x - SIDE / 2 + 0.5, (np.sin(self.angle), np.cos(self.angle))
+        y, x, (sin, cos) = (
+            y - SIDE / 2 + 0.5,
+            x - SIDE / 2 + 0.5,
+            (np.sin(self.angle), np.cos(self.angle)),
+        )
         return x * cos + y * sin, y * cos - x * sin
 
     def place(self, u: Array, v: Array) -> Array:
@@ -43,13 +48,19 @@ class Streets:
         return np.stack([u * sin + v * cos, u * cos - v * sin], -1) + (SIDE / 2 - 0.5)
 
     def off(self, u: Array, v: Array) -> tuple[Array, NDArray[np.int64], Array, NDArray[np.int64]]:
-        """Signed distance from the middle of the nearest street along and its number; the same for streets across."""
+        """Signed distance from the middle of the nearest street along and its number; the same for
+        streets across."""
         at, _, amplitude, length, phase = self.along.T
         first = v[..., None] - at - amplitude * np.sin(u[..., None] / length + phase)
         second = u[..., None] - self.across[:, 0]
         one, two = np.abs(first).argmin(-1), np.abs(second).argmin(-1)
         take = np.take_along_axis
-        return take(first, one[..., None], -1)[..., 0], one, take(second, two[..., None], -1)[..., 0], two
+        return (
+            take(first, one[..., None], -1)[..., 0],
+            one,
+            take(second, two[..., None], -1)[..., 0],
+            two,
+        )
 
 # %% ../../../nbs/data/synthetic/08_aerial_canvas.ipynb #0ce6531a
 def draw_streets(body: Draws) -> Streets:
@@ -60,55 +71,84 @@ def draw_streets(body: Draws) -> Streets:
         return np.asarray(at[at < REACH])
 
     v, u = row(100, 165), row(170, 290)
-    along = np.stack([v, 15 + 8 * body.unit(len(v)), 5 * body.unit(len(v)), 40 + 60 * body.unit(len(v)), 6.3 * body.unit(len(v))], 1)
+    along = np.stack(
+        [
+            v,
+            15 + 8 * body.unit(len(v)),
+            5 * body.unit(len(v)),
+            40 + 60 * body.unit(len(v)),
+            6.3 * body.unit(len(v)),
+        ],
+        1,
+    )
     return Streets(body.uniform(0, np.pi), along, np.stack([u, 14 + 6 * body.unit(len(u))], 1))
 
 # %% ../../../nbs/data/synthetic/08_aerial_canvas.ipynb #e043cc70
 class Canvas:
-    """Class, colour, height and slope of each pixel of a scene, and three textures (mean 0, deviation 1), fine to coarse."""
+    """Class, colour, height and slope of each pixel of a scene, and three textures (mean 0,
+    deviation 1), fine to coarse."""
 
     def __init__(self, body: Draws) -> None:
         self.label = np.full((SIDE, SIDE), LOW, np.uint8)
         self.colour = np.zeros((SIDE, SIDE, 3))
         self.height, self.slope = np.zeros((SIDE, SIDE)), np.zeros((SIDE, SIDE, 2))
-        self.fine, self.rough, self.coarse = (pink([body], SIDE, power)[0] for power in (0.3, 0.8, 1.6))
+        self.fine, self.rough, self.coarse = (
+            pink([body], SIDE, power)[0] for power in (0.3, 0.8, 1.6)
+        )
 
-    def lay(self, cover: NDArray[np.bool_], label: int | None, colour: Array, texture: float = 0.05) -> None:
-        """A flat thing where `cover` (s, s) is true; `colour` (3,) or (s, s, 3), with texture; the class stays where `label` is None."""
+    def lay(
+        self, cover: NDArray[np.bool_], label: int | None, colour: Array, texture: float = 0.05
+    ) -> None:
+        """A flat thing where `cover` (s, s) is true; `colour` (3,) or (s, s, 3), with texture; the
+        class stays where `label` is None."""
         grain = (1 + texture * (0.7 * self.fine + 0.7 * self.rough))[cover, None]
         self.colour[cover] = grain * (colour[cover] if colour.ndim == 3 else colour)
         if label is not None:
             self.label[cover] = label
 
-    def stand(self, pixel: NDArray[np.int64], cover: NDArray[np.bool_], height: Array, colour: Array, label: int) -> None:
-        """Things that stand: windows (n, w, w) of flat pixel numbers, of what belongs to the thing and of heights; `colour` (n, w, w, 3)."""
+    def stand(
+        self,
+        pixel: NDArray[np.int64],
+        cover: NDArray[np.bool_],
+        height: Array,
+        colour: Array,
+        label: int,
+    ) -> None:
+        """Things that stand: windows (n, w, w) of flat pixel numbers, of what belongs to the thing
+        and of heights; `colour` (n, w, w, 3)."""
         slope = np.stack([*np.gradient(height, axis=(1, 2))], -1)
         chosen = np.flatnonzero(cover & (pixel >= 0))
-        chosen = chosen[np.argsort(height.ravel()[chosen], kind="stable")]  # the highest is written last
+        # the highest is written last
+        chosen = chosen[np.argsort(height.ravel()[chosen], kind="stable")]
         at = pixel.ravel()[chosen]
         seen = height.ravel()[chosen] >= self.height.ravel()[at]
         at, chosen = at[seen], chosen[seen]
         self.label.reshape(-1)[at] = label
         self.height.reshape(-1)[at] = height.ravel()[chosen]
-        self.colour.reshape(-1, 3)[at] = np.broadcast_to(colour, (*height.shape, 3)).reshape(-1, 3)[chosen]
+        self.colour.reshape(-1, 3)[at] = np.broadcast_to(colour, (*height.shape, 3)).reshape(-1, 3)[
+            chosen
+        ]
         self.slope.reshape(-1, 2)[at] = slope.reshape(-1, 2)[chosen]
 
 # %% ../../../nbs/data/synthetic/08_aerial_canvas.ipynb #1d149e8a
 def windows(middle: Array, turn: Array, reach: float) -> tuple[NDArray[np.int64], Array, Array]:
-    """Windows (n, w, w) around `middle` (n, 2), (y, x), that reach `reach` pixels: flat pixel numbers (-1 off the scene), and
-    coordinates along and across axes turned by `turn` (n,)."""
+    """Windows (n, w, w) around `middle` (n, 2), (y, x), that reach `reach` pixels: flat pixel
+    numbers (-1 off the scene), and coordinates along and across axes turned by `turn` (n,)."""
     step = np.arange(-int(np.ceil(reach)), int(np.ceil(reach)) + 1)
     corner = np.rint(middle).astype(np.int64)
-    y, x = np.broadcast_arrays((corner[:, :1] + step)[:, :, None], (corner[:, 1:] + step)[:, None, :])
+    y, x = np.broadcast_arrays(
+        (corner[:, :1] + step)[:, :, None], (corner[:, 1:] + step)[:, None, :]
+    )
     pixel = np.where((y >= 0) & (y < SIDE) & (x >= 0) & (x < SIDE), y * SIDE + x, -1)
     dy, dx = y - middle[:, 0, None, None], x - middle[:, 1, None, None]
     sin, cos = np.sin(turn)[:, None, None], np.cos(turn)[:, None, None]
     return pixel, dx * cos + dy * sin, dy * cos - dx * sin
 
-# %% ../../../nbs/data/synthetic/08_aerial_canvas.ipynb #4ab7a161
+# %% ../../../nbs/data/synthetic/08_aerial_canvas.ipynb #065cfeaa
 @dataclass(frozen=True)
 class Boxes:
-    """Boxes on the ground, n of each: `where` (n, 2), (u, v); `half` (n, 2) sides; `turn` and `top` (n,); `rise` (n,) of the roof, 0 flat; `colour` (n, 3)."""
+    """Boxes on the ground, n of each: `where` (n, 2), (u, v); `half` (n, 2) sides; `turn` and `top`
+    (n,); `rise` (n,) of the roof, 0 flat; `colour` (n, 3)."""
 
     where: Array
     half: Array
@@ -119,27 +159,52 @@ class Boxes:
 
     def keep(self, which: NDArray[np.bool_]) -> "Boxes":
         """Those of them where `which` (n,) is true."""
-        return Boxes(*(getattr(self, name)[which] for name in ("where", "half", "turn", "top", "rise", "colour")))
+        return Boxes(
+            *(
+                getattr(self, name)[which]
+                for name in ("where", "half", "turn", "top", "rise", "colour")
+            )
+        )
 
-
-def stand_boxes(canvas: Canvas, streets: Streets, boxes: Boxes, label: int, *, grain: float = 0.05) -> None:
+# %% ../../../nbs/data/synthetic/08_aerial_canvas.ipynb #4ab7a161
+def stand_boxes(
+    canvas: Canvas, streets: Streets, boxes: Boxes, label: int, *, grain: float = 0.05
+) -> None:
     """Draw boxes with their roofs, the ridge along the first axis."""
     if not len(boxes.where):
         return
-    pixel, a, b = windows(streets.place(*boxes.where.T), boxes.turn + streets.angle, float(np.hypot(*boxes.half.T).max()))
+    pixel, a, b = windows(
+        streets.place(*boxes.where.T),
+        boxes.turn + streets.angle,
+        float(np.hypot(*boxes.half.T).max()),
+    )
     long, wide = (boxes.half[:, i, None, None] for i in (0, 1))
-    edge = np.minimum(wide - np.abs(b), 1.6 * (long - np.abs(a)) + wide * (np.rint(boxes.where[:, 0, None, None]) % 2))  # hips or gables
+    # hips or gables
+    edge = np.minimum(
+        wide - np.abs(b),
+        1.6 * (long - np.abs(a)) + wide * (np.rint(boxes.where[:, 0, None, None]) % 2),
+    )
     height = boxes.top[:, None, None] + boxes.rise[:, None, None] * np.minimum(edge / wide, 1)
     flat = boxes.rise[:, None, None] == 0
     inner = np.minimum(wide - np.abs(b), long - np.abs(a))
     texture = grain * (0.7 * canvas.fine + 0.7 * canvas.rough).ravel()[np.maximum(pixel, 0)]
-    shade = 1 + texture + np.where(flat, 0.12 * (inner < 1.5), 0.06 * (np.abs(b) % 2.6 < 1.2)) + 0.15 * (~flat & (edge > wide - 0.7))
+    shade = (
+        1
+        + texture
+        + np.where(flat, 0.12 * (inner < 1.5), 0.06 * (np.abs(b) % 2.6 < 1.2))
+        + 0.15 * (~flat & (edge > wide - 0.7))
+    )
     canvas.stand(pixel, inner > 0, height, boxes.colour[:, None, None] * shade[..., None], label)
 
 # %% ../../../nbs/data/synthetic/08_aerial_canvas.ipynb #0072b71f
 def cast(height: Array, towards: float, elevation: float) -> NDArray[np.bool_]:
-    """Where no direct light falls (s, s); the sun lies in direction (sin, cos) of `towards`, (y, x), `elevation` in radians above the ground."""
-    step, fall, reach = np.asarray([np.sin(towards), np.cos(towards)]), np.tan(elevation), float(height.max())
+    """Where no direct light falls (s, s); the sun lies in direction (sin, cos) of `towards`, (y,
+    x), `elevation` in radians above the ground."""
+    step, fall, reach = (
+        np.asarray([np.sin(towards), np.cos(towards)]),
+        np.tan(elevation),
+        float(height.max()),
+    )
     far = int(reach / fall) + 1
     side, wide = height.shape[0], np.pad(height, far)
     highest = np.full_like(height, -np.inf)
@@ -153,12 +218,22 @@ def photograph(canvas: Canvas, look: Draws) -> NDArray[np.uint8]:
     """The canvas (s, s, 3) in the sun and through the camera of the stream `look`."""
     towards, elevation = look.uniform(0, 2 * np.pi), np.radians(look.uniform(28, 58))
     sun = np.asarray([np.sin(towards), np.cos(towards)])
-    facing = np.clip(np.sin(elevation) - np.cos(elevation) * canvas.slope @ sun, 0, None) / np.sin(elevation)
+    facing = np.clip(np.sin(elevation) - np.cos(elevation) * canvas.slope @ sun, 0, None) / np.sin(
+        elevation
+    )
     shadow = ndimage.gaussian_filter(cast(canvas.height, towards, elevation).astype(float), 0.6)
     sky = look.uniform(0.3, 0.5) * np.asarray([0.92, 1.0, 1.12])
     direct = ((1 - shadow) * np.minimum(facing, 1.7))[..., None]
-    light = (sky + (1 - sky) * direct) * (1 + 0.07 * smooth_field(look, (SIDE, SIDE), (3, 3)))[..., None]
-    seen = ndimage.gaussian_filter(canvas.colour * light, (0.6, 0.6, 0)) * np.exp(0.18 * (look.unit(1) - 0.5) + 0.16 * (look.unit(3) - 0.5))
+    light = (sky + (1 - sky) * direct) * (1 + 0.07 * smooth_field(look, (SIDE, SIDE), (3, 3)))[
+        ..., None
+    ]
+    seen = ndimage.gaussian_filter(canvas.colour * light, (0.6, 0.6, 0)) * np.exp(
+        0.18 * (look.unit(1) - 0.5) + 0.16 * (look.unit(3) - 0.5)
+    )
     haze = look.uniform(0, 0.1)
-    seen = (1 - haze) * seen + haze * np.asarray([0.66, 0.70, 0.76]) + look.uniform(0.006, 0.02) * look.normal(SIDE, SIDE, 3)
+    seen = (
+        (1 - haze) * seen
+        + haze * np.asarray([0.66, 0.70, 0.76])
+        + look.uniform(0.006, 0.02) * look.normal(SIDE, SIDE, 3)
+    )
     return np.rint(255 * np.clip(1.25 * seen, 0, 1) ** look.uniform(0.62, 0.88)).astype(np.uint8)

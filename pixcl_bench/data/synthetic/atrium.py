@@ -32,13 +32,14 @@ from pixcl_bench.data.synthetic.phantom import (
 )
 from ..sets.volumes import Case, VolumeSet, make_volume_set, split_patients, z_score
 
-# %% ../../../nbs/data/synthetic/01_atrium.ipynb #d09d8b64
+# %% ../../../nbs/data/synthetic/01_atrium.ipynb #be625088
 SHAPE = (32, 48, 48)
 Spacing = tuple[float, float, float]
 
-
+# %% ../../../nbs/data/synthetic/01_atrium.ipynb #d09d8b64
 def turned(angles: Sequence[float]) -> Array:
-    """The rotation matrix of three angles (radians) about z, y and x, applied one after the other."""
+    """The rotation matrix of three angles (radians) about z, y and x, applied one after the
+    other."""
     matrix = np.eye(3)
     for axis, angle in enumerate(angles):
         one, two = [i for i in range(3) if i != axis]
@@ -50,29 +51,34 @@ def turned(angles: Sequence[float]) -> Array:
 
 # %% ../../../nbs/data/synthetic/01_atrium.ipynb #63ebb2e0
 def heart_points(draws: Draws, spacing: Spacing) -> Array:
-    """Each voxel's place (z, y, x, 3) in mm in the heart's own frame: the atrium's centre and the turn are drawn here."""
+    """Each voxel's place (z, y, x, 3) in mm in the heart's own frame: the atrium's centre and the
+    turn are drawn here."""
     voxels = np.stack(np.meshgrid(*(np.arange(n) - (n - 1) / 2 for n in SHAPE), indexing="ij"), -1)
     centre = [draws.uniform(-reach, reach) for reach in (20, 31, 32)]
     matrix = turned([draws.uniform(-0.5, 0.5), draws.uniform(-0.3, 0.3), draws.uniform(-0.3, 0.3)])
     return np.asarray((voxels * np.asarray(spacing) - np.asarray(centre)) @ matrix.T)
 
-# %% ../../../nbs/data/synthetic/01_atrium.ipynb #42dd8991
+# %% ../../../nbs/data/synthetic/01_atrium.ipynb #8ca63181
 @dataclass(frozen=True)
 class Atrium:
-    """Distances (z, y, x) in mm, negative inside: `cavity` is the label, `veins` what runs on outside it."""
+    """Distances (z, y, x) in mm, negative inside: `cavity` is the label, `veins` what runs on
+    outside it."""
 
     cavity: Array
     veins: Array
     radii: Spacing
 
-
+# %% ../../../nbs/data/synthetic/01_atrium.ipynb #42dd8991
 def draw_atrium(draws: Draws, points: Array) -> Atrium:
-    """Body, appendage and 3 to 5 veins: variants with a common left trunk (15 %) and a middle right vein (20 %)."""
+    """Body, appendage and 3 to 5 veins: variants with a common left trunk (15 %) and a middle right
+    vein (20 %)."""
     size = draws.uniform(0.85, 1.3)
     r = (size * draws.uniform(17, 24), size * draws.uniform(13, 20), size * draws.uniform(18, 26))
     cavity = ellipsoid(points, r) + 1.2 * smooth_field(draws, SHAPE, (4, 5, 5))
     front = np.asarray([r[0] * draws.uniform(0.0, 0.5), -0.45 * r[1], 0.75 * r[2]])
-    tip = front + size * np.asarray([draws.uniform(-6, 12), -draws.uniform(8, 18), draws.uniform(4, 14)])
+    tip = front + size * np.asarray(
+        [draws.uniform(-6, 12), -draws.uniform(8, 18), draws.uniform(4, 14)]
+    )
     lobe, _ = tube(points, front, tip, size * draws.uniform(5, 7.5), size * draws.uniform(3, 5))
     cavity, veins = np.minimum(cavity, lobe), np.full(SHAPE, 99.0)
     for start, way, radius in vein_plan(draws, r, size):
@@ -84,20 +90,31 @@ def draw_atrium(draws: Draws, points: Array) -> Atrium:
 
 # %% ../../../nbs/data/synthetic/01_atrium.ipynb #878f0c6b
 def vein_plan(draws: Draws, r: Spacing, size: float) -> list[tuple[Array, Array, float]]:
-    """Start, direction (unit length) and radius of each vein in mm: two a side, leaving to the back and the side."""
+    """Start, direction (unit length) and radius of each vein in mm: two a side, leaving to the back
+    and the side."""
     trunk, middle, plan = draws.chance(0.15), draws.chance(0.2), []
     for side in (-1, 1):
-        heights = [0.0] if side > 0 and trunk else [-0.55, 0.55] + ([0.0] if side < 0 and middle else [])
+        heights = (
+            [0.0] if side > 0 and trunk else [-0.55, 0.55] + ([0.0] if side < 0 and middle else [])
+        )
         for height in heights:
-            start = np.asarray([height * r[0] * draws.uniform(0.8, 1.2), 0.35 * r[1], side * 0.72 * r[2]])
-            way = np.asarray([0.5 * height + draws.uniform(-0.3, 0.3), draws.uniform(0.1, 0.8), side])
-            wide = draws.uniform(4.6, 7.2) * (1.25 if len(heights) == 1 else 0.75 if len(heights) == 3 and height == 0 else 1)
+            start = np.asarray(
+                [height * r[0] * draws.uniform(0.8, 1.2), 0.35 * r[1], side * 0.72 * r[2]]
+            )
+            way = np.asarray(
+                [0.5 * height + draws.uniform(-0.3, 0.3), draws.uniform(0.1, 0.8), side]
+            )
+            wide = draws.uniform(4.6, 7.2) * (
+                1.25 if len(heights) == 1 else 0.75 if len(heights) == 3 and height == 0 else 1
+            )
             plan.append((start, way / np.linalg.norm(way), wide * size**0.5))
     return plan
 
 # %% ../../../nbs/data/synthetic/01_atrium.ipynb #40eadf7e
 def neighbours(draws: Draws, points: Array, r: Spacing) -> dict[str, Array]:
-    """Distances (z, y, x) in mm to what touches the atrium: `left`, `right` (heart), `vessels`, `gullet`, `spine`, `liver`, `chest`."""
+    """Distances (z, y, x) in mm to what touches the atrium: `left`, `right` (heart), `vessels`,
+    `gullet`, `spine`, `liver`, `chest`."""
+
     def blob(place: Sequence[float], radii: Sequence[float], play: float = 4) -> Array:
         shift = [p + draws.uniform(-play, play) for p in place]
         return ellipsoid(points - np.asarray(shift), [x * draws.uniform(0.85, 1.2) for x in radii])
@@ -108,44 +125,83 @@ def neighbours(draws: Draws, points: Array, r: Spacing) -> dict[str, Array]:
 
     left = blob((-r[0] - 6, -r[1] - 12, r[2] * 0.5 + 4), (26, 22, 22))
     valve = vessel((-r[0] * 0.4, -r[1] * 0.5, r[2] * 0.1), (-r[0] - 6, -r[1] - 10, r[2] * 0.4), 9.5)
-    right = np.minimum(blob((-8, -r[1] - 8, -r[2] - 12), (24, 20, 15)), blob((-r[0] - 12, -r[1] - 30, -10), (22, 18, 26)))
+    right = np.minimum(
+        blob((-8, -r[1] - 8, -r[2] - 12), (24, 20, 15)),
+        blob((-r[0] - 12, -r[1] - 30, -10), (22, 18, 26)),
+    )
     trunk = vessel((r[0] + 8, -r[1] - 4, 4), (r[0] + 10, 10, -45), 8.5)
     rising = vessel((-4, -r[1] - 13, -6), (60, -r[1] - 10, -14), 11)
     falling = vessel((70, r[1] + 13, 12), (-80, r[1] + 17, 6), 9.5)
     return {
-        "left": np.minimum(left, valve), "wall": left - 9, "right": right, "vessels": np.minimum(np.minimum(trunk, rising), falling),
-        "gullet": vessel((70, r[1] + 6, 0), (-80, r[1] + 8, 2), 5.0), "spine": vessel((90, r[1] + 38, -8), (-90, r[1] + 38, -8), 16.0),
-        "liver": blob((-r[0] - 50, 0, -40), (36, 55, 60), 8), "chest": blob((0, -5, 0), (200, 78, 105), 8),
-    }  # fmt: skip
+        "left": np.minimum(left, valve),
+        "wall": left - 9,
+        "right": right,
+        "vessels": np.minimum(np.minimum(trunk, rising), falling),
+        "gullet": vessel((70, r[1] + 6, 0), (-80, r[1] + 8, 2), 5.0),
+        "spine": vessel((90, r[1] + 38, -8), (-90, r[1] + 38, -8), 16.0),
+        "liver": blob((-r[0] - 50, 0, -40), (36, 55, 60), 8),
+        "chest": blob((0, -5, 0), (200, 78, 105), 8),
+    }
 
 # %% ../../../nbs/data/synthetic/01_atrium.ipynb #dd9343b3
 def blood_greys(draws: Draws) -> dict[str, float]:
-    """One patient's contrast: the cavity's blood, its neighbours within a few per cent of it, a scarred wall that may be faint."""
+    """One patient's contrast: the cavity's blood, its neighbours within a few per cent of it, a
+    scarred wall that may be faint."""
     blood = draws.uniform(0.35, 0.62)
     return {
-        "blood": blood, "right": blood * draws.uniform(0.85, 1.2), "left": blood * draws.uniform(0.9, 1.1), "vessels": blood * draws.uniform(0.85, 1.15),
-        "rim": blood + draws.uniform(0.25, 0.6), "muscle": blood * draws.uniform(0.35, 0.7), "gullet": blood * draws.uniform(0.8, 1.3),
-        "liver": blood * draws.uniform(0.5, 1.1), "spine": blood * draws.uniform(0.5, 1.0), "tissue": blood * draws.uniform(0.35, 0.8),
-        "lung": draws.uniform(0.03, 0.16), "fat": draws.uniform(0.4, 0.95),
-    }  # fmt: skip
+        "blood": blood,
+        "right": blood * draws.uniform(0.85, 1.2),
+        "left": blood * draws.uniform(0.9, 1.1),
+        "vessels": blood * draws.uniform(0.85, 1.15),
+        "rim": blood + draws.uniform(0.25, 0.6),
+        "muscle": blood * draws.uniform(0.35, 0.7),
+        "gullet": blood * draws.uniform(0.8, 1.3),
+        "liver": blood * draws.uniform(0.5, 1.1),
+        "spine": blood * draws.uniform(0.5, 1.0),
+        "tissue": blood * draws.uniform(0.35, 0.8),
+        "lung": draws.uniform(0.03, 0.16),
+        "fat": draws.uniform(0.4, 0.95),
+    }
 
 # %% ../../../nbs/data/synthetic/01_atrium.ipynb #6c08ce64
-def paint_patient(draws: Draws, grey: Mapping[str, float], atrium: Atrium, near: Mapping[str, Array], soft: float) -> Array:
-    """The picture (z, y, x), about 0 to 1, before the scanner. `soft`: width of a border in mm, about a voxel."""
+def paint_patient(
+    draws: Draws, grey: Mapping[str, float], atrium: Atrium, near: Mapping[str, Array], soft: float
+) -> Array:
+    """The picture (z, y, x), about 0 to 1, before the scanner. `soft`: width of a border in mm,
+    about a voxel."""
     coarse, fine = smooth_field(draws, SHAPE, (4, 6, 6)), smooth_field(draws, SHAPE, (12, 20, 20))
     image = paint(np.zeros(SHAPE), grey["fat"], inside(near["chest"], soft))
     image = paint(image, grey["muscle"], inside(near["chest"] + 7, soft))
-    image = paint(image, grey["lung"] * (1 + 0.8 * np.maximum(fine, 0)), inside(near["chest"] + 15, soft))
-    centre = np.minimum(np.minimum(atrium.cavity, near["wall"]), np.minimum(near["right"], near["vessels"])) - 7 - 3 * coarse
+    image = paint(
+        image, grey["lung"] * (1 + 0.8 * np.maximum(fine, 0)), inside(near["chest"] + 15, soft)
+    )
+    centre = (
+        np.minimum(
+            np.minimum(atrium.cavity, near["wall"]), np.minimum(near["right"], near["vessels"])
+        )
+        - 7
+        - 3 * coarse
+    )
     image = paint(image, grey["tissue"] * (1 + 0.25 * fine), inside(centre, soft))
     image = paint(image, grey["liver"], inside(near["liver"], soft))
     image = paint(image, grey["spine"] * (1 + 0.2 * fine), inside(near["spine"], soft))
     image = paint(image, grey["muscle"], inside(near["wall"], soft))
     for name in ("vessels", "right", "gullet"):
-        image = paint(paint(image, grey["muscle"], inside(near[name] - 1.8, soft)), grey[name], inside(near[name], soft))
-    thick, scar = draws.uniform(2.6, 4.2), np.clip(0.75 + 0.5 * smooth_field(draws, SHAPE, (6, 8, 8)), 0, 1)
+        image = paint(
+            paint(image, grey["muscle"], inside(near[name] - 1.8, soft)),
+            grey[name],
+            inside(near[name], soft),
+        )
+    thick, scar = (
+        draws.uniform(2.6, 4.2),
+        np.clip(0.75 + 0.5 * smooth_field(draws, SHAPE, (6, 8, 8)), 0, 1),
+    )
     image = paint(image, grey["muscle"], inside(atrium.veins - 1.5, soft))
-    image = paint(image, grey["muscle"] + scar * (grey["rim"] - grey["muscle"]), inside(atrium.cavity - thick, soft))
+    image = paint(
+        image,
+        grey["muscle"] + scar * (grey["rim"] - grey["muscle"]),
+        inside(atrium.cavity - thick, soft),
+    )
     image = paint(image, grey["left"], inside(near["left"], soft))
     blood = grey["blood"] * (1 + draws.uniform(0.02, 0.1) * smooth_field(draws, SHAPE, (6, 8, 8)))
     return paint(image, blood, inside(np.minimum(atrium.cavity, atrium.veins), soft))
@@ -154,7 +210,8 @@ def paint_patient(draws: Draws, grey: Mapping[str, float], atrium: Atrium, near:
 def draw_patient(number: int, *, seed: int = 0, scanner: int = 0) -> dict[str, NDArray]:
     """Patient `number`: `image` and `label` uint8 (32, 48, 48), `spacing` float64 (3,) in mm.
 
-    `scanner` draws contrast and scanner anew and leaves anatomy as it is. The label depends on `seed` and `number` alone.
+    `scanner` draws contrast and scanner anew and leaves anatomy as it is. The label depends on
+    `seed` and `number` alone.
     """
     body = Draws(seed, "atrium", "body", number)
     plane = round(body.uniform(2.7, 3.3), 3)
@@ -165,26 +222,49 @@ def draw_patient(number: int, *, seed: int = 0, scanner: int = 0) -> dict[str, N
     look = Draws(seed, "atrium", "scanner", number, scanner)
     image = paint_patient(look, blood_greys(look), atrium, near, 0.9 * plane)
     seen = scan(look, image, noise=(0.012, 0.045), bias=(0.05, 0.22), ghost=0.1)
-    return {"image": seen, "label": (atrium.cavity < 0).astype(np.uint8), "spacing": np.asarray(spacing)}
+    return {
+        "image": seen,
+        "label": (atrium.cavity < 0).astype(np.uint8),
+        "spacing": np.asarray(spacing),
+    }
 
-# %% ../../../nbs/data/synthetic/01_atrium.ipynb #7597de68
+# %% ../../../nbs/data/synthetic/01_atrium.ipynb #d42eb0b7
 PATIENTS, PARTS = 100, (64, 16, 20)
 
-
+# %% ../../../nbs/data/synthetic/01_atrium.ipynb #7597de68
 def _draw_all() -> dict[str, NDArray]:
     drawn = [draw_patient(number) for number in range(PATIENTS)]
     return {key: np.stack([p[key] for p in drawn]) for key in ("image", "label", "spacing")}
 
 # %% ../../../nbs/data/synthetic/01_atrium.ipynb #e693bdbf
 def atrium(*, split_seed: int = 0, cache: Path | None = None) -> VolumeSet:
-    """The data set `atrium`: 64 / 16 / 20 drawn patients of 32 x 48 x 48 voxels; images are z-scores of each volume, as the field has them.
+    """The data set `atrium`: 64 / 16 / 20 drawn patients of 32 x 48 x 48 voxels; images are
+    z-scores of each volume, as the field has them.
 
     `cache`: default `cache_dir()`.
     """
     info = get_info("atrium")
     arrays = converted(info.name, info.fingerprint(), _draw_all, cache)
     cases = [
-        Case(f"patient{i:03d}", f"patient{i:03d}", z_score(image.float()), label, (float(s[0]), float(s[1]), float(s[2])))
-        for i, (image, label, s) in enumerate(zip(*(torch.from_numpy(arrays[key]) for key in ("image", "label")), arrays["spacing"], strict=True))
+        Case(
+            f"patient{i:03d}",
+            f"patient{i:03d}",
+            z_score(image.float()),
+            label,
+            (float(s[0]), float(s[1]), float(s[2])),
+        )
+        for i, (image, label, s) in enumerate(
+            zip(
+                *(torch.from_numpy(arrays[key]) for key in ("image", "label")),
+                arrays["spacing"],
+                strict=True,
+            )
+        )
     ]
-    return make_volume_set(info, cases=cases, splits=split_patients(PATIENTS, PARTS, split_seed, info.name), unit="patient", split_seed=split_seed)
+    return make_volume_set(
+        info,
+        cases=cases,
+        splits=split_patients(PATIENTS, PARTS, split_seed, info.name),
+        unit="patient",
+        split_seed=split_seed,
+    )

@@ -32,14 +32,15 @@ from pixcl_bench.data.synthetic.phantom import (
 )
 from ..sets.volumes import Case, VolumeSet, make_volume_set, min_max, split_patients
 
-# %% ../../../nbs/data/synthetic/00_cardiac.ipynb #bb8d7f76
+# %% ../../../nbs/data/synthetic/00_cardiac.ipynb #8b72be7a
 SIZE = 96
 Point = tuple[float, float]
 
-
+# %% ../../../nbs/data/synthetic/00_cardiac.ipynb #bb8d7f76
 @dataclass(frozen=True)
 class Heart:
-    """What is drawn once a patient: lengths in pixels, angles in radians, `t` from base (0) to apex (1) of each slice."""
+    """What is drawn once a patient: lengths in pixels, angles in radians, `t` from base (0) to apex
+    (1) of each slice."""
 
     centre: Point
     tilt: Point  # drift of the centre from base to apex
@@ -47,7 +48,8 @@ class Heart:
     pool: float  # radius of the left ventricle's cavity at the base
     wall: float
     oval: float
-    right: Point  # half-axes of the right ventricle: outwards, along the septum, in units of the outer radius
+    # half-axes of the right ventricle: outwards, along the septum, in units of the outer radius
+    right: Point
     right_end: float
     t: Array
     shifts: Array  # (z, 2): where each breath-hold left the heart
@@ -72,7 +74,8 @@ def draw_heart(draws: Draws, mm: float) -> Heart:
 
 # %% ../../../nbs/data/synthetic/00_cardiac.ipynb #f573f8b0
 def heart_frame(heart: Heart) -> Array:
-    """Position (z, y, x, 2) of each pixel relative to the ventricle's centre: (towards the right ventricle, along the septum)."""
+    """Position (z, y, x, 2) of each pixel relative to the ventricle's centre: (towards the right
+    ventricle, along the septum)."""
     where = np.asarray(heart.centre) + np.outer(heart.t, heart.tilt) + heart.shifts
     y, x = np.meshgrid(np.arange(SIZE), np.arange(SIZE), indexing="ij")
     dy, dx = y - where[:, 0, None, None], x - where[:, 1, None, None]
@@ -81,9 +84,13 @@ def heart_frame(heart: Heart) -> Array:
 
 # %% ../../../nbs/data/synthetic/00_cardiac.ipynb #6213cf0c
 def outlines(heart: Heart, draws: Draws, frame: Array) -> dict[str, Array]:
-    """Distances (z, y, x) in pixels to `pool`, `epi` (the outer wall) and `right` (cut off by the outer wall)."""
+    """Distances (z, y, x) in pixels to `pool`, `epi` (the outer wall) and `right` (cut off by the
+    outer wall)."""
     t = heart.t[:, None, None]
-    angle, radius = np.arctan2(frame[..., 1], frame[..., 0]), np.hypot(frame[..., 0] / heart.oval, frame[..., 1])
+    angle, radius = (
+        np.arctan2(frame[..., 1], frame[..., 0]),
+        np.hypot(frame[..., 0] / heart.oval, frame[..., 1]),
+    )
     epi_at = (heart.pool + heart.wall) * np.sqrt(1 - (0.9 * t) ** 2)
     epi_wave, pool_wave = harmonics(draws, angle, 0.06), harmonics(draws, angle, 0.08, (1, 2, 3, 4))
     pool_at = np.maximum(epi_at - heart.wall * (1 - 0.25 * t), -2.0)
@@ -91,14 +98,22 @@ def outlines(heart: Heart, draws: Draws, frame: Array) -> dict[str, Array]:
     out, along = heart.right[0] * epi_at * narrow, heart.right[1] * epi_at * np.sqrt(narrow)
     u = frame[..., 0] - 0.75 * epi_at - 0.1 * out
     bulge = harmonics(draws, np.arctan2(frame[..., 1], u), 0.09)
-    crescent = np.hypot(u / np.maximum(out + 0.25 * epi_at, 0.5), frame[..., 1] / np.maximum(along, 0.5)) - bulge
+    crescent = (
+        np.hypot(u / np.maximum(out + 0.25 * epi_at, 0.5), frame[..., 1] / np.maximum(along, 0.5))
+        - bulge
+    )
     crescent = np.where(narrow > 0.12, crescent * np.minimum(out + 0.25 * epi_at, along), 9.0)
     epi = radius - epi_at * epi_wave
-    return {"pool": radius - pool_at * epi_wave * pool_wave, "epi": epi, "right": np.maximum(crescent, -epi)}
+    return {
+        "pool": radius - pool_at * epi_wave * pool_wave,
+        "epi": epi,
+        "right": np.maximum(crescent, -epi),
+    }
 
 # %% ../../../nbs/data/synthetic/00_cardiac.ipynb #9bf77a59
 def label_of(lines: Mapping[str, Array]) -> NDArray[np.uint8]:
-    """Classes as ACDC numbers them: 0 background, 1 right ventricle, 2 myocardium, 3 left ventricle."""
+    """Classes as ACDC numbers them: 0 background, 1 right ventricle, 2 myocardium, 3 left
+    ventricle."""
     label = np.where(lines["right"] < 0, 1, 0)
     label[lines["epi"] < 0] = 2
     label[(lines["pool"] < 0) & (lines["epi"] < 0)] = 3
@@ -106,7 +121,8 @@ def label_of(lines: Mapping[str, Array]) -> NDArray[np.uint8]:
 
 # %% ../../../nbs/data/synthetic/00_cardiac.ipynb #bd4d1b0d
 def paint_chest(draws: Draws, grey: Mapping[str, float], heart: Heart, frame: Array) -> Array:
-    """Lungs, liver, stomach, chest wall with its fat, descending aorta and fat around the heart: (z, y, x), about 0 to 1."""
+    """Lungs, liver, stomach, chest wall with its fat, descending aorta and fat around the heart:
+    (z, y, x), about 0 to 1."""
     z, y, x = np.meshgrid(heart.t, np.arange(SIZE), np.arange(SIZE), indexing="ij")
     lean = draws.uniform(-0.35, 0.35)
     image = grey["lung"] * (1 + 0.9 * np.maximum(smooth_field(draws, z.shape, (3, 24, 24)), 0))
@@ -115,51 +131,100 @@ def paint_chest(draws: Draws, grey: Mapping[str, float], heart: Heart, frame: Ar
     vessels = smooth_field(draws, z.shape, (3, 20, 20)) > 1.5
     image = paint(image, np.where(vessels, grey["blood"], grey["liver"]), cover)
     stomach = np.stack([y - SIZE - draws.uniform(-6, 12) + 18 * z, x - draws.uniform(60, 96)], -1)
-    image = paint(image, grey["stomach"], inside(ellipsoid(stomach, (draws.uniform(10, 24), draws.uniform(12, 28))), 1.5))
-    skin = y - draws.uniform(2, 13) - lean * (x - SIZE / 2) + 0.004 * (x - draws.uniform(30, 66)) ** 2 * draws.uniform(-1, 1)
+    image = paint(
+        image,
+        grey["stomach"],
+        inside(ellipsoid(stomach, (draws.uniform(10, 24), draws.uniform(12, 28))), 1.5),
+    )
+    skin = (
+        y
+        - draws.uniform(2, 13)
+        - lean * (x - SIZE / 2)
+        + 0.004 * (x - draws.uniform(30, 66)) ** 2 * draws.uniform(-1, 1)
+    )
     image = paint(image, grey["muscle"], inside(skin - draws.uniform(4, 9)))
     image = paint(image, grey["fat"], inside(skin - draws.uniform(-1, 3.5)))
     image = paint(image, 0.0, inside(skin + draws.uniform(3, 9)))
-    far, swing = draws.uniform(1.25, 1.7) * (heart.pool + heart.wall) + 6, heart.turn + math.pi + draws.uniform(-0.2, 0.9)
-    aorta = np.stack([y - heart.centre[0] - far * math.sin(swing), x - heart.centre[1] - far * math.cos(swing)], -1)
+    far, swing = (
+        draws.uniform(1.25, 1.7) * (heart.pool + heart.wall) + 6,
+        heart.turn + math.pi + draws.uniform(-0.2, 0.9),
+    )
+    aorta = np.stack(
+        [y - heart.centre[0] - far * math.sin(swing), x - heart.centre[1] - far * math.cos(swing)],
+        -1,
+    )
     wide = draws.uniform(5, 8.5)
-    image = paint(paint(image, grey["muscle"], inside(ellipsoid(aorta, (wide + 1.3,) * 2))), grey["blood"] * draws.uniform(0.8, 1.2), inside(ellipsoid(aorta, (wide,) * 2)))
+    image = paint(
+        paint(image, grey["muscle"], inside(ellipsoid(aorta, (wide + 1.3,) * 2))),
+        grey["blood"] * draws.uniform(0.8, 1.2),
+        inside(ellipsoid(aorta, (wide,) * 2)),
+    )
     outer = (heart.pool + heart.wall) * np.sqrt(1 - (0.7 * z[..., None]) ** 2)
     radii = [draws.uniform(low, low + 0.35) * (heart.pool + heart.wall) for low in (1.4, 1.05)]
     sac = ellipsoid(frame - np.asarray([0.5, 0.0]) * outer, radii) + 8 * z**2
-    return paint(image, grey["pericardium"], inside(sac + 3.5 * smooth_field(draws, z.shape, (2, 7, 7)), 2.0))
+    return paint(
+        image, grey["pericardium"], inside(sac + 3.5 * smooth_field(draws, z.shape, (2, 7, 7)), 2.0)
+    )
 
 # %% ../../../nbs/data/synthetic/00_cardiac.ipynb #8706110b
 def tissue_greys(draws: Draws) -> dict[str, float]:
-    """One patient's contrast: blood always brighter than muscle, by much or by little; all else where it likes."""
+    """One patient's contrast: blood always brighter than muscle, by much or by little; all else
+    where it likes."""
     muscle = draws.uniform(0.16, 0.36)
     blood = muscle + draws.uniform(0.25, 0.55)
     return {
-        "muscle": muscle * draws.uniform(0.8, 1.25), "wall": muscle, "blood": blood, "right": blood * draws.uniform(0.88, 1.08),
-        "liver": muscle * draws.uniform(0.75, 1.6), "fat": draws.uniform(0.45, 1.05), "stomach": draws.uniform(0.1, 0.95),
-        "lung": draws.uniform(0.02, 0.16), "pericardium": draws.uniform(0.12, 0.8),
-    }  # fmt: skip
+        "muscle": muscle * draws.uniform(0.8, 1.25),
+        "wall": muscle,
+        "blood": blood,
+        "right": blood * draws.uniform(0.88, 1.08),
+        "liver": muscle * draws.uniform(0.75, 1.6),
+        "fat": draws.uniform(0.45, 1.05),
+        "stomach": draws.uniform(0.1, 0.95),
+        "lung": draws.uniform(0.02, 0.16),
+        "pericardium": draws.uniform(0.12, 0.8),
+    }
 
 # %% ../../../nbs/data/synthetic/00_cardiac.ipynb #847c6c74
-def paint_heart(draws: Draws, grey: Mapping[str, float], image: Array, heart: Heart, lines: Mapping[str, Array], frame: Array) -> Array:
+def paint_heart(
+    draws: Draws,
+    grey: Mapping[str, float],
+    image: Array,
+    heart: Heart,
+    lines: Mapping[str, Array],
+    frame: Array,
+) -> Array:
     """`image` with the heart over it: (z, y, x)."""
     shape, outer = image.shape, heart.pool + heart.wall
     flow = 1 + draws.uniform(0.02, 0.14) * smooth_field(draws, shape, (shape[0], 7, 7))
     rough = 1 - draws.uniform(0.1, 0.4) * (smooth_field(draws, shape, (shape[0], 26, 26)) > 0.9)
-    reach = np.asarray([draws.uniform(1.2, 1.7), draws.uniform(0.7, 1.2) * (1 if draws.chance(0.6) else -1)]) * outer
+    reach = (
+        np.asarray(
+            [draws.uniform(1.2, 1.7), draws.uniform(0.7, 1.2) * (1 if draws.chance(0.6) else -1)]
+        )
+        * outer
+    )
     basal = np.clip(1 - heart.t / draws.uniform(0.08, 0.3), 0, 1)[:, None, None]
-    vessel = ellipsoid(frame - reach, (outer * draws.uniform(0.35, 0.6),) * 2) + 12 * (1 - np.sqrt(basal))
+    vessel = ellipsoid(frame - reach, (outer * draws.uniform(0.35, 0.6),) * 2) + 12 * (
+        1 - np.sqrt(basal)
+    )
     thin = draws.uniform(1.0, 2.2)
     for line, softness, value in (
-        (vessel - thin, 1.0, grey["wall"]), (vessel, 1.0, grey["right"] * flow),
-        (lines["right"] - thin, 1.0, grey["wall"]), (lines["right"], 1.2, grey["right"] * flow * rough),
-        (lines["epi"], 1.2, grey["wall"] * (1 + 0.08 * smooth_field(draws, shape, (3, 10, 10)))), (lines["pool"], 1.2, grey["blood"] * flow),
-    ):  # fmt: skip
+        (vessel - thin, 1.0, grey["wall"]),
+        (vessel, 1.0, grey["right"] * flow),
+        (lines["right"] - thin, 1.0, grey["wall"]),
+        (lines["right"], 1.2, grey["right"] * flow * rough),
+        (lines["epi"], 1.2, grey["wall"] * (1 + 0.08 * smooth_field(draws, shape, (3, 10, 10)))),
+        (lines["pool"], 1.2, grey["blood"] * flow),
+    ):
         image = paint(image, value, inside(line, softness))
     for _ in range(draws.whole(1, 3)):
         side, far = draws.uniform(0, 6.2832), draws.uniform(0.5, 0.85) * heart.pool
-        knob = frame - far * np.sqrt(1 - (0.9 * heart.t[:, None, None, None]) ** 2) * np.asarray([math.cos(side), math.sin(side)])
-        cover = inside(ellipsoid(knob, (draws.uniform(1.4, 3.2), draws.uniform(1.4, 3.2)))) * inside(lines["pool"])
+        knob = frame - far * np.sqrt(1 - (0.9 * heart.t[:, None, None, None]) ** 2) * np.asarray(
+            [math.cos(side), math.sin(side)]
+        )
+        cover = inside(
+            ellipsoid(knob, (draws.uniform(1.4, 3.2), draws.uniform(1.4, 3.2)))
+        ) * inside(lines["pool"])
         image = paint(image, grey["wall"], cover * draws.uniform(0.5, 1.0))
     return image
 
@@ -167,7 +232,8 @@ def paint_heart(draws: Draws, grey: Mapping[str, float], image: Array, heart: He
 def draw_patient(number: int, *, seed: int = 0, scanner: int = 0) -> dict[str, NDArray]:
     """Patient `number`: `image` and `label` uint8 (z, 96, 96), `spacing` float64 (3,) in mm.
 
-    `scanner` draws contrast and scanner anew and leaves anatomy as it is. The label depends on `seed` and `number` alone.
+    `scanner` draws contrast and scanner anew and leaves anatomy as it is. The label depends on
+    `seed` and `number` alone.
     """
     body = Draws(seed, "cardiac", "body", number)
     mm = body.uniform(1.35, 1.75)
@@ -181,27 +247,45 @@ def draw_patient(number: int, *, seed: int = 0, scanner: int = 0) -> dict[str, N
     seen = scan(look, image, noise=(0.015, 0.06), bias=(0.08, 0.34), ghost=0.13)
     return {"image": seen, "label": label_of(lines), "spacing": spacing}
 
-# %% ../../../nbs/data/synthetic/00_cardiac.ipynb #908940f6
+# %% ../../../nbs/data/synthetic/00_cardiac.ipynb #f97d0ca3
 PATIENTS, PARTS = 90, (60, 10, 20)
 
-
+# %% ../../../nbs/data/synthetic/00_cardiac.ipynb #908940f6
 def _draw_all() -> dict[str, NDArray]:
     drawn = [draw_patient(number) for number in range(PATIENTS)]
     stacked = {key: np.concatenate([p[key] for p in drawn]) for key in ("image", "label")}
-    return stacked | {"slices": np.asarray([len(p["image"]) for p in drawn]), "spacing": np.stack([p["spacing"] for p in drawn])}
+    return stacked | {
+        "slices": np.asarray([len(p["image"]) for p in drawn]),
+        "spacing": np.stack([p["spacing"] for p in drawn]),
+    }
 
 # %% ../../../nbs/data/synthetic/00_cardiac.ipynb #7c71a253
 def cardiac(*, split_seed: int = 0, cache: Path | None = None) -> VolumeSet:
-    """The data set `cardiac`: 60 / 10 / 20 drawn patients of 6-8 slices of 96 x 96; images in [0, 1] by each volume's own range.
+    """The data set `cardiac`: 60 / 10 / 20 drawn patients of 6-8 slices of 96 x 96; images in [0,
+    1] by each volume's own range.
 
     `cache`: default `cache_dir()`.
     """
     info = get_info("cardiac")
     arrays = converted(info.name, info.fingerprint(), _draw_all, cache)
     ends = np.cumsum(arrays["slices"])[:-1].tolist()
-    images, labels = (torch.from_numpy(arrays[key]).tensor_split(ends) for key in ("image", "label"))
+    images, labels = (
+        torch.from_numpy(arrays[key]).tensor_split(ends) for key in ("image", "label")
+    )
     cases = [
-        Case(f"patient{i:03d}", f"patient{i:03d}", min_max(image.float()), label, (float(s[0]), float(s[1]), float(s[2])))
+        Case(
+            f"patient{i:03d}",
+            f"patient{i:03d}",
+            min_max(image.float()),
+            label,
+            (float(s[0]), float(s[1]), float(s[2])),
+        )
         for i, (image, label, s) in enumerate(zip(images, labels, arrays["spacing"], strict=True))
     ]
-    return make_volume_set(info, cases=cases, splits=split_patients(PATIENTS, PARTS, split_seed, info.name), unit="patient", split_seed=split_seed)
+    return make_volume_set(
+        info,
+        cases=cases,
+        splits=split_patients(PATIENTS, PARTS, split_seed, info.name),
+        unit="patient",
+        split_seed=split_seed,
+    )

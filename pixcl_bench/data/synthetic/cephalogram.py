@@ -32,79 +32,166 @@ from ..sets.landmarks import LandmarkSet, make_landmark_set
 from .phantom import Array, Draws
 from ..sets.volumes import split_patients
 
-# %% ../../../nbs/data/synthetic/03_cephalogram.ipynb #1bb7b04a
+# %% ../../../nbs/data/synthetic/03_cephalogram.ipynb #f8aa83bb
 EXTENT = (240.0, 193.5)
 KEYS = (
-    "sella", "nasion", "orbitale", "porion", "a_point", "b_point", "pogonion", "menton", "gnathion", "gonion", "lower_incisor", "upper_incisor",
-    "upper_lip", "lower_lip", "subnasale", "soft_pogonion", "pns", "ans", "articulare",
-)  # fmt: skip
+    "sella",
+    "nasion",
+    "orbitale",
+    "porion",
+    "a_point",
+    "b_point",
+    "pogonion",
+    "menton",
+    "gnathion",
+    "gonion",
+    "lower_incisor",
+    "upper_incisor",
+    "upper_lip",
+    "lower_lip",
+    "subnasale",
+    "soft_pogonion",
+    "pns",
+    "ans",
+    "articulare",
+)
 KNOTS = {
-    "skull": "sella 83 87 nasion 147 90 brow 153 76 forehead 151 52 front 130 14 crown 88 -6 parietal 38 8 occiput 13 54 inion 22 92 mastoid 52 125 "
-    "tuberculum 91 80 wall 90 86 floor 83 93 back 75 87 dorsum 76 80 planum 112 77 cribriform 132 76 bridge 154 104 rhinion 159 114 "
-    "rim1 141 95 rim2 138 108 orbitale 129 116 rim3 117 112 rim4 112 98 key1 116 114 key2 111 128 key3 120 139",
-    "base": "porion 60 110 clivus 71 100 basion 66 119 condyle 62 112 dens 57 126 c2 54 145 c3 50 163 c4 47 181 c5 44 199 c6 42 217",
-    "maxilla": "a_point 138 153 ans 144 145 pns 95 139 prosthion 142 161 molars 103 163 tuber 94 150 pterygoid 96 122 antrum 120 119 piriform 137 130 "
-    "upper_incisor 147 176 upper_molar 104 169",
-    "mandible": "b_point 138 190 pogonion 136 208 menton 125 217 gnathion 132 214 gonion 68 172 articulare 66 122 head 69 112 notch 79 127 coronoid 92 119 "
-    "ramus 99 148 corner 106 167 crest 140 181 notch2 102 204 angle 82 190 hind 63 148 lower_incisor 145 174 lower_molar 106 170",
-    "soft": "upper_lip 160 164 lower_lip 158 184 subnasale 153 151 soft_pogonion 148 209 stomion 153 173 fold 149 196 chin 139 223 throat 110 232 neck 96 262 "
-    "columella 166 145 pronasale 178 136 dorsum_nasi 167 112 root 153 92 glabella 161 74 skin1 158 46 skin2 135 4 skin3 86 -18 skin4 28 -4 skin5 3 54 skin6 10 110 "
-    "nape 14 150 back_neck 6 262",
+    "skull": (
+        "sella 83 87 nasion 147 90 brow 153 76 forehead 151 52 front 130 14 crown 88 -6 parietal 38"
+        " 8 occiput 13 54 inion 22 92 mastoid 52 125 tuberculum 91 80 wall 90 86 floor 83 93 back"
+        " 75 87 dorsum 76 80 planum 112 77 cribriform 132 76 bridge 154 104 rhinion 159 114 rim1"
+        " 141 95 rim2 138 108 orbitale 129 116 rim3 117 112 rim4 112 98 key1 116 114 key2 111 128"
+        " key3 120 139"
+    ),
+    "base": (
+        "porion 60 110 clivus 71 100 basion 66 119 condyle 62 112 dens 57 126 c2 54 145 c3 50 163"
+        " c4 47 181 c5 44 199 c6 42 217"
+    ),
+    "maxilla": (
+        "a_point 138 153 ans 144 145 pns 95 139 prosthion 142 161 molars 103 163 tuber 94 150"
+        " pterygoid 96 122 antrum 120 119 piriform 137 130 upper_incisor 147 176 upper_molar"
+        " 104 169"
+    ),
+    "mandible": (
+        "b_point 138 190 pogonion 136 208 menton 125 217 gnathion 132 214 gonion 68 172 articulare"
+        " 66 122 head 69 112 notch 79 127 coronoid 92 119 ramus 99 148 corner 106 167 crest 140 181"
+        " notch2 102 204 angle 82 190 hind 63 148 lower_incisor 145 174 lower_molar 106 170"
+    ),
+    "soft": (
+        "upper_lip 160 164 lower_lip 158 184 subnasale 153 151 soft_pogonion 148 209 stomion 153"
+        " 173 fold 149 196 chin 139 223 throat 110 232 neck 96 262 columella 166 145 pronasale 178"
+        " 136 dorsum_nasi 167 112 root 153 92 glabella 161 74 skin1 158 46 skin2 135 4 skin3 86 -18"
+        " skin4 28 -4 skin5 3 54 skin6 10 110 nape 14 150 back_neck 6 262"
+    ),
 }
 
-
+# %% ../../../nbs/data/synthetic/03_cephalogram.ipynb #1bb7b04a
 def mean_skull() -> tuple[tuple[str, ...], tuple[str, ...], Array]:
-    """Names and parts of all knots, and their mean places (k, 2), (y, x) in mm; the 19 landmarks come first, in the order of `KEYS`."""
+    """Names and parts of all knots, and their mean places (k, 2), (y, x) in mm; the 19 landmarks
+    come first, in the order of `KEYS`."""
     table: dict[str, tuple[str, float, float]] = {}
     for part, text in KNOTS.items():
         words = text.split()
-        table |= {name: (part, float(y), float(x)) for name, x, y in zip(words[::3], words[1::3], words[2::3], strict=True)}
+        table |= {
+            name: (part, float(y), float(x))
+            for name, x, y in zip(words[::3], words[1::3], words[2::3], strict=True)
+        }
     names = (*KEYS, *(name for name in table if name not in KEYS))
-    return names, tuple(table[name][0] for name in names), np.asarray([table[name][1:] for name in names])
+    return (
+        names,
+        tuple(table[name][0] for name in names),
+        np.asarray([table[name][1:] for name in names]),
+    )
+
+# %% ../../../nbs/data/synthetic/03_cephalogram.ipynb #251ed324
+MODES = (
+    "size",
+    "face height",
+    "face depth",
+    "jaw forward",
+    "jaw angle",
+    "gonial angle",
+    "maxilla",
+    "base angle",
+    "incisors",
+    "lips",
+    "chin",
+    "vault",
+)
 
 # %% ../../../nbs/data/synthetic/03_cephalogram.ipynb #da02de7e
-MODES = ("size", "face height", "face depth", "jaw forward", "jaw angle", "gonial angle", "maxilla", "base angle", "incisors", "lips", "chin", "vault")
-
-
 def shape_modes() -> Array:
     """The modes (12, k, 2), (y, x) in mm for one standard deviation."""
     names, of, mean = mean_skull()
     parts = np.asarray(of)
     at = {name: mean[i] for i, name in enumerate(names)}
     y, x = mean[:, 0], mean[:, 1]
-    low, skull = np.maximum(y - at["nasion"][0], 0) * (parts != "base"), (parts == "skull") | np.char.startswith(np.asarray(names), "skin")
+    low, skull = (
+        np.maximum(y - at["nasion"][0], 0) * (parts != "base"),
+        (parts == "skull") | np.char.startswith(np.asarray(names), "skin"),
+    )
     soft = (parts == "soft") & (x > 100)
     jaw = (parts == "mandible") + soft * np.clip((y - 168) / 8, 0, 1)
-    upper = (parts == "maxilla") + soft * np.clip((y - 128) / 16, 0, 1) * np.clip((176 - y) / 8, 0, 1)
+    upper = (parts == "maxilla") + soft * np.clip((y - 128) / 16, 0, 1) * np.clip(
+        (176 - y) / 8, 0, 1
+    )
 
     def near(name: str, reach: float) -> Array:
         return np.exp(-((mean - at[name]) ** 2).sum(1) / (2 * reach**2))
 
     arm = mean - at["articulare"]
-    teeth = np.isin(names, ("upper_incisor", "upper_lip")) * 1.0 - np.isin(names, ("lower_incisor", "lower_lip")) * 0.6
+    teeth = (
+        np.isin(names, ("upper_incisor", "upper_lip")) * 1.0
+        - np.isin(names, ("lower_incisor", "lower_lip")) * 0.6
+    )
     zero = np.zeros_like(y)
     fields = (
-        (0.045 * (y - at["sella"][0]), 0.045 * (x - at["sella"][1])), (0.05 * low, zero), (zero, 0.05 * np.maximum(x - at["sella"][1], 0)),
-        (zero, 4.0 * jaw), (-0.06 * arm[:, 1] * jaw, 0.06 * arm[:, 0] * jaw), (4.5 * near("gonion", 20) * jaw, -3.0 * near("gonion", 20) * jaw),
-        (0.8 * upper, 3.2 * upper), (3.0 * (parts == "base") + 1.5 * near("articulare", 15), -3.0 * (parts == "base") - 1.5 * near("articulare", 15)),
-        (-0.5 * teeth, 2.6 * teeth), (zero, 2.5 * soft), (2.0 * near("menton", 14) * jaw, 2.5 * near("pogonion", 12) - 2.0 * near("b_point", 8)),
-        (0.05 * np.minimum(y - at["nasion"][0], 0) * skull, 0.06 * (x - at["sella"][1]) * skull * (y < 120) * (x < 100)),
-    )  # fmt: skip
+        (0.045 * (y - at["sella"][0]), 0.045 * (x - at["sella"][1])),
+        (0.05 * low, zero),
+        (zero, 0.05 * np.maximum(x - at["sella"][1], 0)),
+        (zero, 4.0 * jaw),
+        (-0.06 * arm[:, 1] * jaw, 0.06 * arm[:, 0] * jaw),
+        (4.5 * near("gonion", 20) * jaw, -3.0 * near("gonion", 20) * jaw),
+        (0.8 * upper, 3.2 * upper),
+        (
+            3.0 * (parts == "base") + 1.5 * near("articulare", 15),
+            -3.0 * (parts == "base") - 1.5 * near("articulare", 15),
+        ),
+        (-0.5 * teeth, 2.6 * teeth),
+        (zero, 2.5 * soft),
+        (2.0 * near("menton", 14) * jaw, 2.5 * near("pogonion", 12) - 2.0 * near("b_point", 8)),
+        (
+            0.05 * np.minimum(y - at["nasion"][0], 0) * skull,
+            0.06 * (x - at["sella"][1]) * skull * (y < 120) * (x < 100),
+        ),
+    )
     return np.stack([np.stack(field, -1) for field in fields])
 
-# %% ../../../nbs/data/synthetic/03_cephalogram.ipynb #79c1cfb8
+# %% ../../../nbs/data/synthetic/03_cephalogram.ipynb #d87079be
 MARGIN = 18.0
 
-
+# %% ../../../nbs/data/synthetic/03_cephalogram.ipynb #79c1cfb8
 def draw_knots(bodies: Sequence[Draws]) -> Array:
-    """Knots (n, k, 2) in mm of the patients of these streams; their landmarks keep `MARGIN` mm off the film's edges."""
+    """Knots (n, k, 2) in mm of the patients of these streams; their landmarks keep `MARGIN` mm off
+    the film's edges."""
     _, _, mean = mean_skull()
     modes = shape_modes()
     amount = np.stack([np.clip(one.normal(len(modes)), -2.2, 2.2) for one in bodies])
-    knots = mean + np.tensordot(0.85 * amount, modes, 1) + 0.6 * np.stack([np.clip(one.normal(*mean.shape), -2.5, 2.5) for one in bodies])
-    turn = np.radians(3.5) * np.stack([np.clip(one.normal(1), -2.2, 2.2) for one in bodies])[..., None]
+    knots = (
+        mean
+        + np.tensordot(0.85 * amount, modes, 1)
+        + 0.6 * np.stack([np.clip(one.normal(*mean.shape), -2.5, 2.5) for one in bodies])
+    )
+    turn = (
+        np.radians(3.5) * np.stack([np.clip(one.normal(1), -2.2, 2.2) for one in bodies])[..., None]
+    )
     y, x = np.moveaxis(knots - mean[0], -1, 0)[..., None]
-    knots = np.concatenate([y * np.cos(turn) + x * np.sin(turn), x * np.cos(turn) - y * np.sin(turn)], -1) + mean[0]
+    knots = (
+        np.concatenate(
+            [y * np.cos(turn) + x * np.sin(turn), x * np.cos(turn) - y * np.sin(turn)], -1
+        )
+        + mean[0]
+    )
     knots += np.stack([np.clip(one.normal(2), -2.2, 2.2) * (8.0, 9.0) for one in bodies])[:, None]
     factor, shift = fit(knots[:, : len(KEYS)], EXTENT, MARGIN)
     return np.asarray(factor * knots + shift)
@@ -126,27 +213,43 @@ class Anatomy:
         """A closed outline through knots."""
         self.plate.add(curve(self.at(names) + shift, closed=True), amount)
 
-    def band(self, names: str, width: float, amount: Array | float, shift: Array | float = 0.0) -> None:
+    def band(
+        self, names: str, width: float, amount: Array | float, shift: Array | float = 0.0
+    ) -> None:
         """A band along an open line through knots."""
         self.plate.add(ribbon(curve(self.at(names) + shift, closed=False), width), amount)
 
-    def rim(self, names: str, width: float, amount: Array | float, shift: Array | float = 0.0) -> None:
+    def rim(
+        self, names: str, width: float, amount: Array | float, shift: Array | float = 0.0
+    ) -> None:
         """A band along a closed outline: an area less the same area drawn in by `width`."""
         line = curve(self.at(names) + shift, closed=True)
-        turn = np.sign((line[..., 1] * np.roll(line[..., 0], -1, 1) - np.roll(line[..., 1], -1, 1) * line[..., 0]).sum(1))[:, None, None]
+        turn = np.sign(
+            (
+                line[..., 1] * np.roll(line[..., 0], -1, 1)
+                - np.roll(line[..., 1], -1, 1) * line[..., 0]
+            ).sum(1)
+        )[:, None, None]
         way = np.roll(line, -1, 1) - np.roll(line, 1, 1)
         way /= np.maximum(np.linalg.norm(way, axis=-1, keepdims=True), 1e-9)
         self.plate.add(line, amount)
-        self.plate.add(line + turn * width * np.stack([way[..., 1], -way[..., 0]], -1), -np.asarray(amount))
+        self.plate.add(
+            line + turn * width * np.stack([way[..., 1], -way[..., 0]], -1), -np.asarray(amount)
+        )
+
+# %% ../../../nbs/data/synthetic/03_cephalogram.ipynb #b8701c15
+_VAULT = (
+    "nasion brow forehead front crown parietal occiput inion mastoid basion clivus dorsum"
+    " tuberculum planum cribriform"
+)
 
 # %% ../../../nbs/data/synthetic/03_cephalogram.ipynb #beaa3891
-_VAULT = "nasion brow forehead front crown parietal occiput inion mastoid basion clivus dorsum tuberculum planum cribriform"
-
-
 def draw_skull(body: Anatomy, dense: Array) -> None:
     """Add the skull and the spine; `dense` (n,): a factor of each patient's bone."""
     body.area(_VAULT, 0.22 * dense)
-    body.area("tuberculum planum cribriform nasion rim2 orbitale key1 pterygoid clivus", 0.1 * dense)
+    body.area(
+        "tuberculum planum cribriform nasion rim2 orbitale key1 pterygoid clivus", 0.1 * dense
+    )
     body.area("tuberculum wall planum key1 pterygoid clivus back", 0.08 * dense)
     body.rim(_VAULT, 5.5, 0.22 * dense)
     body.rim(_VAULT, 1.8, 0.16 * dense)
@@ -168,18 +271,37 @@ def draw_skull(body: Anatomy, dense: Array) -> None:
         middle, up = spine[:, i], spine[:, i - 1] - spine[:, i]
         way = up / np.linalg.norm(up, axis=-1, keepdims=True)
         across = np.stack([way[:, 1], -way[:, 0]], -1)
-        box = [(a, b) for a, b in ((-6.8, -8), (-6.0, 0), (-6.8, 8), (0, 7), (6.8, 8), (6.0, 0), (6.8, -8), (0, -7))]
+        box = [
+            (a, b)
+            for a, b in (
+                (-6.8, -8),
+                (-6.0, 0),
+                (-6.8, 8),
+                (0, 7),
+                (6.8, 8),
+                (6.0, 0),
+                (6.8, -8),
+                (0, -7),
+            )
+        ]
         outline = np.stack([middle + a * way + b * across for a, b in box], 1)
         body.plate.add(curve(outline, closed=True, per=3), 0.28 * dense)
-        body.plate.add(curve(middle[:, None] + 0.72 * (outline - middle[:, None]), closed=True, per=3), -0.08 * dense)
+        body.plate.add(
+            curve(middle[:, None] + 0.72 * (outline - middle[:, None]), closed=True, per=3),
+            -0.08 * dense,
+        )
     body.band("basion dens c2", 8.0, 0.25 * dense)
 
+# %% ../../../nbs/data/synthetic/03_cephalogram.ipynb #a06fcae6
+_JAW = (
+    "crest b_point pogonion gnathion menton notch2 angle gonion hind articulare head notch coronoid"
+    " ramus corner"
+)
+
 # %% ../../../nbs/data/synthetic/03_cephalogram.ipynb #21f89392
-_JAW = "crest b_point pogonion gnathion menton notch2 angle gonion hind articulare head notch coronoid ramus corner"
-
-
 def draw_jaws(body: Anatomy, dense: Array, apart: Array) -> None:
-    """Add maxilla and mandible; `apart` (n, 2): half the distance in mm of the jaw's two borders at the angle, less towards the chin."""
+    """Add maxilla and mandible; `apart` (n, 2): half the distance in mm of the jaw's two borders at
+    the angle, less towards the chin."""
     body.area("ans a_point prosthion molars tuber pns pterygoid antrum piriform", 0.16 * dense)
     body.rim("ans a_point prosthion molars tuber pns pterygoid antrum piriform", 1.8, 0.16 * dense)
     middle = body.at("pterygoid antrum piriform molars").mean(1)
@@ -190,23 +312,43 @@ def draw_jaws(body: Anatomy, dense: Array, apart: Array) -> None:
     body.plate.add(ribbon(path, np.linspace(3.2, 3.6, path.shape[1])), 0.42 * dense)
     jaw = body.at(_JAW)
     front, back = body.at("menton")[:, :1], body.at("gonion")[:, :1]
-    weight = np.clip((front[..., 1] - jaw[..., 1]) / (front[..., 1] - back[..., 1]), 0, 1)[..., None]
+    weight = np.clip((front[..., 1] - jaw[..., 1]) / (front[..., 1] - back[..., 1]), 0, 1)[
+        ..., None
+    ]
     for way in (-1, 1):
         half = Anatomy(body.knots.copy(), body.side)
         half.plate = body.plate
-        half.knots[:, [body.index[name] for name in _JAW.split()]] = jaw + way * weight * apart[:, None]
+        half.knots[:, [body.index[name] for name in _JAW.split()]] = (
+            jaw + way * weight * apart[:, None]
+        )
         half.area(_JAW, 0.17 * dense)
         half.rim(_JAW, 2.6, 0.17 * dense)
         half.band("notch2 corner", 3.0, -0.06 * dense)
     body.band("b_point pogonion gnathion menton", 4.0, 0.2 * dense)
 
+# %% ../../../nbs/data/synthetic/03_cephalogram.ipynb #f3198483
+_TOOTH = np.asarray(
+    [
+        (0, 0),
+        (0.5, 2.6),
+        (4.0, 3.9),
+        (8.5, 3.0),
+        (13.0, 2.3),
+        (20.0, 0.6),
+        (20.0, -0.6),
+        (13.0, -2.3),
+        (8.5, -3.0),
+        (4.0, -3.9),
+        (0.5, -2.6),
+    ]
+)
+
 # %% ../../../nbs/data/synthetic/03_cephalogram.ipynb #478bbb9e
-_TOOTH = np.asarray([(0, 0), (0.5, 2.6), (4.0, 3.9), (8.5, 3.0), (13.0, 2.3), (20.0, 0.6), (20.0, -0.6), (13.0, -2.3), (8.5, -3.0), (4.0, -3.9), (0.5, -2.6)])
-
-
 def draw_teeth(body: Anatomy, dense: Array, teeth: int = 7) -> None:
     """Add two rows of `teeth`, incisor first."""
-    for row, (tip, end, root) in enumerate((("upper_incisor", "upper_molar", "a_point"), ("lower_incisor", "lower_molar", "b_point"))):
+    for row, (tip, end, root) in enumerate(
+        (("upper_incisor", "upper_molar", "a_point"), ("lower_incisor", "lower_molar", "b_point"))
+    ):
         first, last = body.at(tip)[:, 0], body.at(end)[:, 0]
         lean = body.at(root)[:, 0] + (0.0, -2.0) - first
         lean /= np.linalg.norm(lean, axis=-1, keepdims=True)
@@ -218,20 +360,30 @@ def draw_teeth(body: Anatomy, dense: Array, teeth: int = 7) -> None:
             across = np.stack([way[:, 1], -way[:, 0]], -1)
             place = first + part * (last - first)
             long, wide = _TOOTH[:, 0] * (1.0 - 0.15 * part), _TOOTH[:, 1] * (0.75 + 0.45 * part)
-            outline = place[:, None] + long[:, None] * way[:, None] + wide[:, None] * across[:, None]
+            outline = (
+                place[:, None] + long[:, None] * way[:, None] + wide[:, None] * across[:, None]
+            )
             body.plate.add(outline, 0.34 * dense)
-            crown = place[:, None] + 0.42 * long[:, None] * way[:, None] + wide[:, None] * across[:, None]
+            crown = (
+                place[:, None]
+                + 0.42 * long[:, None] * way[:, None]
+                + wide[:, None] * across[:, None]
+            )
             body.plate.add(crown, 0.22 * dense)
-            pulp = place[:, None] + (4.0 + 0.6 * long[:, None]) * way[:, None] + 0.28 * wide[:, None] * across[:, None]
+            pulp = (
+                place[:, None]
+                + (4.0 + 0.6 * long[:, None]) * way[:, None]
+                + 0.28 * wide[:, None] * across[:, None]
+            )
             body.plate.add(pulp, -0.12 * dense)
 
-# %% ../../../nbs/data/synthetic/03_cephalogram.ipynb #5cd99f14
+# %% ../../../nbs/data/synthetic/03_cephalogram.ipynb #bef72d1c
 _PROFILE = (
-    "root dorsum_nasi pronasale columella subnasale upper_lip stomion lower_lip fold soft_pogonion chin throat neck back_neck nape skin6 skin5 skin4 skin3 "
-    "skin2 skin1 glabella"
+    "root dorsum_nasi pronasale columella subnasale upper_lip stomion lower_lip fold soft_pogonion"
+    " chin throat neck back_neck nape skin6 skin5 skin4 skin3 skin2 skin1 glabella"
 )
 
-
+# %% ../../../nbs/data/synthetic/03_cephalogram.ipynb #5cd99f14
 def draw_flesh(body: Anatomy, thick: Array) -> None:
     """Add flesh and take the airway out; `thick` (n,): a factor of each patient."""
     body.area(_PROFILE, 0.34 * thick)
@@ -239,16 +391,35 @@ def draw_flesh(body: Anatomy, thick: Array) -> None:
     middle = body.at("pns")
     for shrink in np.linspace(0.97, 0.5, 12):
         body.plate.add(middle + shrink * (line - middle), 0.04 * thick)
-    airway = np.stack([body.at("pns")[:, 0] + (-8, -4), body.at("pns")[:, 0] + (14, -10), body.at("c4")[:, 0] + (-14, 26), body.at("c6")[:, 0] + (4, 24)], 1)
+    airway = np.stack(
+        [
+            body.at("pns")[:, 0] + (-8, -4),
+            body.at("pns")[:, 0] + (14, -10),
+            body.at("c4")[:, 0] + (-14, 26),
+            body.at("c6")[:, 0] + (4, 24),
+        ],
+        1,
+    )
     body.plate.add(ribbon(curve(airway, closed=False), 9.0), -0.22 * thick)
-    tongue = np.stack([body.at("stomion")[:, 0] + (2, -22), body.at("c4")[:, 0] + (-6, 36), body.at("c5")[:, 0] + (6, 52)], 1)
+    tongue = np.stack(
+        [
+            body.at("stomion")[:, 0] + (2, -22),
+            body.at("c4")[:, 0] + (-6, 36),
+            body.at("c5")[:, 0] + (6, 52),
+        ],
+        1,
+    )
     body.plate.add(curve(tongue, closed=True), 0.08 * thick)
 
 # %% ../../../nbs/data/synthetic/03_cephalogram.ipynb #8f2f9f4f
-def draw_patients(numbers: Sequence[int], *, seed: int = 0, size: int = 128, look: int = 0) -> dict[str, NDArray]:
-    """Films of the patients `numbers`: `image` uint8 (n, size, size), `points` float32 (n, 19, 2) in pixels (y, x).
+def draw_patients(
+    numbers: Sequence[int], *, seed: int = 0, size: int = 128, look: int = 0
+) -> dict[str, NDArray]:
+    """Films of the patients `numbers`: `image` uint8 (n, size, size), `points` float32 (n, 19, 2)
+    in pixels (y, x).
 
-    `look` draws contrast and film anew and leaves the anatomy as it is; the points depend on `seed` and number alone.
+    `look` draws contrast and film anew and leaves the anatomy as it is; the points depend on `seed`
+    and number alone.
     """
     bodies = [Draws(seed, "cephalogram", "body", number) for number in numbers]
     looks = [Draws(seed, "cephalogram", "look", number, look) for number in numbers]
@@ -261,27 +432,46 @@ def draw_patients(numbers: Sequence[int], *, seed: int = 0, size: int = 128, loo
     draw_teeth(bone, dense * each(looks, 0.8, 1.2))
     draw_flesh(flesh, thick)
     rough = [each(looks, low, high).reshape(-1, 1, 1) for low, high in ((0.08, 0.2), (0.03, 0.08))]
-    total = bone.plate.values() * (1 + rough[0] * pink(looks, 2 * size, 0.9)) + flesh.plate.values() * (1 + rough[1] * pink(looks, 2 * size, 1.3))
-    return {"image": expose(looks, np.maximum(total, 0)), "points": to_pixels(knots[:, : len(KEYS)], EXTENT, size)}
+    total = bone.plate.values() * (
+        1 + rough[0] * pink(looks, 2 * size, 0.9)
+    ) + flesh.plate.values() * (1 + rough[1] * pink(looks, 2 * size, 1.3))
+    return {
+        "image": expose(looks, np.maximum(total, 0)),
+        "points": to_pixels(knots[:, : len(KEYS)], EXTENT, size),
+    }
 
-# %% ../../../nbs/data/synthetic/03_cephalogram.ipynb #10767e7f
+# %% ../../../nbs/data/synthetic/03_cephalogram.ipynb #11162ee2
 PATIENTS, PARTS, _CHUNK = 340, (200, 40, 100), 20
 
-
+# %% ../../../nbs/data/synthetic/03_cephalogram.ipynb #10767e7f
 def _draw_all(size: int) -> dict[str, NDArray]:
-    drawn = [draw_patients(range(start, min(start + _CHUNK, PATIENTS)), size=size) for start in range(0, PATIENTS, _CHUNK)]
+    drawn = [
+        draw_patients(range(start, min(start + _CHUNK, PATIENTS)), size=size)
+        for start in range(0, PATIENTS, _CHUNK)
+    ]
     return {key: np.concatenate([chunk[key] for chunk in drawn]) for key in ("image", "points")}
 
 # %% ../../../nbs/data/synthetic/03_cephalogram.ipynb #0aeddb84
-def cephalogram(*, split_seed: int = 0, image_size: int = 128, cache: Path | None = None) -> LandmarkSet:
-    """The data set `cephalogram`: 200 / 40 / 100 drawn patients, films of `image_size` squared, 240 x 193.5 mm, 19 landmarks.
+def cephalogram(
+    *, split_seed: int = 0, image_size: int = 128, cache: Path | None = None
+) -> LandmarkSet:
+    """The data set `cephalogram`: 200 / 40 / 100 drawn patients, films of `image_size` squared, 240
+    x 193.5 mm, 19 landmarks.
 
     `cache`: default `cache_dir()`.
     """
     info = get_info("cephalogram")
-    arrays = converted(f"{info.name}-{image_size}", info.fingerprint(), lambda: _draw_all(image_size), cache)
+    arrays = converted(
+        f"{info.name}-{image_size}", info.fingerprint(), lambda: _draw_all(image_size), cache
+    )
     spacing = [EXTENT[0] / image_size, EXTENT[1] / image_size]
     splits = split_patients(PATIENTS, PARTS, split_seed, info.name)
     return make_landmark_set(
-        info, images=arrays["image"].copy(), points=arrays["points"].copy(), spacing=spacing, splits=splits, names=info.classes, split_seed=split_seed
+        info,
+        images=arrays["image"].copy(),
+        points=arrays["points"].copy(),
+        spacing=spacing,
+        splits=splits,
+        names=info.classes,
+        split_seed=split_seed,
     )

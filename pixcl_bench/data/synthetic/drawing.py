@@ -18,14 +18,17 @@ from scipy import ndimage
 # %% ../../../nbs/data/synthetic/02_drawing.ipynb #d8c90251
 from .phantom import Array, Draws, smooth_field
 
-# %% ../../../nbs/data/synthetic/02_drawing.ipynb #6efa2e6d
+# %% ../../../nbs/data/synthetic/02_drawing.ipynb #8e7ae4d4
 def spline(knots: int, *, closed: bool, per: int = 6) -> Array:
-    """The matrix (samples, knots) of a Catmull-Rom spline with `per` samples between neighbouring knots; an open one ends on its last knot."""
+    """The matrix (samples, knots) of a Catmull-Rom spline with `per` samples between neighbouring
+    knots; an open one ends on its last knot."""
     if knots < (3 if closed else 2):
         raise ValueError(f"a spline needs at least 3 knots, 2 where it is open, got {knots}")
     spans = knots if closed else knots - 1
     t = np.arange(per) / per
-    basis = 0.5 * np.stack([-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, -(t**2) + t**3], 1)
+    basis = 0.5 * np.stack(
+        [-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, -(t**2) + t**3], 1
+    )
     matrix = np.zeros((spans * per + (not closed), knots))
     for span in range(spans):
         for k in range(4):
@@ -35,29 +38,38 @@ def spline(knots: int, *, closed: bool, per: int = 6) -> Array:
         matrix[-1, -1] = 1.0
     return matrix
 
-
+# %% ../../../nbs/data/synthetic/02_drawing.ipynb #6efa2e6d
 def curve(knots: Array, *, closed: bool, per: int = 6) -> Array:
     """Splines (n, samples, 2) through `knots` (n, k, 2)."""
-    return np.asarray(np.einsum("sk,nkd->nsd", spline(knots.shape[1], closed=closed, per=per), knots))
+    return np.asarray(
+        np.einsum("sk,nkd->nsd", spline(knots.shape[1], closed=closed, per=per), knots)
+    )
 
-# %% ../../../nbs/data/synthetic/02_drawing.ipynb #83fe014a
+# %% ../../../nbs/data/synthetic/02_drawing.ipynb #41681171
 def ribbon(path: Array, width: Array | float) -> Array:
-    """The outline (n, 2 s, 2) of a band of `width` (a number, or anything that broadcasts to (n, s)) along `path` (n, s, 2)."""
+    """The outline (n, 2 s, 2) of a band of `width` (a number, or anything that broadcasts to (n,
+    s)) along `path` (n, s, 2)."""
     way = np.gradient(path, axis=1)
     way /= np.maximum(np.linalg.norm(way, axis=-1, keepdims=True), 1e-9)
     half = 0.5 * np.broadcast_to(np.asarray(width, np.float64), path.shape[:2])[..., None]
     side = np.stack([way[..., 1], -way[..., 0]], -1) * half
     return np.concatenate([path + side, (path - side)[:, ::-1]], 1)
 
-
+# %% ../../../nbs/data/synthetic/02_drawing.ipynb #83fe014a
 def ring(centre: Array, radii: Array, samples: int = 24) -> Array:
-    """Ellipses (n, samples, 2) around `centre` (n, 2) with half-axes `radii` (n, 2), or (2,) for all."""
+    """Ellipses (n, samples, 2) around `centre` (n, 2) with half-axes `radii` (n, 2), or (2,) for
+    all."""
     angle = np.arange(samples) * (2 * np.pi / samples)
-    return np.asarray(centre[:, None] + np.broadcast_to(radii, centre.shape)[:, None] * np.stack([np.sin(angle), np.cos(angle)], 1))
+    return np.asarray(
+        centre[:, None]
+        + np.broadcast_to(radii, centre.shape)[:, None]
+        * np.stack([np.sin(angle), np.cos(angle)], 1)
+    )
 
 # %% ../../../nbs/data/synthetic/02_drawing.ipynb #cb660d91
 class Plate:
-    """What `count` films see through: sums of outlines times thickness on `side` x `side` pixels that show `extent` (height, width) in mm."""
+    """What `count` films see through: sums of outlines times thickness on `side` x `side` pixels
+    that show `extent` (height, width) in mm."""
 
     def __init__(self, count: int, side: int, extent: tuple[float, float]) -> None:
         self.count, self.side, self.extent = count, side, extent
@@ -65,14 +77,19 @@ class Plate:
         self._amounts: list[Array] = []
 
     def add(self, outlines: Array, amount: Array | float) -> None:
-        """Add `amount` (a number, or (count,)) inside `outlines` (count, samples, 2), (y, x) in mm. They may leave the film, not cross themselves."""
+        """Add `amount` (a number, or (count,)) inside `outlines` (count, samples, 2), (y, x) in mm.
+        They may leave the film, not cross themselves."""
         if outlines.shape[0] != self.count or outlines.shape[2:] != (2,):
-            raise ValueError(f"outlines of shape {outlines.shape}, expected ({self.count}, samples, 2)")
+            raise ValueError(
+                f"outlines of shape {outlines.shape}, expected ({self.count}, samples, 2)"
+            )
         start = outlines * (self.side / np.asarray(self.extent))
         film, row, column, up = _cuts(start, 2 * self.side)
         y, x = start[..., 0], start[..., 1]
         turn = np.sign((x * np.roll(y, -1, 1) - np.roll(x, -1, 1) * y).sum(1))
-        weight = -0.5 * up * (turn * np.broadcast_to(np.asarray(amount, np.float64), self.count))[film]
+        weight = (
+            -0.5 * up * (turn * np.broadcast_to(np.asarray(amount, np.float64), self.count))[film]
+        )
         column = np.clip(column, 0, self.side)
         pixel = column.astype(np.int64)
         place = (film * self.side + row // 2) * (self.side + 2) + pixel
@@ -84,12 +101,15 @@ class Plate:
         shape = (self.count, self.side, self.side + 2)
         if not self._places:
             return np.zeros((self.count, self.side, self.side))
-        cuts = np.bincount(np.concatenate(self._places), np.concatenate(self._amounts), int(np.prod(shape)))
+        cuts = np.bincount(
+            np.concatenate(self._places), np.concatenate(self._amounts), int(np.prod(shape))
+        )
         return np.asarray(np.cumsum(cuts.reshape(shape), 2, dtype=np.float64)[..., : self.side])
 
 # %% ../../../nbs/data/synthetic/02_drawing.ipynb #4f421bac
 def _cuts(outlines: Array, rows: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Array, Array]:
-    """Where closed outlines (n, s, 2), in pixels from the corner, cross the middle of each half row: film, half row, column, and +1 downwards or -1."""
+    """Where closed outlines (n, s, 2), in pixels from the corner, cross the middle of each half
+    row: film, half row, column, and +1 downwards or -1."""
     count, samples = outlines.shape[:2]
     y0, x0 = outlines[..., 0].ravel() * 2 - 0.5, outlines[..., 1].ravel()
     after = np.roll(outlines, -1, 1)
@@ -102,14 +122,15 @@ def _cuts(outlines: Array, rows: int) -> tuple[NDArray[np.int64], NDArray[np.int
     column = x0[edge] + (row - y0[edge]) / (y1 - y0)[edge] * (x1 - x0)[edge]
     return edge // samples, row, column, np.sign(y1 - y0)[edge]
 
-# %% ../../../nbs/data/synthetic/02_drawing.ipynb #fc2329d4
+# %% ../../../nbs/data/synthetic/02_drawing.ipynb #89206f0f
 def each(draws: Sequence[Draws], low: float, high: float) -> Array:
     """One uniform number of each stream: (n,)."""
     return np.asarray([one.uniform(low, high) for one in draws])
 
-
+# %% ../../../nbs/data/synthetic/02_drawing.ipynb #fc2329d4
 def pink(draws: Sequence[Draws], side: int, power: float = 1.0) -> Array:
-    """Fields (n, side, side) whose amplitude falls with frequency to the `power`, mean 0 and deviation 1."""
+    """Fields (n, side, side) whose amplitude falls with frequency to the `power`, mean 0 and
+    deviation 1."""
     white = np.stack([one.normal(side, side) for one in draws])
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)) * side
     gain = np.where(frequency < 3, 0.0, np.maximum(frequency, 1) ** -power)
@@ -117,29 +138,45 @@ def pink(draws: Sequence[Draws], side: int, power: float = 1.0) -> Array:
     return np.asarray(field / field.std((1, 2), keepdims=True))
 
 # %% ../../../nbs/data/synthetic/02_drawing.ipynb #8f3f4d59
-def expose(looks: Sequence[Draws], thickness: Array, *, quanta: tuple[float, float] = (1000.0, 10000.0)) -> NDArray[np.uint8]:
-    """Films (n, s, s) of `thickness` (n, 2 s, 2 s): scatter, focal spot, uneven beam, quantum noise, window, gamma, 8 bits; thick is bright.
+def expose(
+    looks: Sequence[Draws], thickness: Array, *, quanta: tuple[float, float] = (1000.0, 10000.0)
+) -> NDArray[np.uint8]:
+    """Films (n, s, s) of `thickness` (n, 2 s, 2 s): scatter, focal spot, uneven beam, quantum
+    noise, window, gamma, 8 bits; thick is bright.
 
     `quanta`: range of the number of quanta a pixel gets where nothing is in the way.
     """
     count, side = len(looks), thickness.shape[1] // 2
     tall = (count, 1, 1)
-    light = np.exp(-thickness * each(looks, 0.85, 1.2).reshape(tall)).reshape(count, side, 2, side, 2).mean((2, 4))
-    light *= np.exp(each(looks, 0.02, 0.1).reshape(tall) * np.stack([smooth_field(one, (side, side), (3, 3)) for one in looks]))
+    light = (
+        np.exp(-thickness * each(looks, 0.85, 1.2).reshape(tall))
+        .reshape(count, side, 2, side, 2)
+        .mean((2, 4))
+    )
+    light *= np.exp(
+        each(looks, 0.02, 0.1).reshape(tall)
+        * np.stack([smooth_field(one, (side, side), (3, 3)) for one in looks])
+    )
     scatter, spot = each(looks, 0.1, 0.35).reshape(tall), each(looks, 0.1, 0.8).reshape(tall)
     light = (1 - spot) * light + spot * ndimage.gaussian_filter(light, (0, side / 160, side / 160))
-    light = (1 - scatter) * light + scatter * ndimage.gaussian_filter(light, (0, side / 14, side / 14))
+    light = (1 - scatter) * light + scatter * ndimage.gaussian_filter(
+        light, (0, side / 14, side / 14)
+    )
     number = np.exp(each(looks, float(np.log(quanta[0])), float(np.log(quanta[1])))).reshape(tall)
     light = light + np.sqrt(light / number) * np.stack([one.normal(side, side) for one in looks])
     density = -np.log(np.maximum(light, 1e-3))
     low, high = (np.percentile(density, q, axis=(1, 2)).reshape(tall) for q in (0.5, 99.7))
-    low, high = low + each(looks, -0.05, 0.1).reshape(tall) * (high - low), high + each(looks, -0.1, 0.1).reshape(tall) * (high - low)
+    low, high = (
+        low + each(looks, -0.05, 0.1).reshape(tall) * (high - low),
+        high + each(looks, -0.1, 0.1).reshape(tall) * (high - low),
+    )
     grey = np.clip((density - low) / (high - low), 0, 1) ** each(looks, 0.7, 1.4).reshape(tall)
     return np.rint(grey * 255).astype(np.uint8)
 
-# %% ../../../nbs/data/synthetic/02_drawing.ipynb #dded16cc
+# %% ../../../nbs/data/synthetic/02_drawing.ipynb #72f428fe
 def fit(points: Array, extent: tuple[float, float], margin: float) -> tuple[Array, Array]:
-    """Factor (n, 1, 1) and shift (n, 1, 2), so that `factor * points + shift` keeps all `points` (n, k, 2) `margin` off the edges of `extent`."""
+    """Factor (n, 1, 1) and shift (n, 1, 2), so that `factor * points + shift` keeps all `points`
+    (n, k, 2) `margin` off the edges of `extent`."""
     room = np.asarray(extent) - 2 * margin
     low, high = points.min(1, keepdims=True), points.max(1, keepdims=True)
     factor = np.minimum(1.0, (room / (high - low)).min(-1, keepdims=True))
@@ -148,35 +185,50 @@ def fit(points: Array, extent: tuple[float, float], margin: float) -> tuple[Arra
     target = np.clip(middle, margin + half, np.asarray(extent) - margin - half)
     return factor, target - factor * middle
 
-
+# %% ../../../nbs/data/synthetic/02_drawing.ipynb #dded16cc
 def to_pixels(points: Array, extent: tuple[float, float], size: int) -> NDArray[np.float32]:
     """Points (n, k, 2) in mm as pixels of a film of `size` x `size`, centres at integers."""
     return np.asarray(points * (size / np.asarray(extent)) - 0.5, np.float32)
 
-# %% ../../../nbs/data/synthetic/02_drawing.ipynb #6617fc2e
+# %% ../../../nbs/data/synthetic/02_drawing.ipynb #718d6c6f
 def mean_position_error(train: Array, test: Array, spacing: Array) -> float:
-    """Mean distance of `test` points (n, L, 2) from the mean of `train` (m, L, 2), `spacing` (n, 2) in mm per pixel."""
+    """Mean distance of `test` points (n, L, 2) from the mean of `train` (m, L, 2), `spacing` (n, 2)
+    in mm per pixel."""
     return float(np.linalg.norm((test - train.mean(0)) * spacing[:, None], axis=-1).mean())
 
-
-def patch_maps(template: NDArray[Any], points: Array, images: NDArray[Any], side: int) -> NDArray[np.float32]:
-    """Correlation (L, n, h, w) of each place in `images` (n, h, w) with the patch of `side` x `side` around each of `points` (L, 2) of `template` (h, w)."""
+# %% ../../../nbs/data/synthetic/02_drawing.ipynb #dfb64bea
+def patch_maps(
+    template: NDArray[Any], points: Array, images: NDArray[Any], side: int
+) -> NDArray[np.float32]:
+    """Correlation (L, n, h, w) of each place in `images` (n, h, w) with the patch of `side` x
+    `side` around each of `points` (L, 2) of `template` (h, w)."""
     half, (h, w) = side // 2, template.shape
     padded, stack = np.pad(template.astype(np.float64), half, "reflect"), images.astype(np.float64)
     mean = ndimage.uniform_filter(stack, (0, side, side), mode="mirror")
-    spread = np.sqrt(np.maximum(ndimage.uniform_filter(stack**2, (0, side, side), mode="mirror") - mean**2, 1.0))
+    spread = np.sqrt(
+        np.maximum(ndimage.uniform_filter(stack**2, (0, side, side), mode="mirror") - mean**2, 1.0)
+    )
     whole = (h + 2 * half, w + 2 * half)
     spectrum = np.fft.rfft2(np.pad(stack, ((0, 0), (half, half), (half, half)), "reflect"))
     maps = np.empty((len(points), *stack.shape), np.float32)
     for score, (y, x) in zip(maps, np.rint(points).astype(int), strict=True):
         patch = padded[y : y + side, x : x + side]
         patch = (patch - patch.mean()) / (patch.std() * side**2)
-        score[:] = np.fft.irfft2(spectrum * np.conj(np.fft.rfft2(patch, whole)), whole)[:, :h, :w] / spread
+        score[:] = (
+            np.fft.irfft2(spectrum * np.conj(np.fft.rfft2(patch, whole)), whole)[:, :h, :w] / spread
+        )
     return maps
 
-
-def patch_match(template: NDArray[Any], points: Array, images: NDArray[Any], *, sides: Sequence[int] = (11, 21, 41, 81)) -> Array:
-    """Places (n, L, 2) in `images` (n, h, w) most like `points` (L, 2) of `template` (h, w): where the product of correlations at all `sides` is largest."""
+# %% ../../../nbs/data/synthetic/02_drawing.ipynb #6617fc2e
+def patch_match(
+    template: NDArray[Any],
+    points: Array,
+    images: NDArray[Any],
+    *,
+    sides: Sequence[int] = (11, 21, 41, 81),
+) -> Array:
+    """Places (n, L, 2) in `images` (n, h, w) most like `points` (L, 2) of `template` (h, w): where
+    the product of correlations at all `sides` is largest."""
     product = np.ones((len(points), *images.shape), np.float32)
     for side in sides:
         product *= np.clip(patch_maps(template, points, images, side), 1e-4, None)

@@ -40,7 +40,8 @@ from ..sets.volumes import split_patients
 # %% ../../../nbs/data/synthetic/05_fundus.ipynb #38a08162
 @dataclass(frozen=True)
 class Eyes:
-    """What n eyes look like: places (n, 2) (y, x) and lengths (n,) in the frame; `aspect`: height over width of the disc; `reach`: half width and half height of the field."""
+    """What n eyes look like: places (n, 2) (y, x) and lengths (n,) in the frame; `aspect`: height
+    over width of the disc; `reach`: half width and half height of the field."""
 
     disc: Array
     cup: Array
@@ -55,11 +56,18 @@ class Eyes:
 
 # %% ../../../nbs/data/synthetic/05_fundus.ipynb #b31eadec
 def place(points: Array, tilt: Array, mirror: Array) -> Array:
-    """Points (n, ..., 2) of right eyes where they are in these eyes: turned by `tilt` (n,) around the frame's middle, mirrored where `mirror` is -1."""
+    """Points (n, ..., 2) of right eyes where they are in these eyes: turned by `tilt` (n,) around
+    the frame's middle, mirrored where `mirror` is -1."""
     tall = (-1,) + (1,) * (points.ndim - 2)
     (y, x), half = np.moveaxis(points, -1, 0), FRAME / 2
     cos, sin, way = np.cos(tilt).reshape(tall), np.sin(tilt).reshape(tall), mirror.reshape(tall)
-    return np.stack([half + (y - half) * cos + (x - half) * sin, half + way * ((x - half) * cos - (y - half) * sin)], -1)
+    return np.stack(
+        [
+            half + (y - half) * cos + (x - half) * sin,
+            half + way * ((x - half) * cos - (y - half) * sin),
+        ],
+        -1,
+    )
 
 # %% ../../../nbs/data/synthetic/05_fundus.ipynb #9f95c7e0
 def few(draws: Sequence[Draws], count: int, limit: float = 2.2) -> Array:
@@ -77,7 +85,18 @@ def draw_eyes(bodies: Sequence[Draws], left: NDArray[np.bool_]) -> Eyes:
     whole = np.asarray([one.chance(0.65) for one in bodies])
     reach = np.stack([half, half * np.where(whole, 1.0, each(bodies, 0.84, 0.97))], -1)
     tilt, mirror = np.radians(5.0) * few(bodies, 1)[:, 0], np.where(left, -1.0, 1.0)
-    return Eyes(disc, cup, fovea, radius, ratio * radius, each(bodies, 1.0, 1.16), tilt, mirror, FRAME / 2 + 3 * few(bodies, 2), reach)
+    return Eyes(
+        disc,
+        cup,
+        fovea,
+        radius,
+        ratio * radius,
+        each(bodies, 1.0, 1.16),
+        tilt,
+        mirror,
+        FRAME / 2 + 3 * few(bodies, 2),
+        reach,
+    )
 
 # %% ../../../nbs/data/synthetic/05_fundus.ipynb #912ddc87
 def cells(side: int) -> Array:
@@ -87,13 +106,15 @@ def cells(side: int) -> Array:
 
 # %% ../../../nbs/data/synthetic/05_fundus.ipynb #384658f4
 def outside_field(eyes: Eyes, side: int) -> Array:
-    """Distance (n, side, side) of pixels from the field of view, below 0 inside: a circle, of some cameras cut above and below."""
+    """Distance (n, side, side) of pixels from the field of view, below 0 inside: a circle, of some
+    cameras cut above and below."""
     away = cells(side) - eyes.centre[:, None, None]
     wide, high = eyes.reach.T[:, :, None, None]
     return np.maximum(np.hypot(away[..., 0], away[..., 1]) - wide, np.abs(away[..., 0]) - high)
 
 # %% ../../../nbs/data/synthetic/05_fundus.ipynb #6322a708
-HEADINGS = np.asarray([-105.0, 105, -40, 52, -170, -100, 100, -60, 35, 165])  # degrees, 0 to the nose, 90 down; arteries first
+# degrees, 0 to the nose, 90 down; arteries first
+HEADINGS = np.asarray([-105.0, 105, -40, 52, -170, -100, 100, -60, 35, 165])
 WIDTHS = np.asarray([5.4, 5.4, 4.2, 4.2, 3.0, 7.0, 7.0, 5.0, 5.0, 3.0])
 TURNS = np.asarray([-2.6, 2.6, 0.3, -0.3, 0, -2.3, 2.3, 0.3, -0.3, 0])  # degrees per step
 RETINA = Growth(steps=72, fork=0.4, thinnest=2.2, ratio=(0.45, 0.72), taper=0.993)
@@ -101,9 +122,11 @@ DESIGN_SIDE = 128
 
 # %% ../../../nbs/data/synthetic/05_fundus.ipynb #f6b32a0d
 def draw_vessels(draws: Sequence[Draws], eyes: Eyes, side: int = DESIGN_SIDE) -> Trees:
-    """Arteries (kind 0) and veins (kind 1) of right eyes `eyes`, placed; each eye has its own density, 9 to 12 % of the field.
+    """Arteries (kind 0) and veins (kind 1) of right eyes `eyes`, placed; each eye has its own
+    density, 9 to 12 % of the field.
 
-    On fewer than 128 pixels a side only as many branches as that leaves room for; on more, those of 128.
+    On fewer than 128 pixels a side only as many branches as that leaves room for; on more, those of
+    128.
     """
     count = len(HEADINGS)
     heading = np.radians(HEADINGS + 8 * few(draws, count))
@@ -113,22 +136,30 @@ def draw_vessels(draws: Sequence[Draws], eyes: Eyes, side: int = DESIGN_SIDE) ->
     start = start[:, None] + np.stack([4 * few(draws, count), 4 * few(draws, count)], -1)
     away = cells(GRID) - eyes.fovea[:, None, None]
     shunned = 4 * np.exp(-(away**2).sum(-1) / (2 * 32.0**2))
-    trees = grow(draws, Roots(start, heading, width, turn, np.arange(count) * 2 // count), RETINA, shunned)
+    trees = grow(
+        draws, Roots(start, heading, width, turn, np.arange(count) * 2 // count), RETINA, shunned
+    )
     trees = Trees(place(trees.paths, eyes.tilt, eyes.mirror), trees.widths, trees.kinds)
     side, wanted = min(side, DESIGN_SIDE), each(draws, 0.09, 0.122)
     field = outside_field(eyes, side) < 0
-    once = thin_out(trees, field, 1.3 * wanted, RETINA.stride, side)  # 1.3: crossings, which the estimate counts twice
+    # 1.3: crossings, which the estimate counts twice
+    once = thin_out(trees, field, 1.3 * wanted, RETINA.stride, side)
     found = ((coverage(once, side) > 0.3) & field).sum((1, 2)) / field.sum((1, 2))
-    return thin_out(trees, field, 1.3 * wanted * np.clip(wanted / found, 0.7, 1.4), RETINA.stride, side)
+    return thin_out(
+        trees, field, 1.3 * wanted * np.clip(wanted / found, 0.7, 1.4), RETINA.stride, side
+    )
 
 # %% ../../../nbs/data/synthetic/05_fundus.ipynb #9124dff9
 def draw_lesions(draws: Sequence[Draws], eyes: Eyes, side: int, most: int) -> Array:
-    """How much of every pixel (n, side, side) irregular spots cover: 5 to `most` in a sick eye, 3 to 12 units in radius."""
+    """How much of every pixel (n, side, side) irregular spots cover: 5 to `most` in a sick eye, 3
+    to 12 units in radius."""
     sick = np.asarray([one.chance(0.67) for one in draws])
     number = np.where(sick, each(draws, 5, most), 0)
     group = eyes.fovea[:, None] + 75 * np.stack([one.normal(3, 2) for one in draws])
     which = np.stack([(3 * one.unit(most)).astype(np.int64) for one in draws])
-    spot = np.take_along_axis(group, which[..., None], 1) + 26 * np.stack([one.normal(most, 2) for one in draws])
+    spot = np.take_along_axis(group, which[..., None], 1) + 26 * np.stack(
+        [one.normal(most, 2) for one in draws]
+    )
     radius = np.stack([3.2 + 8.5 * one.unit(most) ** 2.5 for one in draws])
     wave = np.stack([one.normal(most, 12) for one in draws])
     wave = np.repeat(np.clip(1 + 0.16 * (wave + np.roll(wave, 1, -1)), 0.5, 1.6), 2, -1)
@@ -137,14 +168,18 @@ def draw_lesions(draws: Sequence[Draws], eyes: Eyes, side: int, most: int) -> Ar
     radius = radius * (clear & (np.arange(most) < number[:, None]))
     plate, spot = Plate(len(draws), side, (FRAME, FRAME)), place(spot, eyes.tilt, eyes.mirror)
     for k in range(most):
-        outline = ring(np.zeros((len(draws), 2)), np.repeat(radius[:, k, None], 2, -1)) * wave[:, k, :, None]
+        outline = (
+            ring(np.zeros((len(draws), 2)), np.repeat(radius[:, k, None], 2, -1))
+            * wave[:, k, :, None]
+        )
         plate.add(spot[:, k, None] + outline, 1.0)
     return np.clip(plate.values(), 0, 1)
 
 # %% ../../../nbs/data/synthetic/05_fundus.ipynb #68ed836d
 @dataclass(frozen=True)
 class Scene:
-    """What there is to see, per pixel (n, s, s): signed distances `field`, `disc`, `cup` and `fovea` (distance from it) in the frame; coverages 0 to 1 of the others."""
+    """What there is to see, per pixel (n, s, s): signed distances `field`, `disc`, `cup` and
+    `fovea` (distance from it) in the frame; coverages 0 to 1 of the others."""
 
     field: Array
     disc: Array
@@ -163,14 +198,25 @@ def _away(side: int, centre: Array, aspect: Array | float = 1.0) -> Array:
 # %% ../../../nbs/data/synthetic/05_fundus.ipynb #81abd40a
 def draw_scene(numbers: Sequence[int], seed: int, size: int) -> Scene:
     """The eyes of these numbers on `size` x `size` pixels."""
-    bodies, vessels, bright, dark = ([Draws(seed, "fundus", part, number) for number in numbers] for part in ("body", "vessels", "exudates", "haemorrhages"))
+    bodies, vessels, bright, dark = (
+        [Draws(seed, "fundus", part, number) for number in numbers]
+        for part in ("body", "vessels", "exudates", "haemorrhages")
+    )
     eyes = draw_eyes(bodies, np.asarray(numbers) % 2 == 1)
     trees = draw_vessels(vessels, eyes, size)
-    disc, cup, fovea = (place(point, eyes.tilt, eyes.mirror) for point in (eyes.disc, eyes.cup, eyes.fovea))
+    disc, cup, fovea = (
+        place(point, eyes.tilt, eyes.mirror) for point in (eyes.disc, eyes.cup, eyes.fovea)
+    )
     return Scene(
-        outside_field(eyes, size), _away(size, disc, eyes.aspect) - eyes.radius[:, None, None], _away(size, cup, eyes.aspect) - eyes.cup_radius[:, None, None],
-        _away(size, fovea), coverage(trees, size, 0), coverage(trees, size, 1), draw_lesions(bright, eyes, size, 30), draw_lesions(dark, eyes, size, 16),
-    )  # fmt: skip
+        outside_field(eyes, size),
+        _away(size, disc, eyes.aspect) - eyes.radius[:, None, None],
+        _away(size, cup, eyes.aspect) - eyes.cup_radius[:, None, None],
+        _away(size, fovea),
+        coverage(trees, size, 0),
+        coverage(trees, size, 1),
+        draw_lesions(bright, eyes, size, 30),
+        draw_lesions(dark, eyes, size, 16),
+    )
 
 # %% ../../../nbs/data/synthetic/05_fundus.ipynb #8ce31017
 VESSEL, DISC, CUP, LESION = 1, 2, 3, 4
@@ -182,7 +228,12 @@ def annotate(scene: Scene) -> dict[str, NDArray[np.uint8]]:
     field = scene.field < 0
     vessel = field & (1 - (1 - scene.artery) * (1 - scene.vein) > 0.3)
     mask = np.zeros(field.shape, np.uint8)
-    for value, where in ((LESION, scene.bright > 0.5), (VESSEL, vessel), (DISC, scene.disc < 0), (CUP, (scene.cup < 0) & (scene.disc < 0))):
+    for value, where in (
+        (LESION, scene.bright > 0.5),
+        (VESSEL, vessel),
+        (DISC, scene.disc < 0),
+        (CUP, (scene.cup < 0) & (scene.disc < 0)),
+    ):
         mask[where & field] = value
     return {"mask": mask, "vessel": vessel.astype(np.uint8), "field": field.astype(np.uint8)}
 
@@ -198,24 +249,42 @@ def _lay(image: Array, colour: Sequence[float], amount: Array, gain: Array | flo
 def draw_ground(people: Sequence[Draws], looks: Sequence[Draws], side: int) -> Array:
     """The empty retina (n, s, s, 3): a person's pigment, choroid and grain."""
     red = each(people, 0.7, 0.92)
-    colour = np.stack([red, red * each(people, 0.42, 0.6), red * each(people, 0.15, 0.31)], -1) * np.exp(0.05 * few(looks, 3))
+    colour = np.stack(
+        [red, red * each(people, 0.42, 0.6), red * each(people, 0.15, 0.31)], -1
+    ) * np.exp(0.05 * few(looks, 3))
     grain, choroid = pink(looks, side, 1.4)[..., None], np.abs(pink(looks, side, 1.0))[..., None]
     image = _tall(colour) * (1 + _tall(each(looks, 0.4, 1.3)) * grain * (0.02, 0.045, 0.05))
-    return np.asarray(image * (1 - _tall(each(people, 0, 0.09)) * (choroid - 0.8) * (0.4, 1.0, 1.0)))
+    return np.asarray(
+        image * (1 - _tall(each(people, 0, 0.09)) * (choroid - 0.8) * (0.4, 1.0, 1.0))
+    )
 
 # %% ../../../nbs/data/synthetic/05_fundus.ipynb #52c2729b
 def draw_structures(image: Array, scene: Scene, looks: Sequence[Draws]) -> Array:
     """`image` with fovea, disc, cup, lesions and vessels."""
     spot = np.exp(-((scene.fovea / each(looks, 24, 42).reshape(-1, 1, 1)) ** 2) / 2)[..., None]
     image = image * (1 - _tall(each(looks, 0.25, 0.55)) * spot * (0.5, 0.9, 0.8))
-    strength, pale, hot, ring_light = (each(looks, *limits).reshape(-1, 1, 1) for limits in ((0.7, 1), (0.55, 0.95), (0.85, 1.05), (0, 0.35)))
+    strength, pale, hot, ring_light = (
+        each(looks, *limits).reshape(-1, 1, 1)
+        for limits in ((0.7, 1), (0.55, 0.95), (0.85, 1.05), (0, 0.35))
+    )
     image = _lay(image, (0.95, 0.68, 0.42), ring_light * inside(scene.disc - 10, 30.0))
     image = _lay(image, (1.0, 0.76, 0.47), 0.92 * inside(scene.disc, 9.0), hot[..., None])
     image = _lay(image, (1.0, 0.93, 0.74), pale * inside(scene.cup, 12.0), hot[..., None])
     blood = _tall(each(looks, 0.75, 1.25))
-    image = image * np.exp(-blood * _tall(each(looks, 0.6, 1.2)) * scene.dark[..., None] * (0.35, 0.9, 0.6))
+    image = image * np.exp(
+        -blood * _tall(each(looks, 0.6, 1.2)) * scene.dark[..., None] * (0.35, 0.9, 0.6)
+    )
     image = _lay(image, (1.0, 0.88, 0.48), strength * scene.bright, _tall(each(looks, 0.9, 1.05)))
-    return np.asarray(image * np.exp(-blood * (scene.artery[..., None] * (0.12, 0.42, 0.4) + scene.vein[..., None] * (0.28, 0.7, 0.6))))
+    return np.asarray(
+        image
+        * np.exp(
+            -blood
+            * (
+                scene.artery[..., None] * (0.12, 0.42, 0.4)
+                + scene.vein[..., None] * (0.28, 0.7, 0.6)
+            )
+        )
+    )
 
 # %% ../../../nbs/data/synthetic/05_fundus.ipynb #59f89b18
 def photograph(image: Array, scene: Scene, looks: Sequence[Draws]) -> NDArray[np.uint8]:
@@ -224,23 +293,43 @@ def photograph(image: Array, scene: Scene, looks: Sequence[Draws]) -> NDArray[np
     pixel = FRAME / side
     away = _away(side, FRAME / 2 + 60 * few(looks, 2)) / 245
     uneven = np.stack([smooth_field(one, (side, side), (4, 4)) for one in looks])[..., None]
-    image = image * np.exp(_tall(each(looks, 0.04, 0.16)) * uneven * (0.8, 1.0, 1.1) - _tall(each(looks, 0.1, 0.55)) * away[..., None] ** 2)
+    image = image * np.exp(
+        _tall(each(looks, 0.04, 0.16)) * uneven * (0.8, 1.0, 1.1)
+        - _tall(each(looks, 0.1, 0.55)) * away[..., None] ** 2
+    )
     haze = _tall(each(looks, 0, 0.16))
-    image = np.clip(image * (1 - haze) + haze * (0.6, 0.42, 0.25), 0, 1.2) * inside(scene.field, 1.6 * pixel)[..., None]
-    image = np.stack([ndimage.gaussian_filter(one, (width, width, 0)) for one, width in zip(image, each(looks, 1.2, 3.4) / pixel, strict=True)])
+    image = (
+        np.clip(image * (1 - haze) + haze * (0.6, 0.42, 0.25), 0, 1.2)
+        * inside(scene.field, 1.6 * pixel)[..., None]
+    )
+    image = np.stack(
+        [
+            ndimage.gaussian_filter(one, (width, width, 0))
+            for one, width in zip(image, each(looks, 1.2, 3.4) / pixel, strict=True)
+        ]
+    )
     image = image ** _tall(each(looks, 0.85, 1.25)) * _tall(each(looks, 0.9, 1.08))
     grain = np.stack([one.normal(side, side, 4) for one in looks])
     noise = _tall(each(looks, 0.006, 0.022)) * (0.7 * grain[..., :1] + grain[..., 1:])
     image = image + noise * (0.25 + inside(scene.field, 1.0))[..., None]
-    return np.ascontiguousarray(np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8).transpose(0, 3, 1, 2))
+    return np.ascontiguousarray(
+        np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8).transpose(0, 3, 1, 2)
+    )
 
 # %% ../../../nbs/data/synthetic/05_fundus.ipynb #5365cc7b
-def draw_photographs(numbers: Sequence[int], *, seed: int = 0, size: int = 128, look: int = 0) -> dict[str, NDArray[np.uint8]]:
-    """Photographs of the eyes `numbers`: `image` (n, 3, size, size), `mask`, `vessel`, `field` (n, size, size).
+def draw_photographs(
+    numbers: Sequence[int], *, seed: int = 0, size: int = 128, look: int = 0
+) -> dict[str, NDArray[np.uint8]]:
+    """Photographs of the eyes `numbers`: `image` (n, 3, size, size), `mask`, `vessel`, `field` (n,
+    size, size).
 
-    `look` draws pigment, light and camera anew and leaves the labels as they are: those depend on `seed`, number and `size` alone.
+    `look` draws pigment, light and camera anew and leaves the labels as they are: those depend on
+    `seed`, number and `size` alone.
     """
-    people, looks = ([Draws(seed, "fundus", part, number, look) for number in some] for part, some in (("person", [n // 2 for n in numbers]), ("look", numbers)))
+    people, looks = (
+        [Draws(seed, "fundus", part, number, look) for number in some]
+        for part, some in (("person", [n // 2 for n in numbers]), ("look", numbers))
+    )
     scene = draw_scene(numbers, seed, size)
     image = draw_structures(draw_ground(people, looks, size), scene, looks)
     return {"image": photograph(image, scene, looks), **annotate(scene)}
@@ -250,47 +339,93 @@ PHOTOGRAPHS, PARTS, SHAPES, _CHUNK = 360, (240, 40, 80), 32, 24
 
 # %% ../../../nbs/data/synthetic/05_fundus.ipynb #763b2423
 def _draw_all(size: int) -> dict[str, NDArray[np.uint8]]:
-    chunks = [draw_photographs(range(start, min(start + _CHUNK, PHOTOGRAPHS)), size=size) for start in range(0, PHOTOGRAPHS, _CHUNK)]
-    return {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]} | {"prior": vessel_shapes(SHAPES, size=size)}
+    chunks = [
+        draw_photographs(range(start, min(start + _CHUNK, PHOTOGRAPHS)), size=size)
+        for start in range(0, PHOTOGRAPHS, _CHUNK)
+    ]
+    return {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]} | {
+        "prior": vessel_shapes(SHAPES, size=size)
+    }
 
 # %% ../../../nbs/data/synthetic/05_fundus.ipynb #30ee8561
 def fundus(*, split_seed: int = 0, image_size: int = 128, cache: Path | None = None) -> PixelSet:
-    """The data set `fundus`: 240 / 40 / 80 drawn photographs of `image_size` squared, both eyes of a person in one split; unlabelled is train.
+    """The data set `fundus`: 240 / 40 / 80 drawn photographs of `image_size` squared, both eyes of
+    a person in one split; unlabelled is train.
 
-    `extra`: `field` (of view), `vessel` (all vessels, those on the disc too), both (n, h, w), and `prior` (32, h, w), vessel masks of another look. `cache`: default `cache_dir()`.
+    `extra`: `field` (of view), `vessel` (all vessels, those on the disc too), both (n, h, w), and
+    `prior` (32, h, w), vessel masks of another look. `cache`: default `cache_dir()`.
     """
     info = get_info("fundus")
-    arrays = converted(f"{info.name}-{image_size}", info.fingerprint(), lambda: _draw_all(image_size), cache)
-    people = split_patients(PHOTOGRAPHS // 2, (PARTS[0] // 2, PARTS[1] // 2, PARTS[2] // 2), split_seed, info.name)
-    splits = {name: (2 * np.sort(index)[:, None] + np.arange(2)).ravel() for name, index in people.items()}
+    arrays = converted(
+        f"{info.name}-{image_size}", info.fingerprint(), lambda: _draw_all(image_size), cache
+    )
+    people = split_patients(
+        PHOTOGRAPHS // 2, (PARTS[0] // 2, PARTS[1] // 2, PARTS[2] // 2), split_seed, info.name
+    )
+    splits = {
+        name: (2 * np.sort(index)[:, None] + np.arange(2)).ravel() for name, index in people.items()
+    }
     return make_pixel_set(
-        info, images=arrays["image"].copy(), masks=arrays["mask"].copy(), splits={"unlabelled": splits["train"], **splits}, palette=PALETTE, split_seed=split_seed,
-        groups=np.arange(PHOTOGRAPHS) // 2, background=0, extra={key: arrays[key].copy() for key in ("field", "vessel", "prior")},
-    )  # fmt: skip
+        info,
+        images=arrays["image"].copy(),
+        masks=arrays["mask"].copy(),
+        splits={"unlabelled": splits["train"], **splits},
+        palette=PALETTE,
+        split_seed=split_seed,
+        groups=np.arange(PHOTOGRAPHS) // 2,
+        background=0,
+        extra={key: arrays[key].copy() for key in ("field", "vessel", "prior")},
+    )
 
 # %% ../../../nbs/data/synthetic/05_fundus.ipynb #e9e4c959
-def dice_curves(scores: NDArray[np.uint8], truth: NDArray[np.bool_], field: NDArray[np.bool_]) -> Array:
-    """Dice (n, 256) of every photograph for the prediction `scores >= threshold` inside the field, for all thresholds; scores, truth, field (n, h, w)."""
+def dice_curves(
+    scores: NDArray[np.uint8], truth: NDArray[np.bool_], field: NDArray[np.bool_]
+) -> Array:
+    """Dice (n, 256) of every photograph for the prediction `scores >= threshold` inside the field,
+    for all thresholds; scores, truth, field (n, h, w)."""
     bins = scores.astype(np.int64) + 256 * np.arange(len(scores))[:, None, None]
-    hit, all_of = (np.bincount(bins[where], minlength=256 * len(scores)).reshape(-1, 256)[:, ::-1].cumsum(1)[:, ::-1] for where in (truth & field, field))
+    hit, all_of = (
+        np.bincount(bins[where], minlength=256 * len(scores))
+        .reshape(-1, 256)[:, ::-1]
+        .cumsum(1)[:, ::-1]
+        for where in (truth & field, field)
+    )
     return np.asarray(2 * hit / np.maximum(all_of + (truth & field).sum((1, 2))[:, None], 1))
 
 # %% ../../../nbs/data/synthetic/05_fundus.ipynb #aab4bc6f
 def trivial_scores(data: PixelSet, truth: NDArray[np.bool_]) -> dict[str, NDArray[np.uint8]]:
-    """Scores (n, h, w) of predictors that learn nothing, high where `truth` (n, h, w), something dark, is expected: `position`, `green`, `local contrast`."""
+    """Scores (n, h, w) of predictors that learn nothing, high where `truth` (n, h, w), something
+    dark, is expected: `position`, `green`, `local contrast`."""
     often = truth[data.splits["train"].numpy()].mean(0)
     green = np.asarray(data.images)[:, 1]
     wide = data.size[0] / 16
     inside_field = np.asarray(data.extra["field"]).astype(np.float64)
-    around = ndimage.gaussian_filter(green * inside_field, (0, wide, wide)) / np.maximum(ndimage.gaussian_filter(inside_field, (0, wide, wide)), 1e-6)
-    contrast = np.clip(128 + 4 * (around - ndimage.gaussian_filter(green.astype(np.float64), (0, 0.5, 0.5))), 0, 255)
+    around = ndimage.gaussian_filter(green * inside_field, (0, wide, wide)) / np.maximum(
+        ndimage.gaussian_filter(inside_field, (0, wide, wide)), 1e-6
+    )
+    contrast = np.clip(
+        128 + 4 * (around - ndimage.gaussian_filter(green.astype(np.float64), (0, 0.5, 0.5))),
+        0,
+        255,
+    )
     position = np.broadcast_to(np.rint(255 * often / max(often.max(), 1e-9)), green.shape)
-    return {"position": position.astype(np.uint8), "green": 255 - green, "local contrast": contrast.astype(np.uint8)}
+    return {
+        "position": position.astype(np.uint8),
+        "green": 255 - green,
+        "local contrast": contrast.astype(np.uint8),
+    }
 
 # %% ../../../nbs/data/synthetic/05_fundus.ipynb #d999a60f
 def trivial_dice(data: PixelSet, truth: NDArray[np.bool_]) -> dict[str, float]:
-    """Mean test Dice of the trivial predictors of `truth`, each at the threshold that is best on the training photographs."""
+    """Mean test Dice of the trivial predictors of `truth`, each at the threshold that is best on
+    the training photographs."""
     field = np.asarray(data.extra["field"]).astype(bool)
     train, test = (data.splits[split].numpy() for split in ("train", "test"))
-    curves = {name: dice_curves(scores, truth, field) for name, scores in trivial_scores(data, truth).items()}
-    return {name: float(curve[test, curve[train].mean(0).argmax()].mean()) for name, curve in curves.items()}
+    curves = {
+        name: dice_curves(scores, truth, field)
+        for name, scores in trivial_scores(data, truth).items()
+    }
+    return {
+        name: float(curve[test, curve[train].mean(0).argmax()].mean())
+        for name, curve in curves.items()
+    }

@@ -36,25 +36,35 @@ from ..sets.volumes import split_patients
 # %% ../../../nbs/data/synthetic/04_hand.ipynb #88804f71
 EXTENT = (222.0, 222.0)
 CARPALS = {
-    "scaphoid": (-11, 13, 6.5, 8.5), "lunate": (-12, 0.5, 6.5, 6.5), "triquetrum": (-14, -12, 6.5, 6), "pisiform": (-17, -18.5, 4.5, 4.5),
-    "trapezium": (-24, 20, 6.5, 7), "trapezoid": (-28, 10.5, 5.5, 5.5), "capitate": (-25.5, -0.5, 9.5, 6.5), "hamate": (-26.5, -12.5, 7.5, 7),
-}  # fmt: skip
+    "scaphoid": (-11, 13, 6.5, 8.5),
+    "lunate": (-12, 0.5, 6.5, 6.5),
+    "triquetrum": (-14, -12, 6.5, 6),
+    "pisiform": (-17, -18.5, 4.5, 4.5),
+    "trapezium": (-24, 20, 6.5, 7),
+    "trapezoid": (-28, 10.5, 5.5, 5.5),
+    "capitate": (-25.5, -0.5, 9.5, 6.5),
+    "hamate": (-26.5, -12.5, 7.5, 7),
+}
 """Centre (y, x) and half-axes of each wrist bone."""
 FINGERS: dict[str, tuple[float, float, float, tuple[int, ...], float]] = {
-    "thumb": (-30, 25, 40, (44, 31, 23), 11.5), "index": (-36, 13, 9, (66, 40, 23, 18), 10.0), "middle": (-37, 1.5, 1, (64, 45, 27, 19), 10.5),
-    "ring": (-36.5, -8, -7, (57, 41, 26, 19), 9.5), "little": (-35, -16.5, -17, (52, 32, 19, 17), 8.5),
-}  # fmt: skip
+    "thumb": (-30, 25, 40, (44, 31, 23), 11.5),
+    "index": (-36, 13, 9, (66, 40, 23, 18), 10.0),
+    "middle": (-37, 1.5, 1, (64, 45, 27, 19), 10.5),
+    "ring": (-36.5, -8, -7, (57, 41, 26, 19), 9.5),
+    "little": (-35, -16.5, -17, (52, 32, 19, 17), 8.5),
+}
 """Base (y, x), direction in degrees from straight up to the right, lengths of the bones, width of the first bone."""
 NAMES = get_info("hand").classes
 _WRIST = np.asarray([(-1.0, 25.0), (0.5, 10.0), (1.0, -6.0), (0.0, -16.5), (-2.5, -25.0)])
 
-# %% ../../../nbs/data/synthetic/04_hand.ipynb #943f5f8c
+# %% ../../../nbs/data/synthetic/04_hand.ipynb #7051c375
 MARGIN = 12.0
 
-
+# %% ../../../nbs/data/synthetic/04_hand.ipynb #b7530849
 @dataclass(frozen=True)
 class Hands:
-    """`n` patients, lengths in mm on the film, (y, x): `wrist` (n, 5, 2), `carpals` (n, 8, 2), `chains` finger -> (n, joints, 2), `arm` (n, 2) unit vector down the forearm."""
+    """`n` patients, lengths in mm on the film, (y, x): `wrist` (n, 5, 2), `carpals` (n, 8, 2),
+    `chains` finger -> (n, joints, 2), `arm` (n, 2) unit vector down the forearm."""
 
     wrist: Array
     carpals: Array
@@ -68,22 +78,34 @@ class Hands:
         """(n, 37, 2) in the order of `NAMES`."""
         return np.concatenate([self.wrist, self.carpals, *self.chains.values()], 1)
 
-
+# %% ../../../nbs/data/synthetic/04_hand.ipynb #943f5f8c
 def _some(bodies: Sequence[Draws], *shape: int) -> Array:
     """Normal numbers cut at 2.2 deviations: (n, *shape)."""
     return np.stack([np.clip(one.normal(*shape), -2.2, 2.2) for one in bodies])
 
 # %% ../../../nbs/data/synthetic/04_hand.ipynb #c722fb58
 def draw_chains(bodies: Sequence[Draws], wrist: Array) -> dict[str, Array]:
-    """Joints (n, bones + 1, 2) of each finger in mm of the mean hand; `wrist` (n,): the width of the wrist against the mean."""
+    """Joints (n, bones + 1, 2) of each finger in mm of the mean hand; `wrist` (n,): the width of
+    the wrist against the mean."""
     spread, longer = each(bodies, 0.5, 1.6), 1 + 0.05 * _some(bodies, 1)
     chains = {}
     for finger, (y, x, degrees, bones, _) in FINGERS.items():
-        lengths = np.asarray(bones) * longer * (1 + 0.035 * _some(bodies, 1)) * (1 + 0.03 * _some(bodies, len(bones)))
-        bent = np.concatenate([np.zeros((len(bodies), 1)), np.cumsum(np.abs(_some(bodies, len(bones) - 1)) * 9, 1)], 1)
+        lengths = (
+            np.asarray(bones)
+            * longer
+            * (1 + 0.035 * _some(bodies, 1))
+            * (1 + 0.03 * _some(bodies, len(bones)))
+        )
+        bent = np.concatenate(
+            [np.zeros((len(bodies), 1)), np.cumsum(np.abs(_some(bodies, len(bones) - 1)) * 9, 1)], 1
+        )
         lengths = lengths * np.cos(np.radians(np.minimum(bent, 50)))
         play = _some(bodies, len(bones)) * ((6, 5, 4) if finger == "thumb" else (1.2, 2.5, 2, 2))
-        first = (degrees * (0.75 + 0.2 * spread) if finger == "thumb" else np.full(len(bodies), 0.75 * degrees))[:, None]
+        first = (
+            degrees * (0.75 + 0.2 * spread)
+            if finger == "thumb"
+            else np.full(len(bodies), 0.75 * degrees)
+        )[:, None]
         turn = first + np.cumsum(play, 1)
         if finger != "thumb":
             turn[:, 1:] += (degrees * 0.9 * (spread - 0.6))[:, None]
@@ -91,43 +113,71 @@ def draw_chains(bodies: Sequence[Draws], wrist: Array) -> dict[str, Array]:
             turn[:, 1:] -= 14
         way = np.stack([-np.cos(np.radians(turn)), np.sin(np.radians(turn))], -1)
         start = np.stack([np.full(len(bodies), float(y)), x * wrist], -1) + 0.7 * _some(bodies, 2)
-        chains[finger] = np.concatenate([start[:, None], start[:, None] + np.cumsum(lengths[..., None] * way, 1)], 1)
+        chains[finger] = np.concatenate(
+            [start[:, None], start[:, None] + np.cumsum(lengths[..., None] * way, 1)], 1
+        )
     return chains
 
-# %% ../../../nbs/data/synthetic/04_hand.ipynb #17531043
+# %% ../../../nbs/data/synthetic/04_hand.ipynb #77c6898c
 def _turned(points: Array, degrees: Array) -> Array:
     """Points (n, k, 2) turned about the origin, clockwise on the film, by (n,) degrees."""
     angle = np.radians(degrees)[:, None]
     y, x = points[..., 0], points[..., 1]
-    return np.stack([y * np.cos(angle) + x * np.sin(angle), x * np.cos(angle) - y * np.sin(angle)], -1)
+    return np.stack(
+        [y * np.cos(angle) + x * np.sin(angle), x * np.cos(angle) - y * np.sin(angle)], -1
+    )
 
-
+# %% ../../../nbs/data/synthetic/04_hand.ipynb #17531043
 def draw_hands(bodies: Sequence[Draws]) -> Hands:
-    """Hands of the patients of these streams; their landmarks keep `MARGIN` mm off the film's edges."""
+    """Hands of the patients of these streams; their landmarks keep `MARGIN` mm off the film's
+    edges."""
     count, width = len(bodies), 1 + 0.04 * _some(bodies, 1)[:, 0]
     chains = draw_chains(bodies, width)
     stretch = np.stack([np.ones(count), width], -1)[:, None]
-    carpals = np.asarray([place[:2] for place in CARPALS.values()], np.float64) * stretch + 0.7 * _some(bodies, 8, 2)
+    carpals = np.asarray(
+        [place[:2] for place in CARPALS.values()], np.float64
+    ) * stretch + 0.7 * _some(bodies, 8, 2)
     wrist = _WRIST * stretch + 0.6 * _some(bodies, 5, 2)
     bend, turn = 5 * _some(bodies, 1)[:, 0], 5.5 * _some(bodies, 1)[:, 0]
     scale = each(bodies, 0.78, 1.0)
     stack = np.concatenate([carpals, *chains.values()], 1)
     stack = _turned(np.concatenate([wrist, _turned(stack, bend)], 1), turn) * scale[:, None, None]
-    place = np.asarray([196.0, 107.0]) + _some(bodies, 2) * (9.0, 12.0) - (1 - scale[:, None]) * np.asarray([95.0, 0.0])
+    place = (
+        np.asarray([196.0, 107.0])
+        + _some(bodies, 2) * (9.0, 12.0)
+        - (1 - scale[:, None]) * np.asarray([95.0, 0.0])
+    )
     factor, shift = fit(stack + place[:, None], EXTENT, MARGIN)
     stack = factor * (stack + place[:, None]) + shift
     ends = np.cumsum([5, 8, *(chain.shape[1] for chain in chains.values())])
     pieces = np.split(stack, ends[:-1], 1)
     down = _turned(np.repeat([[[1.0, 0.0]]], count, 0), turn + 0.3 * bend)[:, 0]
-    return Hands(pieces[0], pieces[1], dict(zip(chains, pieces[2:], strict=True)), down, scale * factor[:, 0, 0], each(bodies, 1.5, 4.5))
+    return Hands(
+        pieces[0],
+        pieces[1],
+        dict(zip(chains, pieces[2:], strict=True)),
+        down,
+        scale * factor[:, 0, 0],
+        each(bodies, 1.5, 4.5),
+    )
 
-# %% ../../../nbs/data/synthetic/04_hand.ipynb #acf02e03
+# %% ../../../nbs/data/synthetic/04_hand.ipynb #9b9793c9
 _SHAFT = np.asarray([0.62, 0.95, 1.0, 0.86, 0.68, 0.6, 0.57, 0.57, 0.6, 0.68, 0.8, 0.86, 0.8, 0.5])
 _LAST = np.asarray([0.6, 0.95, 1.0, 0.8, 0.58, 0.46, 0.4, 0.38, 0.38, 0.42, 0.52, 0.62, 0.58, 0.3])
 
-
-def draw_bone(plate: Plate, start: Array, end: Array, width: Array, gap: Array, amount: Array, *, last: bool = False) -> None:
-    """Add a long bone between the joints `start` and `end` (n, 2), `width` (n,) mm at its base, half a `gap` (n,) short of each joint."""
+# %% ../../../nbs/data/synthetic/04_hand.ipynb #326605fe
+def draw_bone(
+    plate: Plate,
+    start: Array,
+    end: Array,
+    width: Array,
+    gap: Array,
+    amount: Array,
+    *,
+    last: bool = False,
+) -> None:
+    """Add a long bone between the joints `start` and `end` (n, 2), `width` (n,) mm at its base,
+    half a `gap` (n,) short of each joint."""
     way = end - start
     length = np.linalg.norm(way, axis=-1, keepdims=True)
     way, gap = way / length, gap[:, None] / 2
@@ -141,24 +191,35 @@ def draw_bone(plate: Plate, start: Array, end: Array, width: Array, gap: Array, 
         knob = (start + gap * way) + place * shaft * way
         plate.add(ring(knob, (reach * width)[:, None] * np.ones(2), 12), 0.14 * amount)
 
-
+# %% ../../../nbs/data/synthetic/04_hand.ipynb #acf02e03
 def draw_fingers(plate: Plate, hands: Hands, amount: Array) -> None:
     """Add metacarpals and phalanges, each narrower than the one before."""
     for finger, (_, _, _, bones, width) in FINGERS.items():
         chain = hands.chains[finger]
         for i in range(len(bones)):
             broad = hands.scale * width * (1.22, 1.2, 1.05, 0.88)[i + (finger == "thumb" and i > 0)]
-            draw_bone(plate, chain[:, i], chain[:, i + 1], broad, hands.gap * hands.scale, amount, last=i == len(bones) - 1)
+            draw_bone(
+                plate,
+                chain[:, i],
+                chain[:, i + 1],
+                broad,
+                hands.gap * hands.scale,
+                amount,
+                last=i == len(bones) - 1,
+            )
 
 # %% ../../../nbs/data/synthetic/04_hand.ipynb #ab7c7c52
 def draw_wrist(plate: Plate, hands: Hands, amount: Array, wave: Array) -> None:
-    """Add wrist bones and forearm; `wave` (n, 8, 8): by how much the radius of a wrist bone differs at 8 angles."""
+    """Add wrist bones and forearm; `wave` (n, 8, 8): by how much the radius of a wrist bone differs
+    at 8 angles."""
     across = np.stack([hands.arm[:, 1], -hands.arm[:, 0]], -1)
     for k, (_, _, tall, broad) in enumerate(CARPALS.values()):
         angle = np.arange(8) * np.pi / 4
         reach = hands.scale[:, None] * (1 + 0.1 * wave[:, k]) * (1 - 0.05 * hands.gap[:, None])
         middle = hands.carpals[:, k, None]
-        knots = (tall * np.sin(angle) * reach)[..., None] * hands.arm[:, None] + (broad * np.cos(angle) * reach)[..., None] * across[:, None]
+        knots = (tall * np.sin(angle) * reach)[..., None] * hands.arm[:, None] + (
+            broad * np.cos(angle) * reach
+        )[..., None] * across[:, None]
         for part, weight in ((1.0, 0.36), (0.82, -0.09), (0.5, 0.05)):
             plate.add(curve(middle + part * knots, closed=True), weight * amount)
     size = hands.scale[:, None]
@@ -169,12 +230,18 @@ def draw_wrist(plate: Plate, hands: Hands, amount: Array, wave: Array) -> None:
         axis = axis + 2.0 * size * across * (1 if outer == 0 else -1)
         side = (across * waist * size) * (-1 if outer == 0 else 1)
         ends = [edge + 5 * size * hands.arm, edge, centre, low, low + 8 * size * hands.arm]
-        ends += [axis + far * size * hands.arm + sign * side for far, sign in ((24, -1), (60, -0.9), (140, -0.9), (140, 0.9), (60, 0.9), (24, 1))]
+        ends += [
+            axis + far * size * hands.arm + sign * side
+            for far, sign in ((24, -1), (60, -0.9), (140, -0.9), (140, 0.9), (60, 0.9), (24, 1))
+        ]
         outline = curve(np.stack(ends, 1), closed=True)
         inside = axis[:, None] + 30 * size[:, None] * hands.arm[:, None]
         for part, weight in ((1.0, 0.38), (0.85, -0.1), (0.6, -0.1)):
             along = ((outline - inside) @ hands.arm[:, :, None]) * hands.arm[:, None]
-            plate.add(inside + 0.5 * (1 + part) * along + part * (outline - inside - along), weight * amount)
+            plate.add(
+                inside + 0.5 * (1 + part) * along + part * (outline - inside - along),
+                weight * amount,
+            )
 
 # %% ../../../nbs/data/synthetic/04_hand.ipynb #033064fd
 def flesh(hands: Hands, side: int) -> Array:
@@ -187,23 +254,52 @@ def flesh(hands: Hands, side: int) -> Array:
             chain = hands.chains[finger]
             tip = chain[:, -1:] + 0.14 * (chain[:, -1:] - chain[:, -2:-1])
             path = curve(np.concatenate([chain[:, :-1], tip], 1), closed=False, per=8)
-            wide = breadth * shrink * np.linspace(2.5, 1.7, path.shape[1]) * np.sqrt(np.clip(np.linspace(path.shape[1] / 3, 0.1, path.shape[1]), 0, 1))
+            wide = (
+                breadth
+                * shrink
+                * np.linspace(2.5, 1.7, path.shape[1])
+                * np.sqrt(np.clip(np.linspace(path.shape[1] / 3, 0.1, path.shape[1]), 0, 1))
+            )
             plate.add(ribbon(path, size[:, None] * wide), 1.0)
         c, w = hands.chains, hands.wrist
-        palm = np.stack([w[:, 0], c["thumb"][:, 0], c["thumb"][:, 1], c["index"][:, 1], c["middle"][:, 1], c["ring"][:, 1], c["little"][:, 1], c["little"][:, 0], w[:, 4]], 1)
+        palm = np.stack(
+            [
+                w[:, 0],
+                c["thumb"][:, 0],
+                c["thumb"][:, 1],
+                c["index"][:, 1],
+                c["middle"][:, 1],
+                c["ring"][:, 1],
+                c["little"][:, 1],
+                c["little"][:, 0],
+                w[:, 4],
+            ],
+            1,
+        )
         arm = 130 * hands.arm[:, None] * size[:, None, None]
         middle, grow = palm.mean(1, keepdims=True), 0.5 + 0.72 * shrink
-        across = np.stack([hands.arm[:, 1], -hands.arm[:, 0]], -1)[:, None] * size[:, None, None] * 9 * grow
+        across = (
+            np.stack([hands.arm[:, 1], -hands.arm[:, 0]], -1)[:, None]
+            * size[:, None, None]
+            * 9
+            * grow
+        )
         ends = np.concatenate([w[:, 4:] + arm - across, w[:, :1] + arm + across], 1)
-        plate.add(curve(np.concatenate([middle + grow * (palm - middle), ends], 1), closed=True), 1.0)
+        plate.add(
+            curve(np.concatenate([middle + grow * (palm - middle), ends], 1), closed=True), 1.0
+        )
         total += 0.25 * np.clip(plate.values(), 0, 1)
     return total
 
-# %% ../../../nbs/data/synthetic/04_hand.ipynb #4a49484d
-def draw_patients(numbers: Sequence[int], *, seed: int = 0, size: int = 128, look: int = 0) -> dict[str, NDArray]:
-    """Films of the patients `numbers`: `image` uint8 (n, size, size), `points` float32 (n, 37, 2) in pixels (y, x), `spacing` float32 (n, 2) in mm per pixel.
+# %% ../../../nbs/data/synthetic/04_hand.ipynb #d4050224
+def draw_patients(
+    numbers: Sequence[int], *, seed: int = 0, size: int = 128, look: int = 0
+) -> dict[str, NDArray]:
+    """Films of the patients `numbers`: `image` uint8 (n, size, size), `points` float32 (n, 37, 2)
+    in pixels (y, x), `spacing` float32 (n, 2) in mm per pixel.
 
-    `look` draws contrast and film anew and leaves the anatomy as it is; points and spacing depend on `seed` and number alone.
+    `look` draws contrast and film anew and leaves the anatomy as it is; points and spacing depend
+    on `seed` and number alone.
     """
     bodies = [Draws(seed, "hand", "body", number) for number in numbers]
     looks = [Draws(seed, "hand", "look", number, look) for number in numbers]
@@ -214,34 +310,55 @@ def draw_patients(numbers: Sequence[int], *, seed: int = 0, size: int = 128, loo
     draw_wrist(plate, hands, 1.7 * dense, _some(bodies, 8, 8))
     rough = [each(looks, low, high).reshape(-1, 1, 1) for low, high in ((0.08, 0.22), (0.03, 0.1))]
     thick = each(looks, 0.25, 0.65).reshape(-1, 1, 1) * flesh(hands, 2 * size)
-    total = plate.values() * (1 + rough[0] * pink(looks, 2 * size, 0.8)) + thick * (1 + rough[1] * pink(looks, 2 * size, 1.3))
+    total = plate.values() * (1 + rough[0] * pink(looks, 2 * size, 0.8)) + thick * (
+        1 + rough[1] * pink(looks, 2 * size, 1.3)
+    )
     points = to_pixels(hands.landmarks, EXTENT, size)
-    return {"image": expose(looks, np.maximum(total, 0), quanta=(3000.0, 30000.0)), "points": points, "spacing": wrist_spacing(points)}
+    return {
+        "image": expose(looks, np.maximum(total, 0), quanta=(3000.0, 30000.0)),
+        "points": points,
+        "spacing": wrist_spacing(points),
+    }
 
-
+# %% ../../../nbs/data/synthetic/04_hand.ipynb #4a49484d
 def wrist_spacing(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """mm per pixel (n, 2) of films with `points` (n, 37, 2) in pixels: 50 over the distance of landmarks 0 and 4, the same both ways."""
+    """mm per pixel (n, 2) of films with `points` (n, 37, 2) in pixels: 50 over the distance of
+    landmarks 0 and 4, the same both ways."""
     wide = np.linalg.norm(points[:, 0] - points[:, 4], axis=-1)
     return np.repeat((50.0 / wide).astype(np.float32)[:, None], 2, 1)
 
-# %% ../../../nbs/data/synthetic/04_hand.ipynb #12d3c13e
+# %% ../../../nbs/data/synthetic/04_hand.ipynb #f8299ed0
 PATIENTS, PARTS, _CHUNK = 340, (200, 40, 100), 20
 
-
+# %% ../../../nbs/data/synthetic/04_hand.ipynb #12d3c13e
 def _draw_all(size: int) -> dict[str, NDArray]:
-    drawn = [draw_patients(range(start, min(start + _CHUNK, PATIENTS)), size=size) for start in range(0, PATIENTS, _CHUNK)]
-    return {key: np.concatenate([chunk[key] for chunk in drawn]) for key in ("image", "points", "spacing")}
+    drawn = [
+        draw_patients(range(start, min(start + _CHUNK, PATIENTS)), size=size)
+        for start in range(0, PATIENTS, _CHUNK)
+    ]
+    return {
+        key: np.concatenate([chunk[key] for chunk in drawn])
+        for key in ("image", "points", "spacing")
+    }
 
 # %% ../../../nbs/data/synthetic/04_hand.ipynb #04080460
 def hand(*, split_seed: int = 0, image_size: int = 128, cache: Path | None = None) -> LandmarkSet:
-    """The data set `hand`: 200 / 40 / 100 drawn patients, square films of `image_size` pixels a side, 37 landmarks, spacing by the wrist.
+    """The data set `hand`: 200 / 40 / 100 drawn patients, square films of `image_size` pixels a
+    side, 37 landmarks, spacing by the wrist.
 
     `cache`: default `cache_dir()`.
     """
     info = get_info("hand")
-    arrays = converted(f"{info.name}-{image_size}", info.fingerprint(), lambda: _draw_all(image_size), cache)
+    arrays = converted(
+        f"{info.name}-{image_size}", info.fingerprint(), lambda: _draw_all(image_size), cache
+    )
     splits = split_patients(PATIENTS, PARTS, split_seed, info.name)
     return make_landmark_set(
-        info, images=arrays["image"].copy(), points=arrays["points"].copy(), spacing=arrays["spacing"].copy(), splits=splits, names=NAMES,
+        info,
+        images=arrays["image"].copy(),
+        points=arrays["points"].copy(),
+        spacing=arrays["spacing"].copy(),
+        splits=splits,
+        names=NAMES,
         split_seed=split_seed,
-    )  # fmt: skip
+    )

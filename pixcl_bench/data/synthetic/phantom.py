@@ -1,4 +1,5 @@
-"""What drawn anatomy is made of: draws that stay the same for ever, shapes with soft edges, a scanner.
+"""What drawn anatomy is made of: draws that stay the same for ever, shapes with soft edges, a
+scanner.
 
 Everything works on numpy arrays (z, y, x). Distances are negative inside a shape.
 """
@@ -16,8 +17,8 @@ Array = NDArray[np.float64]
 class Draws:
     """Random numbers of one thing, from a seed and the thing's name.
 
-    They come from the raw output of PCG64, which numpy promises to keep; its distributions may change
-    between versions.
+    They come from the raw output of PCG64, which numpy promises to keep; its distributions may
+    change between versions.
     """
 
     def __init__(self, seed: int, *axes: str | int) -> None:
@@ -49,7 +50,8 @@ class Draws:
 
 
 def smooth_field(draws: Draws, shape: Sequence[int], cells: Sequence[int]) -> Array:
-    """A smooth random field of `shape`, mean 0 and deviation 1: normal numbers on `cells` (2 or more each), cubic splines between."""
+    """A smooth random field of `shape`, mean 0 and deviation 1: normal numbers on `cells` (2 or
+    more each), cubic splines between."""
     field = draws.normal(*cells)
     for axis, (cell, side) in enumerate(zip(cells, shape, strict=True)):
         spline = interpolate.CubicSpline(np.arange(cell), field, axis=axis, bc_type="natural")
@@ -58,7 +60,8 @@ def smooth_field(draws: Draws, shape: Sequence[int], cells: Sequence[int]) -> Ar
 
 
 def inside(distance: Array, softness: float = 1.0) -> Array:
-    """How much of each voxel is inside: 1 to 0 over a border of `softness` (in the distance's unit)."""
+    """How much of each voxel is inside: 1 to 0 over a border of `softness` (in the distance's
+    unit)."""
     return np.clip(0.5 - distance / softness, 0.0, 1.0)
 
 
@@ -75,39 +78,59 @@ def ellipsoid(points: Array, radii: Sequence[float]) -> Array:
     return np.asarray(near * (near - 1) / np.maximum(slope, 1e-9))
 
 
-def tube(points: Array, start: Array, end: Array, radius: float, end_radius: float) -> tuple[Array, Array]:
-    """Distance of points (..., d) to a tapering tube with round ends, and the place along its axis (0 to 1)."""
+def tube(
+    points: Array, start: Array, end: Array, radius: float, end_radius: float
+) -> tuple[Array, Array]:
+    """Distance of points (..., d) to a tapering tube with round ends, and the place along its axis
+    (0 to 1)."""
     axis = end - start
     along = np.clip((points - start) @ axis / float(axis @ axis), 0.0, 1.0)
-    off = np.sqrt(sum(np.square(points[..., i] - start[i] - along * axis[i]) for i in range(len(axis))))
+    off = np.sqrt(
+        sum(np.square(points[..., i] - start[i] - along * axis[i]) for i in range(len(axis)))
+    )
     return off - (radius + along * (end_radius - radius)), along
 
 
-def harmonics(draws: Draws, angle: Array, amplitude: float, orders: Sequence[int] = (2, 3, 4, 5)) -> Array:
+def harmonics(
+    draws: Draws, angle: Array, amplitude: float, orders: Sequence[int] = (2, 3, 4, 5)
+) -> Array:
     """A closed outline's factor around 1, as a function of the angle."""
     factor = np.ones_like(angle)
     for order in orders:
         factor += (
-            amplitude / order * float(draws.normal(1)[0]) * np.cos(order * angle + draws.uniform(0, 6.2832))
+            amplitude
+            / order
+            * float(draws.normal(1)[0])
+            * np.cos(order * angle + draws.uniform(0, 6.2832))
         )
     return np.clip(factor, 0.6, 1.5)
 
 
 def scan(
-    draws: Draws, image: Array, *, noise: tuple[float, float], bias: tuple[float, float], ghost: float
+    draws: Draws,
+    image: Array,
+    *,
+    noise: tuple[float, float],
+    bias: tuple[float, float],
+    ghost: float,
 ) -> NDArray[np.uint8]:
-    """What a scanner makes of `image` (about 0 to 1): blur, uneven coils, ghosts, Rician noise, gamma, 8 bits.
+    """What a scanner makes of `image` (about 0 to 1): blur, uneven coils, ghosts, Rician noise,
+    gamma, 8 bits.
 
-    `noise`, `bias`: ranges of a patient's noise deviation and of the log-deviation of the coil's field; `ghost`: largest strength.
-    The darkest voxel becomes 0, the brightest 255.
+    `noise`, `bias`: ranges of a patient's noise deviation and of the log-deviation of the coil's
+    field; `ghost`: largest strength. The darkest voxel becomes 0, the brightest 255.
     """
     width = draws.uniform(0.25, 0.85)
     seen = ndimage.gaussian_filter(image, (0, width, width))
     seen = seen * np.exp(draws.uniform(*bias) * smooth_field(draws, image.shape, (2, 4, 4)))
     phase, shift = draws.whole(1, 2), draws.uniform(0.25, 0.5)
     strength = draws.uniform(0, ghost) * (0.5 + draws.unit(image.shape[0], 1, 1))
-    seen = (1 - strength) * seen + strength * np.roll(seen, round(shift * image.shape[phase]), phase)
+    seen = (1 - strength) * seen + strength * np.roll(
+        seen, round(shift * image.shape[phase]), phase
+    )
     deviation = draws.uniform(*noise)
-    seen = np.hypot(seen + deviation * draws.normal(*image.shape), deviation * draws.normal(*image.shape))
+    seen = np.hypot(
+        seen + deviation * draws.normal(*image.shape), deviation * draws.normal(*image.shape)
+    )
     seen = ((seen - seen.min()) / max(float(np.ptp(seen)), 1e-9)) ** draws.uniform(0.7, 1.4)
     return np.rint(seen * 255).astype(np.uint8)

@@ -31,11 +31,13 @@ FRAME, GRID = 512.0, 32
 # %% ../../../nbs/data/synthetic/06_vessel_trees.ipynb #db816856
 @dataclass(frozen=True)
 class Growth:
-    """How vessels grow. Lengths and widths in units of a frame of 512, angles in degrees, chances per step.
+    """How vessels grow. Lengths and widths in units of a frame of 512, angles in degrees, chances
+    per step.
 
-    `thinnest`: a vessel ends there; `gap`: steps between forks; `angle`, `ratio`: ranges of a branch's turn and of its width over its parent's; `taper`: factor of a
-    thin vessel's width per step; `bend`: deviation of the sway; `shun`: how much a thin vessel turns away from others; `crowd`: where it gives up; `outward`: pull
-    away from the roots' middle (below 0: towards it).
+    `thinnest`: a vessel ends there; `gap`: steps between forks; `angle`, `ratio`: ranges of a
+    branch's turn and of its width over its parent's; `taper`: factor of a thin vessel's width per
+    step; `bend`: deviation of the sway; `shun`: how much a thin vessel turns away from others;
+    `crowd`: where it gives up; `outward`: pull away from the roots' middle (below 0: towards it).
     """
 
     steps: int = 64
@@ -55,7 +57,8 @@ class Growth:
 # %% ../../../nbs/data/synthetic/06_vessel_trees.ipynb #3fbd2deb
 @dataclass(frozen=True)
 class Roots:
-    """Where r trees begin in each of n images: `place` (n, r, 2) (y, x); `heading`, `turn` (per step) in radians, `width` (n, r); `kind` (r,) is inherited."""
+    """Where r trees begin in each of n images: `place` (n, r, 2) (y, x); `heading`, `turn` (per
+    step) in radians, `width` (n, r); `kind` (r,) is inherited."""
 
     place: Array
     heading: Array
@@ -73,7 +76,9 @@ class Walk:
         self.dice = np.stack([one.unit(rule.steps, 3, slots) for one in draws])
         self.sway = np.stack([one.normal(rule.steps, slots) for one in draws])
         parts = (roots.place, roots.heading, roots.width, roots.turn)
-        self.place, self.heading, self.width, self.turn = (np.concatenate([p, np.zeros((count, slots - first, *p.shape[2:]))], 1) for p in parts)
+        self.place, self.heading, self.width, self.turn = (
+            np.concatenate([p, np.zeros((count, slots - first, *p.shape[2:]))], 1) for p in parts
+        )
         self.kind = np.zeros((count, slots), np.int64)
         self.kind[:, :first] = roots.kind
         self.alive, self.used = self.width > 0, np.full(count, first)
@@ -86,7 +91,8 @@ class Walk:
         return np.stack([np.sin(self.heading), np.cos(self.heading)], -1)
 
     def look(self, field: Array, place: Array) -> Array:
-        """Values (n, slots) of `field` (n, GRID, GRID) at `place` (n, slots, 2), linear between cells."""
+        """Values (n, slots) of `field` (n, GRID, GRID) at `place` (n, slots, 2), linear between
+        cells."""
         cell = np.clip(place * (GRID / FRAME) - 0.5, 0, GRID - 1.001)
         low, image = cell.astype(np.int64), np.arange(self.count)[:, None]
         (y, x), (a, b) = np.moveaxis(low, -1, 0), np.moveaxis(cell - low, -1, 0)
@@ -106,9 +112,15 @@ def steer(walk: Walk, step: int) -> None:
     free = 1 / (1 + (walk.width / 4.5) ** 4)
     away = walk.place - walk.centre
     back = np.sin(np.arctan2(away[..., 0], away[..., 1]) - walk.heading)
-    walk.heading += walk.turn + walk.swing * (0.6 + free) + free * (rule.outward * back - rule.shun * slope)
+    walk.heading += (
+        walk.turn + walk.swing * (0.6 + free) + free * (rule.outward * back - rule.shun * slope)
+    )
     walk.turn *= 0.975
-    walk.alive &= ~((walk.look(field, ahead) > rule.crowd) & (walk.width < 1.4 * rule.thinnest) & (walk.age > rule.gap))
+    walk.alive &= ~(
+        (walk.look(field, ahead) > rule.crowd)
+        & (walk.width < 1.4 * rule.thinnest)
+        & (walk.age > rule.gap)
+    )
 
 # %% ../../../nbs/data/synthetic/06_vessel_trees.ipynb #9c542f0b
 def move(walk: Walk) -> None:
@@ -116,7 +128,9 @@ def move(walk: Walk) -> None:
     rule = walk.rule
     walk.place = walk.place + rule.stride * walk.way() * walk.alive[..., None]
     walk.width = walk.width * np.where(walk.width > 4.5, 1 - 0.4 * (1 - rule.taper), rule.taper)
-    walk.alive &= (walk.width >= rule.thinnest) & (np.abs(walk.place - FRAME / 2) < 0.55 * FRAME).all(-1)
+    walk.alive &= (walk.width >= rule.thinnest) & (
+        np.abs(walk.place - FRAME / 2) < 0.55 * FRAME
+    ).all(-1)
     image, slot = np.nonzero(walk.alive)
     y, x = np.clip(walk.place[image, slot] * (GRID / FRAME), 0, GRID - 1).astype(np.int64).T
     np.add.at(walk.trail, (image, y, x), 0.1 * rule.stride)
@@ -124,12 +138,18 @@ def move(walk: Walk) -> None:
 
 # %% ../../../nbs/data/synthetic/06_vessel_trees.ipynb #92570c1b
 def fork(walk: Walk, step: int) -> None:
-    """Let some walkers fork: left and right in turn, widths by Murray's rule; the parent gives way a little."""
+    """Let some walkers fork: left and right in turn, widths by Murray's rule; the parent gives way
+    a little."""
     rule = walk.rule
     chance, part, angle = np.moveaxis(walk.dice[:, step], 1, 0)
     part = rule.ratio[0] + (rule.ratio[1] - rule.ratio[0]) * part
     angle = np.radians(rule.angle[0] + (rule.angle[1] - rule.angle[0]) * angle) * walk.side
-    forks = walk.alive & (chance < rule.fork) & (walk.age >= rule.gap) & (part * walk.width >= 1.02 * rule.thinnest)
+    forks = (
+        walk.alive
+        & (chance < rule.fork)
+        & (walk.age >= rule.gap)
+        & (part * walk.width >= 1.02 * rule.thinnest)
+    )
     slot = np.cumsum(forks, 1) - 1 + walk.used[:, None]
     image, parent = np.nonzero(forks & (slot < rule.slots))
     walk.used = np.minimum(walk.used + forks.sum(1), rule.slots)
@@ -149,7 +169,8 @@ FINEST = 0.7
 # %% ../../../nbs/data/synthetic/06_vessel_trees.ipynb #34e93841
 @dataclass(frozen=True)
 class Trees:
-    """Paths (n, w, s, 2) in the frame, (y, x); widths (n, w, s), 0 where there is no vessel; kinds (n, w)."""
+    """Paths (n, w, s, 2) in the frame, (y, x); widths (n, w, s), 0 where there is no vessel; kinds
+    (n, w)."""
 
     paths: Array
     widths: Array
@@ -157,7 +178,8 @@ class Trees:
 
 # %% ../../../nbs/data/synthetic/06_vessel_trees.ipynb #ca44abd0
 def grow(draws: Sequence[Draws], roots: Roots, rule: Growth, shunned: Array) -> Trees:
-    """Trees from `roots`, one stream of `draws` an image; `shunned` (n, GRID, GRID): what vessels keep away from, 0 for nothing."""
+    """Trees from `roots`, one stream of `draws` an image; `shunned` (n, GRID, GRID): what vessels
+    keep away from, 0 for nothing."""
     walk = Walk(draws, roots, rule, shunned)
     paths, widths = [walk.place.copy()], [walk.width.copy()]
     born = np.zeros(walk.heading.shape, np.int64)
@@ -178,7 +200,8 @@ def grow(draws: Sequence[Draws], roots: Roots, rule: Growth, shunned: Array) -> 
 # %% ../../../nbs/data/synthetic/06_vessel_trees.ipynb #1b4e03d6
 def coverage(trees: Trees, side: int, kind: int | None = None) -> Array:
     """How much of every pixel (n, side, side) vessels cover, of one kind or of all: 0 to 1."""
-    plate = Plate(len(trees.paths), 2 * side, (FRAME, FRAME))  # a plate samples half rows, which is too coarse for vessels thinner than a pixel
+    # a plate samples half rows, which is too coarse for vessels thinner than a pixel
+    plate = Plate(len(trees.paths), 2 * side, (FRAME, FRAME))
     wanted = trees.widths if kind is None else trees.widths * (trees.kinds == kind)[..., None]
     drawn = np.where(wanted > 0, np.maximum(wanted, FINEST * FRAME / side), 0.0)
     for slot in np.flatnonzero(drawn.any((0, 2))):
@@ -186,21 +209,42 @@ def coverage(trees: Trees, side: int, kind: int | None = None) -> Array:
     return np.asarray(np.clip(plate.values(), 0, 1).reshape(-1, side, 2, side, 2).mean((2, 4)))
 
 # %% ../../../nbs/data/synthetic/06_vessel_trees.ipynb #5461c1c6
-def thin_out(trees: Trees, field: NDArray[np.bool_], share: Array, stride: float, side: int = 128) -> Trees:
-    """`trees` without their thinnest branches, so that they label about `share` (n,) of `field` (n, g, g) at most, seen on `side` x `side` pixels."""
+def thin_out(
+    trees: Trees, field: NDArray[np.bool_], share: Array, stride: float, side: int = 128
+) -> Trees:
+    """`trees` without their thinnest branches, so that they label about `share` (n,) of `field` (n,
+    g, g) at most, seen on `side` x `side` pixels."""
     at = np.clip(trees.paths * (field.shape[1] / FRAME), 0, field.shape[1] - 1).astype(np.int64)
-    inside = field[np.arange(len(field))[:, None, None], at[..., 0], at[..., 1]] & (trees.widths > 0)
+    inside = field[np.arange(len(field))[:, None, None], at[..., 0], at[..., 1]] & (
+        trees.widths > 0
+    )
     pixel = FRAME / side
     area = (inside * stride * (np.maximum(trees.widths, FINEST * pixel) + 0.4 * pixel)).sum(2)
     order = np.argsort(-trees.widths.max(2), 1, kind="stable")
-    fits = np.cumsum(np.take_along_axis(area, order, 1), 1) <= (share * field.mean((1, 2)) * FRAME**2)[:, None]
+    fits = (
+        np.cumsum(np.take_along_axis(area, order, 1), 1)
+        <= (share * field.mean((1, 2)) * FRAME**2)[:, None]
+    )
     keep = np.zeros_like(fits)
     np.put_along_axis(keep, order, fits, 1)
     return Trees(trees.paths, trees.widths * keep[..., None], trees.kinds)
 
 # %% ../../../nbs/data/synthetic/06_vessel_trees.ipynb #99678d1f
-CAPILLARY = Growth(fork=0.3, thinnest=2.6, ratio=(0.6, 0.85), taper=0.993, bend=3.6, crowd=2.6, outward=-0.04)
-CORONARY = Growth(steps=80, fork=0.34, thinnest=3.9, angle=(25, 75), ratio=(0.4, 0.7), taper=0.985, bend=4.2, gap=4, shun=0.6, outward=0.04)
+CAPILLARY = Growth(
+    fork=0.3, thinnest=2.6, ratio=(0.6, 0.85), taper=0.993, bend=3.6, crowd=2.6, outward=-0.04
+)
+CORONARY = Growth(
+    steps=80,
+    fork=0.34,
+    thinnest=3.9,
+    angle=(25, 75),
+    ratio=(0.4, 0.7),
+    taper=0.985,
+    bend=4.2,
+    gap=4,
+    shun=0.6,
+    outward=0.04,
+)
 
 # %% ../../../nbs/data/synthetic/06_vessel_trees.ipynb #9de7e14d
 def capillary_roots(draws: Sequence[Draws], roots: int = 12) -> Roots:
@@ -214,29 +258,48 @@ def capillary_roots(draws: Sequence[Draws], roots: int = 12) -> Roots:
 # %% ../../../nbs/data/synthetic/06_vessel_trees.ipynb #57f85247
 def coronary_roots(draws: Sequence[Draws]) -> Roots:
     """A thick and a thinner tree from the upper edge."""
-    place = np.stack([FRAME * np.stack([np.asarray([-0.02, -0.02]), 0.15 + 0.7 * one.unit(2)], -1) for one in draws])
-    heading = np.pi / 2 + 0.004 * (FRAME / 2 - place[..., 1]) * 0.5 + 0.2 * np.stack([one.normal(2) for one in draws])
+    place = np.stack(
+        [
+            FRAME * np.stack([np.asarray([-0.02, -0.02]), 0.15 + 0.7 * one.unit(2)], -1)
+            for one in draws
+        ]
+    )
+    heading = (
+        np.pi / 2
+        + 0.004 * (FRAME / 2 - place[..., 1]) * 0.5
+        + 0.2 * np.stack([one.normal(2) for one in draws])
+    )
     width = np.stack([(13.0, 8.5) * np.exp(0.15 * one.normal(2)) for one in draws])
     turn = np.radians(1.2) * np.stack([one.normal(2) for one in draws])
     return Roots(place, heading, width, turn, np.zeros(2, np.int64))
 
 # %% ../../../nbs/data/synthetic/06_vessel_trees.ipynb #d4d88052
 def vessel_shapes(count: int, *, seed: int = 0, size: int = 128) -> NDArray[np.uint8]:
-    """Masks (count, size, size) of 0 and 1: capillaries and coronary trees in turn, each turned by a random number of right angles."""
+    """Masks (count, size, size) of 0 and 1: capillaries and coronary trees in turn, each turned by
+    a random number of right angles."""
     draws = [Draws(seed, "vessel shapes", number) for number in range(count)]
     masks = np.zeros((count, size, size), np.uint8)
     at = (np.arange(GRID) + 0.5) / GRID - 0.5
     far = at[:, None] ** 2 + at**2
-    for first, rule, make, low, high in ((0, CAPILLARY, capillary_roots, 0.09, 0.125), (1, CORONARY, coronary_roots, 0.052, 0.08)):
+    for first, rule, make, low, high in (
+        (0, CAPILLARY, capillary_roots, 0.09, 0.125),
+        (1, CORONARY, coronary_roots, 0.052, 0.08),
+    ):
         some = draws[first::2]
         if not some:
             continue
         roots = make(some)
-        middle = np.asarray([4.0 * np.exp(-far / (2 * one.uniform(0.05, 0.1) ** 2)) * (first == 0) for one in some])
+        middle = np.asarray(
+            [4.0 * np.exp(-far / (2 * one.uniform(0.05, 0.1) ** 2)) * (first == 0) for one in some]
+        )
         share = np.asarray([one.uniform(low, high) for one in some])
-        trees = thin_out(grow(some, roots, rule, middle), np.ones((len(some), 64, 64), bool), share, rule.stride)
+        trees = thin_out(
+            grow(some, roots, rule, middle), np.ones((len(some), 64, 64), bool), share, rule.stride
+        )
         cover = coverage(trees, size) > 0.3
-        masks[first::2] = np.stack([np.rot90(mask, one.whole(0, 3)) for mask, one in zip(cover, some, strict=True)])
+        masks[first::2] = np.stack(
+            [np.rot90(mask, one.whole(0, 3)) for mask, one in zip(cover, some, strict=True)]
+        )
     return masks
 
 # %% ../../../nbs/data/synthetic/06_vessel_trees.ipynb #da5591c1
@@ -244,24 +307,34 @@ SHAPE_FILES = (".png", ".tif", ".tiff")
 
 # %% ../../../nbs/data/synthetic/06_vessel_trees.ipynb #e187c1e2
 def read_shapes(folder: Path | str, size: int, *, threshold: float = 0.3) -> UInt8[Tensor, "m h w"]:
-    """The binary masks of all png and tif images in `folder`, sorted by name: 0 and 1, (m, size, size). Raises `PixelError` naming the file.
+    """The binary masks of all png and tif images in `folder`, sorted by name: 0 and 1, (m, size,
+    size). Raises `PixelError` naming the file.
 
-    Sides of different length are stretched to a square (as LD does). A pixel is 1 where more than `threshold` of what it stands for is foreground.
+    Sides of different length are stretched to a square (as LD does). A pixel is 1 where more than
+    `threshold` of what it stands for is foreground.
     """
     if size < 1 or not 0 <= threshold < 1:
-        raise PixelError(f"masks of {size} pixels with threshold {threshold}: expected a size above 0 and a threshold in [0, 1)")
+        raise PixelError(
+            f"masks of {size} pixels with threshold {threshold}: expected a size above 0 and a"
+            " threshold in [0, 1)"
+        )
     home = Path(folder)
     if not home.is_dir():
         raise PixelError(f"{home}: there is no such folder of masks")
     files = sorted(path for path in home.iterdir() if path.suffix.lower() in SHAPE_FILES)
     if not files:
-        raise PixelError(f"{home}: the folder holds no mask, expected files that end on {', '.join(SHAPE_FILES)}")
+        raise PixelError(
+            f"{home}: the folder holds no mask, expected files that end on {', '.join(SHAPE_FILES)}"
+        )
     masks = []
     for path in files:
         image = Image.fromarray(_read_binary(path).astype(np.float32))
         mask = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR)) > threshold
         if not mask.any():
-            raise PixelError(f"{path}: nothing of the mask is left at {size} x {size} pixels; take a larger size or a lower threshold than {threshold}")
+            raise PixelError(
+                f"{path}: nothing of the mask is left at {size} x {size} pixels; take a larger size"
+                f" or a lower threshold than {threshold}"
+            )
         masks.append(torch.from_numpy(mask.astype(np.uint8)))
     return torch.stack(masks)
 
@@ -269,18 +342,32 @@ def read_shapes(folder: Path | str, size: int, *, threshold: float = 0.3) -> UIn
 def _read_binary(path: Path) -> NDArray[np.bool_]:
     try:
         with Image.open(path) as image:
-            array = np.asarray(image.convert("RGB") if image.mode in ("P", "PA", "RGBA", "LA", "CMYK") else image)
+            array = np.asarray(
+                image.convert("RGB") if image.mode in ("P", "PA", "RGBA", "LA", "CMYK") else image
+            )
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise PixelError(f"{path}: the mask cannot be read as an image ({error.__class__.__name__}: {str(error).replace(str(path), path.name)})") from error
+        raise PixelError(
+            f"{path}: the mask cannot be read as an image ({error.__class__.__name__}:"
+            f" {str(error).replace(str(path), path.name)})"
+        ) from error
     if array.ndim == 3:
         if (array != array[..., :1]).any():
             y, x = (int(i) for i in np.argwhere((array != array[..., :1]).any(-1))[0])
-            raise PixelError(f"{path}: not binary: the pixel at (y, x) = ({y}, {x}) has the colour {tuple(array[y, x].tolist())}, expected black and white")
+            raise PixelError(
+                f"{path}: not binary: the pixel at (y, x) = ({y}, {x}) has the colour"
+                f" {tuple(array[y, x].tolist())}, expected black and white"
+            )
         array = array[..., 0]
     values = np.unique(array)
     if len(values) > 2 or (len(values) == 2 and values[0] != 0):
         shown = ", ".join(map(str, values[:5].tolist())) + (", ..." if len(values) > 5 else "")
-        raise PixelError(f"{path}: not binary: {len(values)} values ({shown}), expected 0 and one other (0 and 255, or 0 and 1)")
+        raise PixelError(
+            f"{path}: not binary: {len(values)} values ({shown}), expected 0 and one other (0 and"
+            " 255, or 0 and 1)"
+        )
     if len(values) == 1:
-        raise PixelError(f"{path}: the mask is {'foreground everywhere' if values[0] else 'empty: it has no foreground'}")
+        raise PixelError(
+            f"{path}: the mask is"
+            f" {'foreground everywhere' if values[0] else 'empty: it has no foreground'}"
+        )
     return np.asarray(array > 0)

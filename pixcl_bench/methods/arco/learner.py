@@ -41,7 +41,7 @@ from ..contract.segmenter import Segmenter
 from ...nets.segmentation import Decoded, Predictor, RepresentationHead, SegNet
 from .sampling import Layout, Sampler
 
-# %% ../../../nbs/methods/arco/02_learner.ipynb #96119fc4
+# %% ../../../nbs/methods/arco/02_learner.ipynb #ce308f97
 @dataclass(frozen=True)
 class Preset:
     """What differs between the paper's text and its released code; an option of `arco` that is None
@@ -54,7 +54,7 @@ class Preset:
     negatives: Literal["graph", "other", "bank"]
     tau_teacher: float
 
-
+# %% ../../../nbs/methods/arco/02_learner.ipynb #96119fc4
 def preset_of(name: str, dims: int) -> Preset:
     """The preset "paper" or "code" for networks of 2 or 3 axes. Raises `ValueError` for another
     name."""
@@ -78,9 +78,10 @@ def preset_of(name: str, dims: int) -> Preset:
         )
     raise ValueError(f"preset is 'paper' or 'code', got {name!r}")
 
-# %% ../../../nbs/methods/arco/02_learner.ipynb #ddc75614
+# %% ../../../nbs/methods/arco/02_learner.ipynb #5daa815d
 class Goal(NamedTuple):
-    """What the teacher sets as a goal: images (labelled first), target classes, confidence, all (b, *s); its `decoded` maps and `probs`."""
+    """What the teacher sets as a goal: images (labelled first), target classes, confidence, all (b,
+    *s); its `decoded` maps and `probs`."""
 
     images: Tensor
     target: Tensor
@@ -88,10 +89,11 @@ class Goal(NamedTuple):
     decoded: Decoded
     probs: Tensor
 
-
+# %% ../../../nbs/methods/arco/02_learner.ipynb #ddc75614
 @torch.no_grad()
 def set_goal(teacher: SegNet, batch: Mapping[str, Tensor], mixture: Mixture = "none") -> Goal:
-    """Pseudo-labels of the unlabelled images, which are mixed with each other where asked; one pass, or two where images are mixed.
+    """Pseudo-labels of the unlabelled images, which are mixed with each other where asked; one
+    pass, or two where images are mixed.
 
     Confidence is 1 on labelled images. Labelled images and labels are taken as they are.
     """
@@ -112,7 +114,8 @@ def set_goal(teacher: SegNet, batch: Mapping[str, Tensor], mixture: Mixture = "n
 
 # %% ../../../nbs/methods/arco/02_learner.ipynb #688c8426
 def at_centres(maps: Shaped[Tensor, "..."], size: Sequence[int]) -> Shaped[Tensor, "..."]:
-    """The values at the centres of `size` cells along the last len(size) axes: the map at lower resolution, nothing averaged."""
+    """The values at the centres of `size` cells along the last len(size) axes: the map at lower
+    resolution, nothing averaged."""
     for axis, m in enumerate(size, start=maps.ndim - len(size)):
         middle = (2 * torch.arange(m, device=maps.device) + 1) * maps.shape[axis] // (2 * m)
         maps = maps.index_select(axis, middle)
@@ -121,7 +124,8 @@ def at_centres(maps: Shaped[Tensor, "..."], size: Sequence[int]) -> Shaped[Tenso
 # %% ../../../nbs/methods/arco/02_learner.ipynb #07d7950b
 @dataclass(frozen=True)
 class Weights:
-    """Factors of the terms of fine-tuning beside the supervised one; a term of factor 0 is not computed."""
+    """Factors of the terms of fine-tuning beside the supervised one; a term of factor 0 is not
+    computed."""
 
     contrast: float = 0.01
     unsupervised: float = 1.0
@@ -169,10 +173,13 @@ class _DenseParts(nn.Module):
 
 # %% ../../../nbs/methods/arco/02_learner.ipynb #13ea0cd4
 def equivariance(network: nn.Module, warp: Warp, logits: Tensor, goal: Goal) -> Tensor:
-    """The equivariance term of `network` for one random warp of each image; `logits` are those of the images as they are."""
+    """The equivariance term of `network` for one random warp of each image; `logits` are those of
+    the images as they are."""
     mask = foreground_mask(goal.target, goal.confidence)
     with torch.no_grad():
-        moved = warp(torch.cat([goal.images, logits.detach(), mask[:, None]], 1), warp.draw(goal.images))
+        moved = warp(
+            torch.cat([goal.images, logits.detach(), mask[:, None]], 1), warp.draw(goal.images)
+        )
     images, target, where = moved.split([goal.images.shape[1], logits.shape[1], 1], dim=1)
     return equivariance_loss(network(images), target, where[:, 0])
 
@@ -207,24 +214,47 @@ class DenseTerms(_DenseParts):
 
 # %% ../../../nbs/methods/arco/02_learner.ipynb #30578e03
 class FineTuning(nn.Module):
-    """The second stage: the teacher's goal, one pass of the student over all images, the weighted terms.
+    """The second stage: the teacher's goal, one pass of the student over all images, the weighted
+    terms.
 
-    `mixture` mixes unlabelled images; `colour` changes brightness, contrast and sharpness of what the student sees of them;
-    `threshold` is the confidence that counts in the weight of an image's pseudo-labels.
+    `mixture` mixes unlabelled images; `colour` changes brightness, contrast and sharpness of what
+    the student sees of them; `threshold` is the confidence that counts in the weight of an image's
+    pseudo-labels.
     """
 
-    def __init__(self, *, dense: DenseTerms, mixture: Mixture = "none", colour: bool = False, threshold: float = 0.97) -> None:
+    def __init__(
+        self,
+        *,
+        dense: DenseTerms,
+        mixture: Mixture = "none",
+        colour: bool = False,
+        threshold: float = 0.97,
+    ) -> None:
         super().__init__()
         self.dense, self.weights, self.warp = dense, dense.weights, Warp()
         self.mixture, self.colour, self.threshold = mixture, colour, threshold
 
-    def forward(self, network: SegNet, teacher: SegNet, batch: Mapping[str, Tensor], progress: float) -> tuple[Tensor, dict[str, Tensor]]:
-        """Logits of the labelled images and the terms; `progress` runs from 0 to 1 over this stage."""
-        goal, n, w, terms = set_goal(teacher, batch, self.mixture), len(batch["labelled"]), self.weights, {}
-        seen = torch.cat([goal.images[:n], blur(jitter(goal.images[n:]))]) if self.colour else goal.images
+    def forward(
+        self, network: SegNet, teacher: SegNet, batch: Mapping[str, Tensor], progress: float
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Logits of the labelled images and the terms; `progress` runs from 0 to 1 over this
+        stage."""
+        goal, n, w, terms = (
+            set_goal(teacher, batch, self.mixture),
+            len(batch["labelled"]),
+            self.weights,
+            {},
+        )
+        seen = (
+            torch.cat([goal.images[:n], blur(jitter(goal.images[n:]))])
+            if self.colour
+            else goal.images
+        )
         student = network.decode(seen)
         if w.unsupervised:
-            terms["unsupervised"] = unsupervised_loss(student.logits[n:], goal.target[n:], goal.confidence[n:], threshold=self.threshold)
+            terms["unsupervised"] = unsupervised_loss(
+                student.logits[n:], goal.target[n:], goal.confidence[n:], threshold=self.threshold
+            )
         if w.contrast or w.neighbour:
             terms |= self.dense(student, goal, n, progress)
         if w.equivariance:
@@ -233,17 +263,23 @@ class FineTuning(nn.Module):
 
     def total(self, terms: Mapping[str, Tensor]) -> Tensor:
         """Weighted sum of the terms, without the supervised one."""
-        return sum((getattr(self.weights, name) * value for name, value in terms.items()), start=torch.zeros(()))
+        return sum(
+            (getattr(self.weights, name) * value for name, value in terms.items()),
+            start=torch.zeros(()),
+        )
 
-# %% ../../../nbs/methods/arco/02_learner.ipynb #0170ad3c
+# %% ../../../nbs/methods/arco/02_learner.ipynb #d4552291
 def bottleneck_and_logits(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     """The encoder's coarsest map and the logits, of a `SegNet`."""
     skips = network.encoder(images)  # type: ignore[operator]
     return skips[-1], network.decoder(skips).logits  # type: ignore[operator]
 
-
-def relate(stage: Pretraining, network: SegNet, teacher: SegNet, batch: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-    """Logits of the labelled images and the terms of pre-training: the student sees a changed copy of what the teacher sees."""
+# %% ../../../nbs/methods/arco/02_learner.ipynb #0170ad3c
+def relate(
+    stage: Pretraining, network: SegNet, teacher: SegNet, batch: Mapping[str, Tensor]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Logits of the labelled images and the terms of pre-training: the student sees a changed copy
+    of what the teacher sees."""
     images, n = torch.cat([batch["labelled"], batch["unlabelled"]]), len(batch["labelled"])
     network.check_size(images)
     student = bottleneck_and_logits(network, noise(jitter(images, strength=0.2)))
@@ -251,17 +287,20 @@ def relate(stage: Pretraining, network: SegNet, teacher: SegNet, batch: Mapping[
         goal = bottleneck_and_logits(teacher, images)
     return student[1][:n], stage(student, goal)
 
-# %% ../../../nbs/methods/arco/02_learner.ipynb #3c06cafb
+# %% ../../../nbs/methods/arco/02_learner.ipynb #b74114bc
 TERMS = ("supervised", "global", "local", "contrast", "unsupervised", "neighbour", "equivariance")
 TeacherMode = Literal["train", "dropout", "eval"]
 
-
+# %% ../../../nbs/methods/arco/02_learner.ipynb #3c06cafb
 def set_teacher_mode(teacher: nn.Module, mode: TeacherMode) -> None:
-    """train: batch statistics, nothing dropped; dropout: batch statistics and dropout; eval: running statistics."""
+    """train: batch statistics, nothing dropped; dropout: batch statistics and dropout; eval:
+    running statistics."""
     for layer in teacher.modules():
-        layer.training = mode == "dropout" or (mode == "train" and not isinstance(layer, nn.modules.dropout._DropoutNd))
+        layer.training = mode == "dropout" or (
+            mode == "train" and not isinstance(layer, nn.modules.dropout._DropoutNd)
+        )
 
-# %% ../../../nbs/methods/arco/02_learner.ipynb #3c06cafc
+# %% ../../../nbs/methods/arco/02_learner.ipynb #b37a4def
 @dataclass(frozen=True, kw_only=True)
 class PretrainingOptions:
     """The first stage. Raises `ValueError` for a `pretrain` outside [0, 1)."""
@@ -278,7 +317,7 @@ class PretrainingOptions:
         if not 0 <= self.pretrain < 1:
             raise ValueError(f"pretrain is a part of training in [0, 1), got {self.pretrain}")
 
-
+# %% ../../../nbs/methods/arco/02_learner.ipynb #3c06cafc
 @dataclass(frozen=True, kw_only=True)
 class TeacherOptions:
     """The slow teacher, and the goal it sets on unlabelled images. None: the preset's value. Raises
@@ -367,7 +406,8 @@ def stage_terms(
 # %% ../../../nbs/methods/arco/02_learner.ipynb #a2a9c5f7
 @torch.no_grad()
 def bottleneck_width(network: SegNet) -> int:
-    """Channels of the encoder's coarsest map, found by showing a copy of it a small empty image of one channel."""
+    """Channels of the encoder's coarsest map, found by showing a copy of it a small empty image of
+    one channel."""
     encoder = copy.deepcopy(network.encoder).eval()
     empty = next(encoder.parameters()).new_zeros(1, 1, *[2 * network.divisor] * network.dims)
     return int(encoder(empty)[-1].shape[1])
@@ -424,7 +464,7 @@ class WeightOptions:
             equivariance=preset.eqv_weight if own is None else own,
         )
 
-# %% ../../../nbs/methods/arco/02_learner.ipynb #3c2e0d40
+# %% ../../../nbs/methods/arco/02_learner.ipynb #514cea82
 def finetuning_of(
     head: RepresentationHead,
     num_classes: int,
@@ -449,7 +489,7 @@ def finetuning_of(
         threshold=slow.threshold,
     )
 
-
+# %% ../../../nbs/methods/arco/02_learner.ipynb #3c2e0d40
 def pretraining_of(
     network: SegNet, preset: Preset, *, stage: PretrainingOptions, dense: DenseOptions
 ) -> Pretraining:

@@ -24,15 +24,16 @@ from .sampling import Layout, Sampler, Strata, draw, list_strata, stratify
 
 # %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #6406d1b7
 def nce(positive: Float[Tensor, "*q"], negative: Float[Tensor, "*q k"]) -> Float[Tensor, "*q"]:
-    """-log of the share of the positive score (a cosine over the temperature) among it and the negative ones; stable at any size."""
+    """-log of the share of the positive score (a cosine over the temperature) among it and the
+    negative ones; stable at any size."""
     return F.softplus(negative.logsumexp(-1) - positive)
 
-# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #5ad6369a
+# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #eee32098
 def _wide(x: Tensor) -> Tensor:
     """At least float32: a cosine in bfloat16 has three digits."""
     return x if x.dtype == torch.float64 else x.float()
 
-
+# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #5ad6369a
 def rows(reps: Float[Tensor, "b d *s"], position: Int[Tensor, "*m"]) -> Float[Tensor, "*m d"]:
     """Representations at flat positions; only these are copied."""
     flat = reps.flatten(2)
@@ -40,51 +41,76 @@ def rows(reps: Float[Tensor, "b d *s"], position: Int[Tensor, "*m"]) -> Float[Te
     return flat[position // space, :, position % space]
 
 # %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #0f2d8e00
-def class_means(reps: Float[Tensor, "b d *s"], classes: Int[Tensor, "b *s"], num_classes: int) -> Float[Tensor, "c d"]:
-    """Mean representation of the pixels of each class, row c for class c; zero where the class is absent, -1 belongs to none."""
+def class_means(
+    reps: Float[Tensor, "b d *s"], classes: Int[Tensor, "b *s"], num_classes: int
+) -> Float[Tensor, "c d"]:
+    """Mean representation of the pixels of each class, row c for class c; zero where the class is
+    absent, -1 belongs to none."""
     flat = classes.flatten(1)
-    member = _wide((flat[:, None] == torch.arange(num_classes, device=flat.device)[:, None]).to(reps.dtype))
+    member = _wide(
+        (flat[:, None] == torch.arange(num_classes, device=flat.device)[:, None]).to(reps.dtype)
+    )
     total = torch.bmm(member, _wide(reps.flatten(2)).transpose(1, 2)).sum(0)
     return total / member.sum((0, 2)).clamp(min=1)[:, None]
 
-# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #31635963
-def _label_prob(probs: Float[Tensor, "b c *s"], label: Int[Tensor, "b *s"]) -> Float[Tensor, "b *s"]:
+# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #22a84014
+def _label_prob(
+    probs: Float[Tensor, "b c *s"], label: Int[Tensor, "b *s"]
+) -> Float[Tensor, "b *s"]:
     """The teacher's probability of each pixel's label; anything where there is none."""
     return probs.gather(1, label.clamp(min=0)[:, None])[:, 0]
 
-
-def hard_pixels(label: Int[Tensor, "b *s"], probs: Float[Tensor, "b c *s"], threshold: float = 0.97) -> Int[Tensor, "b *s"]:
-    """`label` where the teacher gives it less than `threshold`, else -1; a class without such a pixel keeps them all."""
+# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #31635963
+def hard_pixels(
+    label: Int[Tensor, "b *s"], probs: Float[Tensor, "b c *s"], threshold: float = 0.97
+) -> Int[Tensor, "b *s"]:
+    """`label` where the teacher gives it less than `threshold`, else -1; a class without such a
+    pixel keeps them all."""
     hard = (label >= 0) & (_label_prob(probs, label) < threshold)
-    per_class = torch.zeros(probs.shape[1] + 1, device=label.device)  # the last entry takes what has no label
+    # the last entry takes what has no label
+    per_class = torch.zeros(probs.shape[1] + 1, device=label.device)
     per_class = per_class.scatter(0, torch.where(hard, label, probs.shape[1]).flatten(), 1.0)
     return torch.where(hard | (per_class[label.clamp(min=0)] == 0), label, -1)
 
-# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #42bacf4e
-def entropy_cut(entropy: Float[Tensor, "b *s"], usable: Bool[Tensor, "b *s"], share: float) -> Float[Tensor, ""]:
-    """The entropy below which a `share` in [0, 1] of the usable pixels lies; nan, which nothing is below, where there is none.
+# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #ba76abf5
+def entropy_cut(
+    entropy: Float[Tensor, "b *s"], usable: Bool[Tensor, "b *s"], share: float
+) -> Float[Tensor, ""]:
+    """The entropy below which a `share` in [0, 1] of the usable pixels lies; nan, which nothing is
+    below, where there is none.
 
     Of more than a million pixels, an evenly spaced million is looked at.
     """
     values = _wide(entropy).masked_fill(~usable, torch.nan).flatten()
-    return torch.nanquantile(values[:: -(-len(values) // 1_000_000) or 1], min(max(share, 0.0), 1.0))
+    return torch.nanquantile(
+        values[:: -(-len(values) // 1_000_000) or 1], min(max(share, 0.0), 1.0)
+    )
 
-
-def confident_pixels(label: Int[Tensor, "b *s"], entropy: Float[Tensor, "b *s"], labelled: int, share: float) -> Int[Tensor, "b *s"]:
-    """`label` in the first `labelled` rows and, of the others, in the `share` of pixels with the least entropy; else -1."""
-    known = (torch.arange(len(label), device=label.device) < labelled).view(-1, *[1] * (label.ndim - 1))
+# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #42bacf4e
+def confident_pixels(
+    label: Int[Tensor, "b *s"], entropy: Float[Tensor, "b *s"], labelled: int, share: float
+) -> Int[Tensor, "b *s"]:
+    """`label` in the first `labelled` rows and, of the others, in the `share` of pixels with the
+    least entropy; else -1."""
+    known = (torch.arange(len(label), device=label.device) < labelled).view(
+        -1, *[1] * (label.ndim - 1)
+    )
     cut = entropy_cut(entropy, (label >= 0) & ~known, share)
     return torch.where(known | (entropy <= cut), label, -1)
 
-# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #c41a3df1
+# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #6bc6deb2
 def other_classes(counts: Int[Tensor, " c"]) -> Float[Tensor, "c c"]:
-    """Row c: how often each class is drawn from when every pixel that is not of class c is equally likely."""
+    """Row c: how often each class is drawn from when every pixel that is not of class c is equally
+    likely."""
     away = 1 - torch.eye(len(counts), device=counts.device)
     return away * counts
 
-
-def class_graph(means: Float[Tensor, "c d"], counts: Int[Tensor, " c"], temperature: float = 0.5) -> Float[Tensor, "c c"]:
-    """Row c: softmax over the other classes present of the cosine of their means with that of c; zeros where there is no other."""
+# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #c41a3df1
+def class_graph(
+    means: Float[Tensor, "c d"], counts: Int[Tensor, " c"], temperature: float = 0.5
+) -> Float[Tensor, "c c"]:
+    """Row c: softmax over the other classes present of the cosine of their means with that of c;
+    zeros where there is no other."""
     unit = F.normalize(_wide(means), dim=1)
     shut = (counts == 0) | torch.eye(len(counts), dtype=torch.bool, device=counts.device)
     scores = (unit @ unit.T / temperature).masked_fill(shut, -torch.inf)
@@ -92,9 +118,11 @@ def class_graph(means: Float[Tensor, "c d"], counts: Int[Tensor, " c"], temperat
 
 # %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #d2ae8abb
 class NegativeBank(nn.Module):
-    """A ring of L2-normalised keys for each class. Buffers: `keys` (c, capacity, d), `pointer` and `filled` (c,).
+    """A ring of L2-normalised keys for each class. Buffers: `keys` (c, capacity, d), `pointer` and
+    `filled` (c,).
 
-    `capacity` may differ by class; `start`: "empty", or one "zero" or "random" key each, as the released code begins.
+    `capacity` may differ by class; `start`: "empty", or one "zero" or "random" key each, as the
+    released code begins.
     """
 
     keys: Tensor
@@ -102,11 +130,21 @@ class NegativeBank(nn.Module):
     filled: Tensor
     room: Tensor
 
-    def __init__(self, num_classes: int, dim: int, *, capacity: int | tuple[int, ...] = 4096, start: Literal["empty", "zero", "random"] = "empty") -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        dim: int,
+        *,
+        capacity: int | tuple[int, ...] = 4096,
+        start: Literal["empty", "zero", "random"] = "empty",
+    ) -> None:
         super().__init__()
         room = (capacity,) * num_classes if isinstance(capacity, int) else tuple(capacity)
         if len(room) != num_classes or min(room) < 1 or dim < 1:
-            raise ValueError(f"the bank needs a capacity of at least 1 for each of {num_classes} classes and a dimension, got {capacity} and {dim}")
+            raise ValueError(
+                f"the bank needs a capacity of at least 1 for each of {num_classes} classes and a"
+                f" dimension, got {capacity} and {dim}"
+            )
         keys = torch.zeros(num_classes, max(room), dim)
         if start == "random":
             keys[:, 0] = F.normalize(torch.randn(num_classes, dim), dim=1)
@@ -118,13 +156,24 @@ class NegativeBank(nn.Module):
         self.register_buffer("room", torch.tensor(room), persistent=False)
 
     @torch.no_grad()
-    def enqueue(self, reps: Float[Tensor, "b d *s"], chosen: Bool[Tensor, "c p"], most: int, generator: torch.Generator | None = None) -> None:
-        """Write up to `most` of the chosen pixels (p = b * s) of each class, picked at random, over the oldest keys."""
+    def enqueue(
+        self,
+        reps: Float[Tensor, "b d *s"],
+        chosen: Bool[Tensor, "c p"],
+        most: int,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        """Write up to `most` of the chosen pixels (p = b * s) of each class, picked at random, over
+        the oldest keys."""
         most = min(most, self.smallest, chosen.shape[1])
-        score = torch.rand(chosen.shape, device=chosen.device, generator=generator).masked_fill(~chosen, -1.0)
+        score = torch.rand(chosen.shape, device=chosen.device, generator=generator).masked_fill(
+            ~chosen, -1.0
+        )
         score, position = score.topk(most, dim=1)
         new = score >= 0  # the chosen come first
-        slot = (self.pointer[:, None] + torch.arange(most, device=chosen.device)) % self.room[:, None]
+        slot = (self.pointer[:, None] + torch.arange(most, device=chosen.device)) % self.room[
+            :, None
+        ]
         row = torch.arange(len(slot), device=slot.device)[:, None]
         fresh = F.normalize(_wide(rows(reps, position)), dim=2).to(self.keys.dtype)
         self.keys[row, slot] = torch.where(new[:, :, None], fresh, self.keys[row, slot])
@@ -133,48 +182,76 @@ class NegativeBank(nn.Module):
 
 # %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #b15d98c2
 def bank_strata(bank: NegativeBank, groups: int, layout: Layout) -> Strata:
-    """What is filled, class by class, in so many runs (a bank has no image to be cut); positions index `keys.flatten(0, 1)`."""
+    """What is filled, class by class, in so many runs (a bank has no image to be cut); positions
+    index `keys.flatten(0, 1)`."""
     c, size, _ = bank.keys.shape
     start = torch.arange(c, device=bank.keys.device) * size
     order = torch.arange(c * size, device=bank.keys.device)
-    return list_strata(start, bank.filled, groups, order) if layout != "official" else list_strata(start, bank.filled, 1, order, "official")
+    return (
+        list_strata(start, bank.filled, groups, order)
+        if layout != "official"
+        else list_strata(start, bank.filled, 1, order, "official")
+    )
 
-# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #1d1eb621
+# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #5b902c1e
 def confusable(label: Int[Tensor, "b *s"], probs: Float[Tensor, "b c *s"]) -> Bool[Tensor, "c p"]:
-    """Pixels for each class's bank: labelled otherwise, with the class among the teacher's two likeliest."""
+    """Pixels for each class's bank: labelled otherwise, with the class among the teacher's two
+    likeliest."""
     c = probs.shape[1]
-    near = torch.zeros(probs.shape, dtype=torch.bool, device=probs.device).scatter(1, probs.topk(min(2, c), dim=1).indices, True)
+    near = torch.zeros(probs.shape, dtype=torch.bool, device=probs.device).scatter(
+        1, probs.topk(min(2, c), dim=1).indices, True
+    )
     mine = label[:, None] == torch.arange(c, device=label.device).view(-1, *[1] * (label.ndim - 1))
     return (near & ~mine & (label >= 0)[:, None]).transpose(0, 1).flatten(1)
 
-
-def released_rule(label: Int[Tensor, "b *s"], probs: Float[Tensor, "b c *s"], entropy: Float[Tensor, "b *s"], labelled: int, share: float,
-                  threshold: float = 0.97, low_rank: int = 3) -> Bool[Tensor, "c p"]:  # fmt: skip
-    """Pixels for each class's bank as the released code chooses them: without ground truth, in the `share` of highest entropy, labelled c,
-    the teacher's probability of c below `threshold` and c ranked `low_rank` (from 0) or lower."""
+# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #1d1eb621
+def released_rule(
+    label: Int[Tensor, "b *s"],
+    probs: Float[Tensor, "b c *s"],
+    entropy: Float[Tensor, "b *s"],
+    labelled: int,
+    share: float,
+    threshold: float = 0.97,
+    low_rank: int = 3,
+) -> Bool[Tensor, "c p"]:
+    """Pixels for each class's bank as the released code chooses them: without ground truth, in the
+    `share` of highest entropy, labelled c, the teacher's probability of c below `threshold` and c
+    ranked `low_rank` (from 0) or lower."""
     shape = (-1, *[1] * (label.ndim - 1))
     usable = (label >= 0) & (torch.arange(len(label), device=label.device) >= labelled).view(shape)
     high = usable & (entropy >= entropy_cut(entropy, usable, 1 - share))
     rank = probs.argsort(1, descending=True).argsort(1)
     mine = label[:, None] == torch.arange(probs.shape[1], device=label.device).view(shape)
-    return (high[:, None] & mine & (probs < threshold) & (rank >= low_rank)).transpose(0, 1).flatten(1)
+    return (
+        (high[:, None] & mine & (probs < threshold) & (rank >= low_rank)).transpose(0, 1).flatten(1)
+    )
 
-# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #6e5cb7b5
-def _shared_scores(query: Float[Tensor, "c q d"], key: Float[Tensor, "c k d"]) -> Float[Tensor, "c q k"]:
+# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #103c279f
+def _shared_scores(
+    query: Float[Tensor, "c q d"], key: Float[Tensor, "c k d"]
+) -> Float[Tensor, "c q k"]:
     return query @ key.transpose(1, 2)
 
-
-def _own_scores(query: Float[Tensor, "c q d"], pool: Float[Tensor, "n d"], index: Int[Tensor, "c q k"], most: int = 1 << 24) -> Float[Tensor, "c q k"]:
-    """Score of each query with its own keys `pool[index]`; the keys themselves are never gathered."""
+# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #6e5cb7b5
+def _own_scores(
+    query: Float[Tensor, "c q d"],
+    pool: Float[Tensor, "n d"],
+    index: Int[Tensor, "c q k"],
+    most: int = 1 << 24,
+) -> Float[Tensor, "c q k"]:
+    """Score of each query with its own keys `pool[index]`; the keys themselves are never
+    gathered."""
     step = max(1, most // len(pool))
     blocks = zip(query.flatten(0, 1).split(step), index.flatten(0, 1).split(step), strict=True)
     return torch.cat([(q @ pool.T).gather(1, i) for q, i in blocks]).view(index.shape)
 
-# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #27077762
+# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #9f92ef42
 @dataclass(frozen=True)
 class Picked:
-    """What one step compares: `queries` (c, q) flat positions of pixels, `keys` (c, k) or (c, q, k) flat positions in the pool of negatives,
-    `valid` (c,) the classes that count, `positives` (b, *s) the class whose mean a pixel is part of, or -1; `means` those means, where known already."""
+    """What one step compares: `queries` (c, q) flat positions of pixels, `keys` (c, k) or (c, q, k)
+    flat positions in the pool of negatives, `valid` (c,) the classes that count, `positives` (b,
+    *s) the class whose mean a pixel is part of, or -1; `means` those means, where known already.
+    """
 
     queries: Int[Tensor, "c q"]
     keys: Int[Tensor, "c *k"]
@@ -182,17 +259,20 @@ class Picked:
     positives: Int[Tensor, "b *s"]
     means: Float[Tensor, "c d"] | None = None
 
-
+# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #27077762
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         near = difflib.get_close_matches(str(value), choices, n=1)
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        raise ValueError(
+            f"{name} must be one of {', '.join(choices)}, got {value!r}"
+            + (f"; did you mean {near[0]!r}?" if near else "")
+        )
 
-# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #77a99455
+# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #eca05008
 Queries = Literal["confident", "hard", "all"]
 Negatives = Literal["graph", "other", "bank"]
 
-
+# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #77a99455
 @dataclass(frozen=True, kw_only=True)
 class ContrastOptions:
     """What `PixelContrastLoss` compares. Raises `ValueError` for an unknown choice, for counts
@@ -230,7 +310,7 @@ class ContrastOptions:
         if not min(taus) > 0:
             raise ValueError(f"temperatures must be positive, got {taus[0]} and {taus[1]}")
 
-# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #77a99456
+# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #80a225d9
 @dataclass(frozen=True, kw_only=True)
 class QueryOptions:
     """Which pixels are hard and which confident; values are the released code's."""
@@ -241,7 +321,7 @@ class QueryOptions:
     # falls to 0 over the training
     alpha: float = 0.2
 
-
+# %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #77a99456
 @dataclass(frozen=True, kw_only=True)
 class BankOptions:
     """The bank of `negatives="bank"`. Raises `ValueError` for an unknown choice."""
@@ -293,15 +373,29 @@ def pick(
     return Picked(queries, keys, valid, label if positives is None else positives)
 
 # %% ../../../nbs/methods/arco/01_pixel_contrast.ipynb #fd028c62
-def contrast(student: Float[Tensor, "b d *s"], source: Float[Tensor, "b d *s"], pool: Float[Tensor, "b d *s"] | Float[Tensor, "n d"], picked: Picked,
-             temperature: float = 0.5) -> Float[Tensor, ""]:  # fmt: skip
-    """The loss of what was picked: positives are class means of `source`, negatives lie in `pool` (a dense map, or rows).
+def contrast(
+    student: Float[Tensor, "b d *s"],
+    source: Float[Tensor, "b d *s"],
+    pool: Float[Tensor, "b d *s"] | Float[Tensor, "n d"],
+    picked: Picked,
+    temperature: float = 0.5,
+) -> Float[Tensor, ""]:
+    """The loss of what was picked: positives are class means of `source`, negatives lie in `pool`
+    (a dense map, or rows).
 
-    Mean over the queries of a class, then over the valid classes; 0 with zero gradient where there is none. At least float32.
+    Mean over the queries of a class, then over the valid classes; 0 with zero gradient where there
+    is none. At least float32.
     """
     with torch.autocast(student.device.type, enabled=False):
         query = F.normalize(_wide(rows(student, picked.queries)), dim=-1)
-        mean = F.normalize(class_means(source, picked.positives, len(query)) if picked.means is None else picked.means, dim=-1)
+        mean = F.normalize(
+            (
+                class_means(source, picked.positives, len(query))
+                if picked.means is None
+                else picked.means
+            ),
+            dim=-1,
+        )
         if picked.keys.ndim == 2:
             key = pool[picked.keys] if pool.ndim == 2 else rows(pool, picked.keys)
             negative = _shared_scores(query, F.normalize(_wide(key), dim=-1))

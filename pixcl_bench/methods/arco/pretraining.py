@@ -17,35 +17,49 @@ from ...ops.memory import EMA, Queue
 from .terms import cell_means
 
 # %% ../../../nbs/methods/arco/03_pretraining.ipynb #b519bef4
-def relational_kl(student: Float[Tensor, "*b k"], teacher: Float[Tensor, "*b k"]) -> Float[Tensor, ""]:
-    """KL(softmax(teacher) || softmax(student)) over the last axis, mean over the rest; no gradient to the teacher's logits."""
+def relational_kl(
+    student: Float[Tensor, "*b k"], teacher: Float[Tensor, "*b k"]
+) -> Float[Tensor, ""]:
+    """KL(softmax(teacher) || softmax(student)) over the last axis, mean over the rest; no gradient
+    to the teacher's logits."""
     with torch.autocast(student.device.type, enabled=False):
         p, q = teacher.detach().float().log_softmax(-1), student.float().log_softmax(-1)
         return (p.exp() * (p - q)).sum(-1).mean()
 
 # %% ../../../nbs/methods/arco/03_pretraining.ipynb #e703507f
-def likeness(z: Float[Tensor, "b w d"], keys: Float[Tensor, "k w d"], filled: Bool[Tensor, " k"], temperature: float) -> Float[Tensor, "b w k"]:
-    """Cosines of each window's embedding with the same window of every key, over `temperature`; -10000 where a key is empty."""
+def likeness(
+    z: Float[Tensor, "b w d"],
+    keys: Float[Tensor, "k w d"],
+    filled: Bool[Tensor, " k"],
+    temperature: float,
+) -> Float[Tensor, "b w k"]:
+    """Cosines of each window's embedding with the same window of every key, over `temperature`;
+    -10000 where a key is empty."""
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
     with torch.autocast(z.device.type, enabled=False):
-        cosines = F.normalize(z.float(), dim=-1).transpose(0, 1) @ F.normalize(keys.float(), dim=-1).permute(1, 2, 0)
+        cosines = F.normalize(z.float(), dim=-1).transpose(0, 1) @ F.normalize(
+            keys.float(), dim=-1
+        ).permute(1, 2, 0)
         return (cosines / temperature).masked_fill(~filled, -1e4).transpose(0, 1)
 
-# %% ../../../nbs/methods/arco/03_pretraining.ipynb #6b2147da
+# %% ../../../nbs/methods/arco/03_pretraining.ipynb #af1eb09f
 WINDOWS = 7  # per axis
 
-
+# %% ../../../nbs/methods/arco/03_pretraining.ipynb #dfd0134a
 def window_cells(dims: int) -> int:
     """Cells per axis of one window: 8 in 2D, 4 in 3D."""
     return 8 if dims == 2 else 4
 
-
+# %% ../../../nbs/methods/arco/03_pretraining.ipynb #6b2147da
 def cut_windows(coarse: Float[Tensor, "b c *s"]) -> Float[Tensor, "b w d"]:
-    """Windows of a quarter of the map at a stride of an eighth, row-major, each flattened; sides must be multiples of 8."""
+    """Windows of a quarter of the map at a stride of an eighth, row-major, each flattened; sides
+    must be multiples of 8."""
     dims = coarse.ndim - 2
     if any(n % 8 for n in coarse.shape[2:]):
-        raise ValueError(f"sides of the coarse map must be multiples of 8, got {tuple(coarse.shape[2:])}")
+        raise ValueError(
+            f"sides of the coarse map must be multiples of 8, got {tuple(coarse.shape[2:])}"
+        )
     for axis, n in enumerate(coarse.shape[2:], start=2):
         coarse = coarse.unfold(axis, n // 4, n // 8)
     windows = coarse.permute(0, *range(2, 2 + dims), 1, *range(2 + dims, 2 + 2 * dims))
@@ -53,51 +67,87 @@ def cut_windows(coarse: Float[Tensor, "b c *s"]) -> Float[Tensor, "b w d"]:
 
 # %% ../../../nbs/methods/arco/03_pretraining.ipynb #002fb0d1
 class Embedder(nn.Module):
-    """(bottleneck, logits) -> one embedding of each image (b, 1, out) and one of each window (b, w, d)."""
+    """(bottleneck, logits) -> one embedding of each image (b, 1, out) and one of each window (b, w,
+    d)."""
 
-    def __init__(self, *, features: int, num_classes: int, dims: int, hidden: int = 256, out: int = 512) -> None:
+    def __init__(
+        self, *, features: int, num_classes: int, dims: int, hidden: int = 256, out: int = 512
+    ) -> None:
         super().__init__()
         self.cells = 4 * window_cells(dims)
         self.image = nn.Sequential(nn.Linear(features, hidden), nn.Linear(hidden, out))
-        self.window = nn.Sequential(nn.Linear(num_classes, 2 * num_classes), nn.Linear(2 * num_classes, num_classes))
+        self.window = nn.Sequential(
+            nn.Linear(num_classes, 2 * num_classes), nn.Linear(2 * num_classes, num_classes)
+        )
 
-    def forward(self, bottleneck: Float[Tensor, "b c *s"], logits: Float[Tensor, "b k *t"]) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, bottleneck: Float[Tensor, "b c *s"], logits: Float[Tensor, "b k *t"]
+    ) -> tuple[Tensor, Tensor]:
         coarse = cell_means(logits, self.cells).movedim(1, -1)
-        return self.image(bottleneck.flatten(2).mean(2))[:, None], self.window(coarse).movedim(-1, 1)
+        return self.image(bottleneck.flatten(2).mean(2))[:, None], self.window(coarse).movedim(
+            -1, 1
+        )
 
 # %% ../../../nbs/methods/arco/03_pretraining.ipynb #45b59c3c
 class Pretraining(nn.Module):
-    """Relational losses of whole images and of windows against a queue of the teacher's embeddings (ARCO, section 3).
+    """Relational losses of whole images and of windows against a queue of the teacher's embeddings
+    (ARCO, section 3).
 
-    `features`: channels of the bottleneck; `queue` embeddings are remembered; `tau_student` and `tau_teacher` are the
-    temperatures. The teacher's embedder follows the student's (`after_step`) and never receives a gradient.
+    `features`: channels of the bottleneck; `queue` embeddings are remembered; `tau_student` and
+    `tau_teacher` are the temperatures. The teacher's embedder follows the student's (`after_step`)
+    and never receives a gradient.
     """
 
-    def __init__(self, *, features: int, num_classes: int, dims: int, queue: int = 36, hidden: int = 256, out: int = 512,
-                 tau_student: float = 0.1, tau_teacher: float = 0.01) -> None:  # fmt: skip
+    def __init__(
+        self,
+        *,
+        features: int,
+        num_classes: int,
+        dims: int,
+        queue: int = 36,
+        hidden: int = 256,
+        out: int = 512,
+        tau_student: float = 0.1,
+        tau_teacher: float = 0.01,
+    ) -> None:
         super().__init__()
         self.tau_student, self.tau_teacher = tau_student, tau_teacher
-        self.embedder = Embedder(features=features, num_classes=num_classes, dims=dims, hidden=hidden, out=out)
+        self.embedder = Embedder(
+            features=features, num_classes=num_classes, dims=dims, hidden=hidden, out=out
+        )
         self.image_predictor = nn.Sequential(nn.Linear(out, out), nn.Linear(out, out))
-        self.window_predictor = nn.Sequential(nn.Linear(num_classes, num_classes), nn.Linear(num_classes, num_classes))
+        self.window_predictor = nn.Sequential(
+            nn.Linear(num_classes, num_classes), nn.Linear(num_classes, num_classes)
+        )
         self.teacher = EMA(self.embedder)
         self.images = Queue(size=queue, dim=out)
-        self.windows = Queue(size=queue, dim=WINDOWS**dims * num_classes * window_cells(dims) ** dims)
+        self.windows = Queue(
+            size=queue, dim=WINDOWS**dims * num_classes * window_cells(dims) ** dims
+        )
         self._fresh: tuple[Tensor, Tensor] | None = None
 
-    def forward(self, student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-        """`global` and `local` loss of (bottleneck, logits) of the student and of the teacher, for the same images."""
+    def forward(
+        self, student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]
+    ) -> dict[str, Tensor]:
+        """`global` and `local` loss of (bottleneck, logits) of the student and of the teacher, for
+        the same images."""
         image, coarse = self.embedder(*student)
         with torch.no_grad():
             image_t, coarse_t = self.teacher(*teacher)
             windows_t = cut_windows(coarse_t)
         windows = cut_windows(self.window_predictor(coarse.movedim(1, -1)).movedim(-1, 1))
         self._fresh = image_t.flatten(1), windows_t.flatten(1)
-        return {"global": self._compare(self.image_predictor(image), image_t, self.images), "local": self._compare(windows, windows_t, self.windows)}
+        return {
+            "global": self._compare(self.image_predictor(image), image_t, self.images),
+            "local": self._compare(windows, windows_t, self.windows),
+        }
 
     def _compare(self, student: Tensor, teacher: Tensor, queue: Queue) -> Tensor:
         keys = rearrange(queue.keys, "k (w d) -> k w d", w=student.shape[1])
-        return relational_kl(likeness(student, keys, queue.valid, self.tau_student), likeness(teacher, keys, queue.valid, self.tau_teacher))
+        return relational_kl(
+            likeness(student, keys, queue.valid, self.tau_student),
+            likeness(teacher, keys, queue.valid, self.tau_teacher),
+        )
 
     def after_step(self, momentum: float) -> None:
         """Move the teacher's embedder and let the last batch enter the queues."""

@@ -19,21 +19,23 @@ from torch import Tensor
 
 # %% ../../../nbs/methods/arco/00_sampling.ipynb #f316ddb2
 def cells(shape: Sequence[int], grid: int, device: torch.device | None = None) -> Int[Tensor, " p"]:
-    """Cell number, 0 to grid**dims - 1, of every position of a volume of `shape`, row-major: side lengths differ by 1 at most."""
+    """Cell number, 0 to grid**dims - 1, of every position of a volume of `shape`, row-major: side
+    lengths differ by 1 at most."""
     if grid < 1:
         raise ValueError(f"grid must be at least 1, got {grid}")
     cell = torch.zeros(1, dtype=torch.int64, device=device)
     for size in shape:
         along = torch.arange(size, device=device) * grid // size
-        along = torch.where(cell[:, None] % 2 == 1, grid - 1 - along, along)  # every other row of cells backwards
+        # every other row of cells backwards
+        along = torch.where(cell[:, None] % 2 == 1, grid - 1 - along, along)
         cell = (cell[:, None] * grid + along).flatten()
     return cell
 
-# %% ../../../nbs/methods/arco/00_sampling.ipynb #4a1b421f
+# %% ../../../nbs/methods/arco/00_sampling.ipynb #431a8a19
 Sampler = Literal["ns", "sg", "sag"]
 Layout = Literal["spatial", "list", "official"]
 
-
+# %% ../../../nbs/methods/arco/00_sampling.ipynb #4a1b421f
 @dataclass(frozen=True)
 class Strata:
     """Candidates sorted by (class, group): stratum g of class c is `order[low[c, g] : high[c, g]]`.
@@ -48,27 +50,41 @@ class Strata:
 
     @property
     def counts(self) -> Int[Tensor, " c"]:
-        """Candidates of each class; a class without any can be drawn from, but what comes out means nothing."""
+        """Candidates of each class; a class without any can be drawn from, but what comes out means
+        nothing."""
         return self.high[:, -1] - self.low[:, 0]
 
 # %% ../../../nbs/methods/arco/00_sampling.ipynb #58ffeb4a
-def list_strata(start: Int[Tensor, " c"], counts: Int[Tensor, " c"], groups: int, order: Int[Tensor, " n"], layout: Layout = "list") -> Strata:
-    """Class c owns `order[start[c] : start[c] + counts[c]]`, cut into `groups` runs whose lengths differ by 1 at most."""
-    cuts = start[:, None] + torch.arange(groups + 1, device=order.device) * counts[:, None] // groups
+def list_strata(
+    start: Int[Tensor, " c"],
+    counts: Int[Tensor, " c"],
+    groups: int,
+    order: Int[Tensor, " n"],
+    layout: Layout = "list",
+) -> Strata:
+    """Class c owns `order[start[c] : start[c] + counts[c]]`, cut into `groups` runs whose lengths
+    differ by 1 at most."""
+    cuts = (
+        start[:, None] + torch.arange(groups + 1, device=order.device) * counts[:, None] // groups
+    )
     return Strata(order, cuts[:, :-1], cuts[:, 1:], layout)
 
-# %% ../../../nbs/methods/arco/00_sampling.ipynb #4915fb09
+# %% ../../../nbs/methods/arco/00_sampling.ipynb #fce9c147
 def _check_layout(layout: str) -> None:
     if layout not in ("spatial", "list", "official"):
         raise ValueError(f"layout must be spatial, list or official, got {layout!r}")
 
-
+# %% ../../../nbs/methods/arco/00_sampling.ipynb #4915fb09
 @torch.no_grad()
-def stratify(classes: Int[Tensor, "b *s"], num_classes: int, *, layout: Layout = "spatial", grid: int = 4) -> Strata:
+def stratify(
+    classes: Int[Tensor, "b *s"], num_classes: int, *, layout: Layout = "spatial", grid: int = 4
+) -> Strata:
     """Group pixels by (class, image, cell), or by (class, run of the list).
 
-    `classes`: the class whose candidate a pixel is; whatever is not in 0..num_classes-1 (-1, say) is nobody's candidate.
-    Groups: `spatial` grid**dims in each image, `list` grid**dims in all, `official` none (its sampler makes its own). No device sync.
+    `classes`: the class whose candidate a pixel is; whatever is not in 0..num_classes-1 (-1, say)
+    is nobody's candidate.
+    Groups: `spatial` grid**dims in each image, `list` grid**dims in all, `official` none (its
+    sampler makes its own). No device sync.
     """
     _check_layout(layout)
     b, *shape = classes.shape
@@ -77,52 +93,77 @@ def stratify(classes: Int[Tensor, "b *s"], num_classes: int, *, layout: Layout =
     group = torch.zeros(1, dtype=torch.int64, device=device)
     if layout == "spatial":
         cell, image = cells(shape, grid, device), torch.arange(b, device=device)[:, None]
-        group = (image * per_image + torch.where(image % 2 == 1, per_image - 1 - cell, cell)).flatten()
+        group = (
+            image * per_image + torch.where(image % 2 == 1, per_image - 1 - cell, cell)
+        ).flatten()
     flat = classes.flatten()
     nobody = num_classes * groups
     key = torch.where((flat >= 0) & (flat < num_classes), flat * groups + group, nobody)
     ordered, order = torch.sort(key, stable=True)  # stable: inside a stratum, positions ascend
     edges = torch.searchsorted(ordered, torch.arange(nobody + 1, device=device))
     if layout != "spatial":
-        return list_strata(edges[:-1], edges.diff(), per_image if layout == "list" else 1, order, layout)
-    return Strata(order, edges[:-1].view(num_classes, groups), edges[1:].view(num_classes, groups), layout)
+        return list_strata(
+            edges[:-1], edges.diff(), per_image if layout == "list" else 1, order, layout
+        )
+    return Strata(
+        order, edges[:-1].view(num_classes, groups), edges[1:].view(num_classes, groups), layout
+    )
 
-# %% ../../../nbs/methods/arco/00_sampling.ipynb #ddf568ee
-def _uniform(shape: tuple[int, ...], strata: Strata, generator: torch.Generator | None) -> Float[Tensor, "..."]:
+# %% ../../../nbs/methods/arco/00_sampling.ipynb #dcc29b85
+def _uniform(
+    shape: tuple[int, ...], strata: Strata, generator: torch.Generator | None
+) -> Float[Tensor, "..."]:
     """In [0, 1), float64: float32 could not tell a million candidates apart."""
     return torch.rand(shape, dtype=torch.float64, device=strata.order.device, generator=generator)
 
-
-def _class_at(x: Float[Tensor, "r m"], mix: Float[Tensor, "r c"]) -> tuple[Int[Tensor, "r m"], Float[Tensor, "r m"]]:
+# %% ../../../nbs/methods/arco/00_sampling.ipynb #ddf568ee
+def _class_at(
+    x: Float[Tensor, "r m"], mix: Float[Tensor, "r c"]
+) -> tuple[Int[Tensor, "r m"], Float[Tensor, "r m"]]:
     """Class that owns position x of its row, and how far into the class's interval, in [0, 1)."""
     share = mix.double() / mix.double().sum(1, keepdim=True).clamp(min=1e-300)
-    upto = (share[:, None] * torch.ones(mix.shape[1], mix.shape[1], device=mix.device).tril()).sum(2)
-    upto = upto / upto[:, -1:].clamp(min=1e-300)  # ends at 1 exactly, so that x < 1 always finds a class with weight
+    upto = (share[:, None] * torch.ones(mix.shape[1], mix.shape[1], device=mix.device).tril()).sum(
+        2
+    )
+    # ends at 1 exactly, so that x < 1 always finds a class with weight
+    upto = upto / upto[:, -1:].clamp(min=1e-300)
     which = torch.searchsorted(upto, x, right=True).clamp(max=mix.shape[1] - 1)
     width = share.gather(1, which)
     return which, ((x - upto.gather(1, which) + width) / width.clamp(min=1e-300)).clamp(0, 1)
 
-# %% ../../../nbs/methods/arco/00_sampling.ipynb #5c795ccc
-def _rank_at(x: Float[Tensor, "r m"], strata: Strata, mix: Float[Tensor, "r c"] | None) -> Int[Tensor, "r m"]:
+# %% ../../../nbs/methods/arco/00_sampling.ipynb #bb08184f
+def _rank_at(
+    x: Float[Tensor, "r m"], strata: Strata, mix: Float[Tensor, "r c"] | None
+) -> Int[Tensor, "r m"]:
     """The rank that lies at position x: uniform x, uniform rank inside the class."""
     first, count = strata.low[:, :1], strata.counts[:, None]
     if mix is not None:
         which, x = _class_at(x, mix)
         first, count = first[:, 0][which], count[:, 0][which]
-    offset = torch.minimum((x * count).long(), count - 1)  # rounding may reach count; -1 in an empty class
+    # rounding may reach count; -1 in an empty class
+    offset = torch.minimum((x * count).long(), count - 1)
     return offset.add_(first).clamp_(min=0)
 
-
-def _stratum_of(rank: Int[Tensor, "r m"], strata: Strata) -> tuple[Int[Tensor, "r m"], Int[Tensor, "r m"]]:
+# %% ../../../nbs/methods/arco/00_sampling.ipynb #5c795ccc
+def _stratum_of(
+    rank: Int[Tensor, "r m"], strata: Strata
+) -> tuple[Int[Tensor, "r m"], Int[Tensor, "r m"]]:
     """First rank and size of the stratum a rank lies in; empty strata own no rank."""
     ends = strata.high.flatten()
     stratum = torch.searchsorted(ends, rank, right=True).clamp(max=len(ends) - 1)
     low = strata.low.flatten()[stratum]
     return low, ends[stratum] - low
 
-# %% ../../../nbs/methods/arco/00_sampling.ipynb #9d440bcb
-def _ranks(strata: Strata, n: int, sets: int, mix: Float[Tensor, "r c"] | None, sampler: Sampler, independent: bool,
-           generator: torch.Generator | None) -> Int[Tensor, "r k n"]:  # fmt: skip
+# %% ../../../nbs/methods/arco/00_sampling.ipynb #ba4b2ab2
+def _ranks(
+    strata: Strata,
+    n: int,
+    sets: int,
+    mix: Float[Tensor, "r c"] | None,
+    sampler: Sampler,
+    independent: bool,
+    generator: torch.Generator | None,
+) -> Int[Tensor, "r k n"]:
     """Ranks of `sets` times n draws for each row of `mix` (each class where it is None)."""
     rows = len(strata.low) if mix is None else len(mix)
     if sampler == "ns":
@@ -134,13 +175,23 @@ def _ranks(strata: Strata, n: int, sets: int, mix: Float[Tensor, "r c"] | None, 
         return torch.cat([first, (2 * low + size - 1 - first).clamp_(min=0), odd], dim=2)
     return _group_draw(strata, n, sets, mix, independent, generator)[0]
 
-
-def _group_draw(strata: Strata, n: int, sets: int, mix: Float[Tensor, "r c"] | None, independent: bool,
-                generator: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+# %% ../../../nbs/methods/arco/00_sampling.ipynb #9d440bcb
+def _group_draw(
+    strata: Strata,
+    n: int,
+    sets: int,
+    mix: Float[Tensor, "r c"] | None,
+    independent: bool,
+    generator: torch.Generator | None,
+) -> tuple[Tensor, Tensor, Tensor]:
     """Stratified ranks (r, sets, n), with the first rank and the size of the stratum of each."""
     rows = len(strata.low) if mix is None else len(mix)
     u = _uniform((rows, sets, n if independent else 1), strata, generator)
-    x = ((u + torch.arange(n, device=u.device)) / max(n, 1)).clamp(max=1 - 2**-53).view(rows, sets * n)
+    x = (
+        ((u + torch.arange(n, device=u.device)) / max(n, 1))
+        .clamp(max=1 - 2**-53)
+        .view(rows, sets * n)
+    )
     low, size = _stratum_of(_rank_at(x, strata, mix), strata)
     inside = _uniform(tuple(x.shape), strata, generator).mul_(size).long()
     rank = torch.minimum(inside, size - 1).add_(low).clamp_(min=0)
@@ -149,14 +200,24 @@ def _group_draw(strata: Strata, n: int, sets: int, mix: Float[Tensor, "r c"] | N
 
 # %% ../../../nbs/methods/arco/00_sampling.ipynb #34ed8742
 @torch.no_grad()
-def draw(strata: Strata, n: int, *, sampler: Sampler = "sg", sets: int | None = None, mix: Float[Tensor, "r c"] | None = None,
-         allocation: Literal["systematic", "independent"] = "systematic",
-         generator: torch.Generator | None = None) -> Int[Tensor, "..."]:  # fmt: skip
-    """`n` flat positions for every class: int64 (c, n), or (c, sets, n) for so many independent draws.
+def draw(
+    strata: Strata,
+    n: int,
+    *,
+    sampler: Sampler = "sg",
+    sets: int | None = None,
+    mix: Float[Tensor, "r c"] | None = None,
+    allocation: Literal["systematic", "independent"] = "systematic",
+    generator: torch.Generator | None = None,
+) -> Int[Tensor, "..."]:
+    """`n` flat positions for every class: int64 (c, n), or (c, sets, n) for so many independent
+    draws.
 
-    `mix` (r, c): row r draws from class j with weight mix[r, j] >= 0 instead of from class r alone, so the result has r rows. A row without
-    candidates gives positions that mean nothing (see `Strata.counts`). `allocation`: "systematic" shares one uniform number among the n
-    positions, "independent" gives each its own inside its slot. `generator` None: torch's global one. Only layout "official" waits for the device.
+    `mix` (r, c): row r draws from class j with weight mix[r, j] >= 0 instead of from class r alone,
+    so the result has r rows. A row without candidates gives positions that mean nothing (see
+    `Strata.counts`). `allocation`: "systematic" shares one uniform number among the n positions,
+    "independent" gives each its own inside its slot. `generator` None: torch's global one. Only
+    layout "official" waits for the device.
     """
     if sampler not in ("ns", "sg", "sag"):
         raise ValueError(f"sampler must be ns, sg or sag, got {sampler!r}")
@@ -167,26 +228,45 @@ def draw(strata: Strata, n: int, *, sampler: Sampler = "sg", sets: int | None = 
     if strata.layout == "official":
         ranks = _official_ranks(strata, n, sets or 1, mix, sampler, generator)
     else:
-        ranks = _ranks(strata, n, 1 if sets is None else sets, mix, sampler, allocation == "independent", generator)
+        ranks = _ranks(
+            strata,
+            n,
+            1 if sets is None else sets,
+            mix,
+            sampler,
+            allocation == "independent",
+            generator,
+        )
     drawn = strata.order[ranks]
     return drawn[:, 0] if sets is None else drawn
 
 # %% ../../../nbs/methods/arco/00_sampling.ipynb #0f7b94ad
-def exact_variance(h: Sequence[float] | np.ndarray | Tensor, groups: Sequence[int] | np.ndarray | Tensor, n: int, sampler: Sampler = "sg",
-                   *, allocation: Literal["systematic", "independent"] = "systematic") -> float:  # fmt: skip
-    """Variance of the mean of `n` draws of `h`, exactly; `groups` numbers the stratum of each candidate, in the order that `draw` uses."""
+def exact_variance(
+    h: Sequence[float] | np.ndarray | Tensor,
+    groups: Sequence[int] | np.ndarray | Tensor,
+    n: int,
+    sampler: Sampler = "sg",
+    *,
+    allocation: Literal["systematic", "independent"] = "systematic",
+) -> float:
+    """Variance of the mean of `n` draws of `h`, exactly; `groups` numbers the stratum of each
+    candidate, in the order that `draw` uses."""
     values, group = np.asarray(h, dtype=np.float64).ravel(), np.asarray(groups).ravel()
     order = np.argsort(group, kind="stable")
     values, group = values[order], np.unique(group[order], return_inverse=True)[1]
     if n < 1 or len(values) == 0:
-        raise ValueError(f"a mean needs at least one draw and one candidate, got {n} draws of {len(values)}")
+        raise ValueError(
+            f"a mean needs at least one draw and one candidate, got {n} draws of {len(values)}"
+        )
     if sampler == "ns" or (sampler == "sag" and n == 1):
         return float(values.var() / n)
     size = np.bincount(group)
     if sampler == "sag":  # n // 2 pairs, and for odd n one uniform draw
         last = np.cumsum(size)[group] - 1
         mirror = 2 * last - size[group] + 1 - np.arange(len(values))
-        pairs = exact_variance((values + values[mirror]) / 2, group, n // 2, "sg", allocation=allocation)
+        pairs = exact_variance(
+            (values + values[mirror]) / 2, group, n // 2, "sg", allocation=allocation
+        )
         return float(((n - n % 2) ** 2 * pairs + n % 2 * values.var()) / n**2)
     mean = np.bincount(group, values) / size
     within = np.bincount(group, (values - mean[group]) ** 2).sum() / len(values) / n
@@ -206,18 +286,29 @@ def _allocation_variance(expected: np.ndarray, mean: np.ndarray, n: int, allocat
     hits = np.ceil(upto[None] - u[:, None]).clip(0)
     return float((np.diff(steps) * (np.diff(hits, axis=1) @ centred) ** 2).sum())
 
-# %% ../../../nbs/methods/arco/00_sampling.ipynb #28769dbd
+# %% ../../../nbs/methods/arco/00_sampling.ipynb #2d478adf
 def _official_blocks(high: int, cut: int) -> Int[Tensor, "m 4"]:
     """First row, height, first column, width of each block of the pseudo-image."""
     edge = round(math.sqrt(high))
     side = edge // cut
     first = [k * side for k in range(cut)]
     size = [side] * (cut - 1) + [edge - (cut - 1) * side]
-    return torch.tensor([(first[i], size[i], first[j], size[j]) for i in range(cut) for j in range(cut)])
+    return torch.tensor(
+        [(first[i], size[i], first[j], size[j]) for i in range(cut) for j in range(cut)]
+    )
 
-
-def _official_runs(high: int, n: int, sets: int, pairs: bool, run: int, device: torch.device, generator: torch.Generator | None) -> Int[Tensor, "k m"]:
-    """The fallback: the same number of draws from each run of `run` candidates; what the last, shorter run holds is left to the top-up."""
+# %% ../../../nbs/methods/arco/00_sampling.ipynb #28769dbd
+def _official_runs(
+    high: int,
+    n: int,
+    sets: int,
+    pairs: bool,
+    run: int,
+    device: torch.device,
+    generator: torch.Generator | None,
+) -> Int[Tensor, "k m"]:
+    """The fallback: the same number of draws from each run of `run` candidates; what the last,
+    shorter run holds is left to the top-up."""
     blocks = high // run
     if high < run or blocks > n:
         return torch.empty(sets, 0, dtype=torch.int64, device=device)
@@ -226,10 +317,20 @@ def _official_runs(high: int, n: int, sets: int, pairs: bool, run: int, device: 
     drawn = low + torch.randint(run, (sets, blocks, each), device=device, generator=generator)
     return torch.cat([drawn, 2 * low + run - 1 - drawn] if pairs else [drawn], dim=2).flatten(1)
 
-# %% ../../../nbs/methods/arco/00_sampling.ipynb #c8d98a82
-def official_indices(high: int, n: int, *, sampler: Sampler = "sg", cut: int = 4, run: int | None = None, sets: int = 1,
-                     device: torch.device | None = None, generator: torch.Generator | None = None) -> Int[Tensor, "k n"]:  # fmt: skip
-    """`sets` times `n` of `high` list positions as the released code draws them. `run`: its version in one dimension, runs of so many."""
+# %% ../../../nbs/methods/arco/00_sampling.ipynb #bf06b283
+def official_indices(
+    high: int,
+    n: int,
+    *,
+    sampler: Sampler = "sg",
+    cut: int = 4,
+    run: int | None = None,
+    sets: int = 1,
+    device: torch.device | None = None,
+    generator: torch.Generator | None = None,
+) -> Int[Tensor, "k n"]:
+    """`sets` times `n` of `high` list positions as the released code draws them. `run`: its version
+    in one dimension, runs of so many."""
     if high < 1:
         raise ValueError(f"there must be a candidate to draw, got {high}")
     place, edge = device or torch.device("cpu"), round(math.sqrt(high))
@@ -241,30 +342,65 @@ def official_indices(high: int, n: int, *, sampler: Sampler = "sg", cut: int = 4
     else:
         each = n * edge**2 // high // cut**2 // (2 if sampler == "sag" else 1)
         top, tall, left, wide = _official_blocks(high, cut).to(place).T[:, :, None]
-        inside = (torch.rand(sets, cut**2, each, dtype=torch.float64, device=place, generator=generator) * (tall * wide)).long()
+        inside = (
+            torch.rand(sets, cut**2, each, dtype=torch.float64, device=place, generator=generator)
+            * (tall * wide)
+        ).long()
         made = (top + inside // wide) * edge + left + inside % wide
-        if sampler == "sag":  # first + last index of the block, minus the index: its point reflection
-            made = torch.cat([made, (2 * top + tall - 1) * edge + 2 * left + wide - 1 - made], dim=2)
+        # first + last index of the block, minus the index: its point reflection
+        if sampler == "sag":
+            made = torch.cat(
+                [made, (2 * top + tall - 1) * edge + 2 * left + wide - 1 - made], dim=2
+            )
         made = made.flatten(1)
     return _shuffled(made, high, topup, generator)
 
-
-def _shuffled(made: Int[Tensor, "k m"], high: int, topup: Int[Tensor, "k n"], generator: torch.Generator | None) -> Int[Tensor, "k n"]:
+# %% ../../../nbs/methods/arco/00_sampling.ipynb #c8d98a82
+def _shuffled(
+    made: Int[Tensor, "k m"],
+    high: int,
+    topup: Int[Tensor, "k n"],
+    generator: torch.Generator | None,
+) -> Int[Tensor, "k n"]:
     """What lies in range, in random order, then as much of the top-up as is missing."""
-    key = torch.rand(made.shape, device=made.device, generator=generator).masked_fill(made >= high, 2.0)
+    key = torch.rand(made.shape, device=made.device, generator=generator).masked_fill(
+        made >= high, 2.0
+    )
     kept = made.gather(1, key.argsort(1))[:, : topup.shape[1]]
     missing = torch.arange(kept.shape[1], device=made.device) >= (made < high).sum(1, keepdim=True)
-    return torch.cat([torch.where(missing, topup[:, : kept.shape[1]], kept), topup[:, kept.shape[1] :]], dim=1)
+    return torch.cat(
+        [torch.where(missing, topup[:, : kept.shape[1]], kept), topup[:, kept.shape[1] :]], dim=1
+    )
 
 # %% ../../../nbs/methods/arco/00_sampling.ipynb #52756486
-def _official_ranks(strata: Strata, n: int, sets: int, mix: Float[Tensor, "r c"] | None, sampler: Sampler,
-                    generator: torch.Generator | None) -> Int[Tensor, "r k n"]:  # fmt: skip
-    """Class by class, as released. Rows that mix classes, which it has not, choose a class for each draw and take that class's."""
+def _official_ranks(
+    strata: Strata,
+    n: int,
+    sets: int,
+    mix: Float[Tensor, "r c"] | None,
+    sampler: Sampler,
+    generator: torch.Generator | None,
+) -> Int[Tensor, "r k n"]:
+    """Class by class, as released. Rows that mix classes, which it has not, choose a class for each
+    draw and take that class's."""
     place = strata.order.device
-    every = torch.stack([low + official_indices(max(count, 1), n, sampler=sampler, sets=sets, device=place, generator=generator)
-                         for low, count in zip(strata.low[:, 0].tolist(), strata.counts.tolist(), strict=True)])  # fmt: skip
+    every = torch.stack(
+        [
+            low
+            + official_indices(
+                max(count, 1), n, sampler=sampler, sets=sets, device=place, generator=generator
+            )
+            for low, count in zip(strata.low[:, 0].tolist(), strata.counts.tolist(), strict=True)
+        ]
+    )
     every = every.clamp(max=len(strata.order) - 1)
     if mix is None:
         return every
-    which = _class_at(_uniform((len(mix), sets * n), strata, generator), mix)[0].view(len(mix), sets, n)
-    return every.gather(0, which) if len(mix) == len(every) else torch.stack([every.gather(0, row[None])[0] for row in which])
+    which = _class_at(_uniform((len(mix), sets * n), strata, generator), mix)[0].view(
+        len(mix), sets, n
+    )
+    return (
+        every.gather(0, which)
+        if len(mix) == len(every)
+        else torch.stack([every.gather(0, row[None])[0] for row in which])
+    )

@@ -25,7 +25,8 @@ def unsupervised_loss(
     *,
     threshold: float = 0.97,
 ) -> Float[Tensor, ""]:
-    """Cross-entropy with pseudo-labels, each image weighted by the share of its pixels with `confidence` >= `threshold`."""
+    """Cross-entropy with pseudo-labels, each image weighted by the share of its pixels with
+    `confidence` >= `threshold`."""
     valid = target != IGNORE
     space = list(range(1, target.ndim))
     with torch.autocast(logits.device.type, enabled=False):
@@ -33,9 +34,10 @@ def unsupervised_loss(
         weight = ((confidence >= threshold) & valid).sum(space) / valid.sum(space).clamp(min=1)
         return (weight @ each.flatten(1)).sum() / (each > 0).sum().clamp(min=1)
 
-# %% ../../../nbs/methods/arco/04_terms.ipynb #7bcc918d
+# %% ../../../nbs/methods/arco/04_terms.ipynb #74bfaac9
 def cell_means(maps: Float[Tensor, "b c *s"], cells: int) -> Float[Tensor, "b c *t"]:
-    """Means over `cells` cells per axis, in float32: adaptive average pooling, with a gradient that is deterministic on every device."""
+    """Means over `cells` cells per axis, in float32: adaptive average pooling, with a gradient that
+    is deterministic on every device."""
     out, j = maps.float(), torch.arange(cells, device=maps.device)
     with torch.autocast(maps.device.type, enabled=False):
         for axis, n in enumerate(maps.shape[2:], start=2):
@@ -44,9 +46,10 @@ def cell_means(maps: Float[Tensor, "b c *s"], cells: int) -> Float[Tensor, "b c 
             out = (out.movedim(axis, -1) @ (inside / inside.sum(0))).movedim(-1, axis)
     return out
 
-
+# %% ../../../nbs/methods/arco/04_terms.ipynb #7bcc918d
 def pooled(reps: Float[Tensor, "b d *s"], cells: int | None = None) -> Float[Tensor, "b n"]:
-    """Dense representations averaged over `cells` cells per axis (None: 8 in 2D, 4 in 3D) and flattened."""
+    """Dense representations averaged over `cells` cells per axis (None: 8 in 2D, 4 in 3D) and
+    flattened."""
     return cell_means(reps, cells or (8 if reps.ndim == 4 else 4)).flatten(1)
 
 # %% ../../../nbs/methods/arco/04_terms.ipynb #1cfb9705
@@ -59,34 +62,45 @@ def neighbour_loss(
     top: int = 5,
     form: Literal["repaired", "released"] = "repaired",
 ) -> Float[Tensor, ""]:
-    """Mean squared distance of normalised vectors from the student to the teacher's `top` neighbours in the pool.
+    """Mean squared distance of normalised vectors from the student to the teacher's `top`
+    neighbours in the pool.
 
-    Between 0 and 4; any scale of input. "released": the student chooses the neighbours and the *teacher's* distances are averaged,
-    so that no gradient reaches anything. `ValueError` where `top` is below 1.
+    Between 0 and 4; any scale of input. "released": the student chooses the neighbours and the
+    *teacher's* distances are averaged, so that no gradient reaches anything. `ValueError` where
+    `top` is below 1.
     """
     if top < 1:
         raise ValueError(f"top is at least 1, got {top}")
     with torch.autocast(student.device.type, enabled=False):
         keys = F.normalize(pool.detach().float(), dim=1).T
-        near, far = (2 - 2 * F.normalize(x.float(), dim=1) @ keys for x in (student, teacher.detach()))
+        near, far = (
+            2 - 2 * F.normalize(x.float(), dim=1) @ keys for x in (student, teacher.detach())
+        )
         chooser, measured = (far, near) if form == "repaired" else (near.detach(), far)
-        filled = torch.ones(len(pool), dtype=torch.bool, device=pool.device) if valid is None else valid
+        filled = (
+            torch.ones(len(pool), dtype=torch.bool, device=pool.device) if valid is None else valid
+        )
         chosen = chooser.where(filled, torch.inf).topk(min(top, len(pool)), largest=False).indices
         counts = filled[chosen]
-        return (measured.gather(1, chosen) * counts).sum() / counts.sum().clamp(min=1) + 0 * near.sum()
+        return (measured.gather(1, chosen) * counts).sum() / counts.sum().clamp(
+            min=1
+        ) + 0 * near.sum()
 
-# %% ../../../nbs/methods/arco/04_terms.ipynb #0c128af8
-def foreground_mask(label: Int[Tensor, "b *s"], confidence: Float[Tensor, "b *s"], *, threshold: float = 0.7) -> Float[Tensor, "b *s"]:
+# %% ../../../nbs/methods/arco/04_terms.ipynb #5fd6f32c
+def foreground_mask(
+    label: Int[Tensor, "b *s"], confidence: Float[Tensor, "b *s"], *, threshold: float = 0.7
+) -> Float[Tensor, "b *s"]:
     """1.0 on pixels of a class above 0 whose confidence reaches the threshold."""
     return ((label > 0) & (confidence >= threshold)).float()
 
-
+# %% ../../../nbs/methods/arco/04_terms.ipynb #0c128af8
 def equivariance_loss(
     logits: Float[Tensor, "b c *s"],  # of the warped image
     target: Float[Tensor, "b c *s"],  # warped logits of the image; detached here
     mask: Float[Tensor, "b *s"],  # warped mask, in [0, 1]
 ) -> Float[Tensor, ""]:
-    """KL(softmax(target) || softmax(logits)), averaged over the mask in each image, then over images."""
+    """KL(softmax(target) || softmax(logits)), averaged over the mask in each image, then over
+    images."""
     with torch.autocast(logits.device.type, enabled=False):
         p, q = target.detach().float().log_softmax(1), logits.float().log_softmax(1)
         each = ((p.exp() * (p - q)).sum(1) * mask).flatten(1).sum(1)

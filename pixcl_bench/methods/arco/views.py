@@ -19,23 +19,28 @@ from torch import Tensor, nn
 from ...ops.dense_losses import IGNORE
 from ..contract.segmenter import add_noise, cutmix_mask, paste
 
-# %% ../../../nbs/methods/arco/05_views.ipynb #0b716fd7
+# %% ../../../nbs/methods/arco/05_views.ipynb #e4533d4e
 def _kernel(p: Tensor, c: Tensor) -> Tensor:
     square = torch.cdist(p, c, compute_mode="donot_use_mm_for_euclid_dist").square()
     return torch.special.xlogy(square, square)
 
-
+# %% ../../../nbs/methods/arco/05_views.ipynb #89b25f02
 def _lattice(h: int, w: int) -> Tensor:
-    y, x = torch.meshgrid(torch.linspace(-1, 1, h, dtype=torch.float64), torch.linspace(-1, 1, w, dtype=torch.float64), indexing="ij")
+    y, x = torch.meshgrid(
+        torch.linspace(-1, 1, h, dtype=torch.float64),
+        torch.linspace(-1, 1, w, dtype=torch.float64),
+        indexing="ij",
+    )
     return torch.stack([x, y], -1).view(-1, 2)
 
-
+# %% ../../../nbs/methods/arco/05_views.ipynb #e4b78d0b
 def _affine(p: Tensor) -> Tensor:
     return torch.cat([torch.ones(len(p), 1, dtype=p.dtype), p], 1)
 
-
+# %% ../../../nbs/methods/arco/05_views.ipynb #0b716fd7
 def spline_basis(h: int, w: int, points: int = 5) -> Float[Tensor, "hw k"]:
-    """Fixed matrix of a thin-plate spline: `basis @ moved` (k, 2) is where each of the h x w pixels is read, (x, y) in [-1, 1].
+    """Fixed matrix of a thin-plate spline: `basis @ moved` (k, 2) is where each of the h x w pixels
+    is read, (x, y) in [-1, 1].
 
     k = points squared control points, x fastest, evenly spaced; `ValueError` below 2 points a side.
     """
@@ -48,39 +53,73 @@ def spline_basis(h: int, w: int, points: int = 5) -> Float[Tensor, "hw k"]:
     return (torch.cat([_kernel(p, c), _affine(p)], 1) @ inverse).float()
 
 # %% ../../../nbs/methods/arco/05_views.ipynb #f874a32f
-def similarity_points(batch: int, aspect: float, *, points: int = 5, degrees: float = 60.0, scale: float = 1.2, shift: float = 0.1,
-                      jitter: float = 0.01, mirror: float = 0.5, device: torch.device | str = "cpu") -> Float[Tensor, "b k 2"]:  # fmt: skip
-    """Random positions of the control points; `aspect` = height / width; scale is drawn from U(2 - scale, scale).
+def similarity_points(
+    batch: int,
+    aspect: float,
+    *,
+    points: int = 5,
+    degrees: float = 60.0,
+    scale: float = 1.2,
+    shift: float = 0.1,
+    jitter: float = 0.01,
+    mirror: float = 0.5,
+    device: torch.device | str = "cpu",
+) -> Float[Tensor, "b k 2"]:
+    """Random positions of the control points; `aspect` = height / width; scale is drawn from U(2 -
+    scale, scale).
 
-    Reading positions shrink by the scale, so objects grow by it. `mirror` is the chance that the batch is mirrored.
+    Reading positions shrink by the scale, so objects grow by it. `mirror` is the chance that the
+    batch is mirrored.
     """
+
     def draw(*shape: int) -> Tensor:
         return 2 * torch.rand(*shape, device=device) - 1
 
     c = _lattice(points, points).float().to(device)
     flip = torch.where(torch.rand((), device=device) < mirror, -1.0, 1.0)
     angle = torch.deg2rad(degrees * draw(batch))
-    stretch = torch.stack([torch.ones_like(flip), flip.new_tensor(aspect)])  # to a frame in which pixels are square
+    # to a frame in which pixels are square
+    stretch = torch.stack([torch.ones_like(flip), flip.new_tensor(aspect)])
     low, high = 1 / scale, 1 / (2 - scale)
     inverse_scale = low + (high - low) * torch.rand(batch, 1, 1, device=device)
     turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], -1).view(batch, 2, 2)
-    turned = ((c * torch.stack([flip, torch.ones_like(flip)]) * stretch) @ turn) / stretch * inverse_scale
+    turned = (
+        ((c * torch.stack([flip, torch.ones_like(flip)]) * stretch) @ turn)
+        / stretch
+        * inverse_scale
+    )
     return turned + shift * draw(batch, 1, 2) + jitter * draw(batch, len(c), 2)
 
 # %% ../../../nbs/methods/arco/05_views.ipynb #b0703b4b
 class Warp(nn.Module):
     """Random similarity and thin-plate-spline warps in the plane of the last two axes.
 
-    `draw(images)` returns reading positions (b, h, w, 2), `forward(maps, grid)` reads maps (b, c, *space) there, bilinear, with
-    zeros outside. The spline's matrix is made once per image size. Source: ARCO's released code.
+    `draw(images)` returns reading positions (b, h, w, 2), `forward(maps, grid)` reads maps (b, c,
+    *space) there, bilinear, with zeros outside. The spline's matrix is made once per image size.
+    Source: ARCO's released code.
     """
 
-    def __init__(self, *, points: int = 5, degrees: float = 60.0, scale: float = 1.2, shift: float = 0.1, jitter: float = 0.01, mirror: float = 0.5) -> None:
+    def __init__(
+        self,
+        *,
+        points: int = 5,
+        degrees: float = 60.0,
+        scale: float = 1.2,
+        shift: float = 0.1,
+        jitter: float = 0.01,
+        mirror: float = 0.5,
+    ) -> None:
         super().__init__()
         if not 1 <= scale < 2:
             raise ValueError(f"scale is between 1 and 2 (objects grow by at most it), got {scale}")
         self.points = points
-        self.ranges = {"degrees": degrees, "scale": scale, "shift": shift, "jitter": jitter, "mirror": mirror}
+        self.ranges = {
+            "degrees": degrees,
+            "scale": scale,
+            "shift": shift,
+            "jitter": jitter,
+            "mirror": mirror,
+        }
         self._size, self._basis = (0, 0), torch.empty(0)
 
     def draw(self, images: Float[Tensor, "b c *s"]) -> Float[Tensor, "b h w 2"]:
@@ -88,30 +127,44 @@ class Warp(nn.Module):
         h, w = images.shape[-2:]
         if self._size != (h, w) or self._basis.device != images.device:
             self._size, self._basis = (h, w), spline_basis(h, w, self.points).to(images.device)
-        moved = similarity_points(len(images), h / w, points=self.points, device=images.device, **self.ranges)
+        moved = similarity_points(
+            len(images), h / w, points=self.points, device=images.device, **self.ranges
+        )
         return (self._basis @ moved).view(-1, h, w, 2)
 
-    def forward(self, maps: Float[Tensor, "b c *s"], grid: Float[Tensor, "b h w 2"]) -> Float[Tensor, "b c *s"]:
-        flat = maps.float().reshape(len(maps), -1, *maps.shape[-2:])  # slices are channels of the plane
+    def forward(
+        self, maps: Float[Tensor, "b c *s"], grid: Float[Tensor, "b h w 2"]
+    ) -> Float[Tensor, "b c *s"]:
+        # slices are channels of the plane
+        flat = maps.float().reshape(len(maps), -1, *maps.shape[-2:])
         return F.grid_sample(flat, grid, padding_mode="zeros", align_corners=True).view(maps.shape)
 
 # %% ../../../nbs/methods/arco/05_views.ipynb #55270bdd
 def half_of_classes(label: Int[Tensor, "b *s"], num_classes: int) -> Bool[Tensor, "b *s"]:
     """True on the pixels of a random half (rounded down) of the classes that occur in each item."""
     rows = label.flatten(1)
-    present = torch.zeros(len(rows), num_classes + 1, dtype=torch.bool, device=label.device).scatter(1, rows + 1, True)[:, 1:]
+    present = torch.zeros(
+        len(rows), num_classes + 1, dtype=torch.bool, device=label.device
+    ).scatter(1, rows + 1, True)[:, 1:]
     lottery = torch.rand(present.shape, device=label.device).where(present, 2.0)
     rank = lottery.argsort(1).argsort(1)
     chosen = present & (rank < present.sum(1, keepdim=True) // 2)
     return (chosen.gather(1, rows.clamp(min=0)) & (rows != IGNORE)).view(label.shape)
 
-# %% ../../../nbs/methods/arco/05_views.ipynb #9aa7d3c9
+# %% ../../../nbs/methods/arco/05_views.ipynb #7f1a9f62
 Mixture = Literal["none", "cutmix", "classmix", "cutout"]
 
-
-def mix(kind: Mixture, images: Float[Tensor, "b c *s"], label: Int[Tensor, "b *s"], confidence: Float[Tensor, "b *s"], *,
-        num_classes: int) -> tuple[Float[Tensor, "b c *s"], Int[Tensor, "b *s"], Float[Tensor, "b *s"]]:  # fmt: skip
-    """Images, labels and confidences mixed with the next item's (the last with the first); inputs are not changed.
+# %% ../../../nbs/methods/arco/05_views.ipynb #9aa7d3c9
+def mix(
+    kind: Mixture,
+    images: Float[Tensor, "b c *s"],
+    label: Int[Tensor, "b *s"],
+    confidence: Float[Tensor, "b *s"],
+    *,
+    num_classes: int,
+) -> tuple[Float[Tensor, "b c *s"], Int[Tensor, "b *s"], Float[Tensor, "b *s"]]:
+    """Images, labels and confidences mixed with the next item's (the last with the first); inputs
+    are not changed.
 
     `ValueError` for another `kind`.
     """
@@ -119,37 +172,64 @@ def mix(kind: Mixture, images: Float[Tensor, "b c *s"], label: Int[Tensor, "b *s
         return images, label, confidence
     if kind not in ("cutmix", "classmix", "cutout"):
         raise ValueError(f"kind of mixture is none, cutmix, classmix or cutout, got {kind!r}")
-    away = ~half_of_classes(label, num_classes)[:, None] if kind == "classmix" else cutmix_mask(images)
+    away = (
+        ~half_of_classes(label, num_classes)[:, None] if kind == "classmix" else cutmix_mask(images)
+    )
     if kind == "cutout":
-        return images * ~away, label.masked_fill(away[:, 0], IGNORE), confidence.masked_fill(away[:, 0], 0.0)
+        return (
+            images * ~away,
+            label.masked_fill(away[:, 0], IGNORE),
+            confidence.masked_fill(away[:, 0], 0.0),
+        )
     return paste(images, away), paste(label, away), paste(confidence, away)
 
-# %% ../../../nbs/methods/arco/05_views.ipynb #ad0bbc73
+# %% ../../../nbs/methods/arco/05_views.ipynb #33be2504
 def _some(images: Tensor, chance: float) -> Tensor:
     """True for the images that a random change is applied to, (b, 1, ...)."""
-    return (torch.rand(len(images), device=images.device) < chance).view(-1, *[1] * (images.ndim - 1))
+    return (torch.rand(len(images), device=images.device) < chance).view(
+        -1, *[1] * (images.ndim - 1)
+    )
 
-
-def jitter(images: Float[Tensor, "b c *s"], *, strength: float = 0.25, chance: float = 0.5) -> Float[Tensor, "b c *s"]:
+# %% ../../../nbs/methods/arco/05_views.ipynb #d9d31f72
+def jitter(
+    images: Float[Tensor, "b c *s"], *, strength: float = 0.25, chance: float = 0.5
+) -> Float[Tensor, "b c *s"]:
     """Random brightness and contrast of each image."""
-    factors = 1 + strength * (2 * torch.rand(2, len(images), *[1] * (images.ndim - 1), device=images.device) - 1)
+    factors = 1 + strength * (
+        2 * torch.rand(2, len(images), *[1] * (images.ndim - 1), device=images.device) - 1
+    )
     bright = images * factors[0]
     mean = bright.mean(list(range(1, images.ndim)), keepdim=True)
     return torch.where(_some(images, chance), mean + (bright - mean) * factors[1], images)
 
-
+# %% ../../../nbs/methods/arco/05_views.ipynb #ad0bbc73
 def noise(images: Float[Tensor, "b c *s"], *, chance: float = 0.5) -> Float[Tensor, "b c *s"]:
-    """The teacher's noise of the protocol, N(0, 0.1) cut at +-0.2, added to each image with probability `chance`."""
+    """The teacher's noise of the protocol, N(0, 0.1) cut at +-0.2, added to each image with
+    probability `chance`."""
     return torch.where(_some(images, chance), add_noise(images), images)
 
 # %% ../../../nbs/methods/arco/05_views.ipynb #f59b800f
-def blur(images: Float[Tensor, "b c *s"], *, sigma: tuple[float, float] = (0.15, 1.15), chance: float = 0.5, radius: int = 4) -> Float[Tensor, "b c *s"]:
-    """Gaussian blur in the plane, sigma in pixels drawn per image, edges replicated; with probability `chance`."""
+def blur(
+    images: Float[Tensor, "b c *s"],
+    *,
+    sigma: tuple[float, float] = (0.15, 1.15),
+    chance: float = 0.5,
+    radius: int = 4,
+) -> Float[Tensor, "b c *s"]:
+    """Gaussian blur in the plane, sigma in pixels drawn per image, edges replicated; with
+    probability `chance`."""
     b = len(images)
     width = sigma[0] + (sigma[1] - sigma[0]) * torch.rand(b, 1, device=images.device)
-    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=images.device) / width).square())
+    taps = torch.exp(
+        -0.5 * (torch.arange(-radius, radius + 1, device=images.device) / width).square()
+    )
     taps = (taps / taps.sum(1, keepdim=True)).to(images.dtype)
-    flat = rearrange(images.reshape(b, -1, *images.shape[-2:]), "b n h w -> n b h w")  # one group of channels per image
+    # one group of channels per image
+    flat = rearrange(images.reshape(b, -1, *images.shape[-2:]), "b n h w -> n b h w")
     flat = F.pad(flat, (radius,) * 4, mode="replicate")
-    flat = F.conv2d(F.conv2d(flat, taps[:, None, None, :], groups=b), taps[:, None, :, None], groups=b)
-    return torch.where(_some(images, chance), rearrange(flat, "n b h w -> b n h w").reshape(images.shape), images)
+    flat = F.conv2d(
+        F.conv2d(flat, taps[:, None, None, :], groups=b), taps[:, None, :, None], groups=b
+    )
+    return torch.where(
+        _some(images, chance), rearrange(flat, "n b h w -> b n h w").reshape(images.shape), images
+    )

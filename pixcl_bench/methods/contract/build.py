@@ -27,12 +27,13 @@ def find_builder(target: str) -> Callable[..., Learner]:
         raise ValueError(f"learner {target!r}: module {module_name!r} has no builder {name!r}")
     return getattr(module, name)
 
-# %% ../../../nbs/methods/contract/02_build.ipynb #48d2f07e
+# %% ../../../nbs/methods/contract/02_build.ipynb #aa3ecbf7
 def takes(target: str, name: str) -> bool:
-    """Whether the builder `target` names an argument `name`. Raises `ValueError` as `find_builder`."""
+    """Whether the builder `target` names an argument `name`. Raises `ValueError` as
+    `find_builder`."""
     return name in inspect.signature(find_builder(target)).parameters
 
-
+# %% ../../../nbs/methods/contract/02_build.ipynb #48d2f07e
 def build_learner(target: str, args: Mapping[str, Any], **injected: Any) -> Learner:
     """The learner that the builder `target` makes of `args`, its own arguments, by flat names.
 

@@ -42,14 +42,15 @@ class Learner(nn.Module):
         """Features of normalised images as they are evaluated: the encoder's, before any head."""
         return self.encoder(images)
 
-# %% ../../../nbs/methods/contract/00_learner.ipynb #0dfc0352
+# %% ../../../nbs/methods/contract/00_learner.ipynb #9353a471
 def moved_parameters(learner: nn.Module) -> list[nn.Parameter]:
     """The parameters whose gradient is there and not zero everywhere."""
     return [p for p in learner.parameters() if p.grad is not None and p.grad.abs().sum() > 0]
 
-
+# %% ../../../nbs/methods/contract/00_learner.ipynb #0dfc0352
 def check_learner(learner: Learner, batch: Mapping[str, Tensor]) -> dict[str, float]:
-    """Raise `AssertionError` where `learner` breaks the contract on `batch`; return its logged values.
+    """Raise `AssertionError` where `learner` breaks the contract on `batch`; return its logged
+    values.
 
     Checked: the batch is left unchanged, the loss is a finite scalar that depends on trainable
     parameters, features are (b, d) float32 without gradient to labels, evaluation changes no
@@ -58,21 +59,25 @@ def check_learner(learner: Learner, batch: Mapping[str, Tensor]) -> dict[str, fl
     before = {k: v.clone() for k, v in batch.items()}
     logged = learner.train().losses({k: batch[k] for k in learner.batch_keys}, 0.5)
     assert "loss" in logged, f"losses() must return the key 'loss', got {sorted(logged)}"
-    assert logged["loss"].shape == (), f"the loss is a scalar, got shape {tuple(logged['loss'].shape)}"
+    assert logged["loss"].shape == (), (
+        f"the loss is a scalar, got shape {tuple(logged['loss'].shape)}"
+    )
     assert torch.isfinite(logged["loss"]), f"loss is {logged['loss']}"
     logged["loss"].backward()
     assert moved_parameters(learner), "no parameter receives a gradient"
-    assert all(torch.equal(batch[k], before[k]) for k in batch), "losses() changed the batch in place"
+    assert all(torch.equal(batch[k], before[k]) for k in batch), (
+        "losses() changed the batch in place"
+    )
     learner.zero_grad(set_to_none=True)
     _check_features(learner, batch["view1"])
     return {k: float(v.detach()) for k, v in logged.items()}
 
-# %% ../../../nbs/methods/contract/00_learner.ipynb #5db97823
+# %% ../../../nbs/methods/contract/00_learner.ipynb #62a3cf12
 def copied_state(learner: nn.Module) -> dict[str, Tensor]:
     """A copy of all weights and buffers, as `load_state_dict` takes it."""
     return {k: v.clone() for k, v in learner.state_dict().items()}
 
-
+# %% ../../../nbs/methods/contract/00_learner.ipynb #5db97823
 def _check_features(learner: Learner, images: Tensor) -> None:
     weights = copied_state(learner)
     with torch.no_grad():
@@ -121,10 +126,8 @@ def check_losses(learner: Learner, batch: Mapping[str, Tensor]) -> dict[str, Ten
     assert unchanged, "losses() changed the batch in place"
     return logged
 
-# %% ../../../nbs/methods/contract/00_learner.ipynb #e7a4c813
-def gradients(
-    learner: Learner, batch: Mapping[str, Tensor]
-) -> list[tuple[nn.Parameter, Tensor]]:
+# %% ../../../nbs/methods/contract/00_learner.ipynb #37864db1
+def gradients(learner: Learner, batch: Mapping[str, Tensor]) -> list[tuple[nn.Parameter, Tensor]]:
     """The parameters that the gradient of the loss reaches, each with its gradient.
 
     They are seen on their way, so that a learner may take the step itself during the backward pass
@@ -141,7 +144,7 @@ def gradients(
             hook.remove()
     return found
 
-
+# %% ../../../nbs/methods/contract/00_learner.ipynb #e7a4c813
 def check_gradients(learner: Learner, batch: Mapping[str, Tensor]) -> None:
     """Raise `AssertionError` unless some parameter receives a gradient and all are finite.
 
@@ -151,17 +154,17 @@ def check_gradients(learner: Learner, batch: Mapping[str, Tensor]) -> None:
     assert all(torch.isfinite(g).all() for g in given), "a gradient is not finite"
     assert any(g.any() for g in given), "no parameter receives a gradient"
 
-# %% ../../../nbs/methods/contract/00_learner.ipynb #a9346332
+# %% ../../../nbs/methods/contract/00_learner.ipynb #646e6a1b
 Requirement: TypeAlias = tuple[str, Callable[[], Any]]
 """What has to hold, in words, and the check that raises where it does not."""
 
-
+# %% ../../../nbs/methods/contract/00_learner.ipynb #2016612b
 def _check_after_step(learner: Learner) -> None:
     learner.after_step(0.5)
     broken = [k for k, v in learner.state_dict().items() if not torch.isfinite(v).all()]
     assert not broken, f"after_step() left values that are not finite in {broken[:3]}"
 
-
+# %% ../../../nbs/methods/contract/00_learner.ipynb #a9346332
 def training_requirements(learner: Learner, batch: Mapping[str, Tensor]) -> list[Requirement]:
     """What holds for every learner that trains, in the order of checking; nothing for others."""
     every = [

@@ -28,18 +28,20 @@ from pixcl_bench.methods.contract.learner import (
 )
 from ...nets.dense import DenseNet, PyramidHeads
 
-# %% ../../../nbs/methods/contract/04_localiser.ipynb #b7400ac2
+# %% ../../../nbs/methods/contract/04_localiser.ipynb #e0f9607b
 @dataclass(frozen=True)
 class Support:
-    """One labelled picture: `image` in [0, 1] and its landmarks (y, x) in pixels, NaN where one is not known."""
+    """One labelled picture: `image` in [0, 1] and its landmarks (y, x) in pixels, NaN where one is
+    not known."""
 
     image: Float[Tensor, "1 h w"]
     points: Float[Tensor, "L 2"]
 
-
+# %% ../../../nbs/methods/contract/04_localiser.ipynb #b7400ac2
 @dataclass(frozen=True)
 class Preparation:
-    """What there is before training: the training images, their information maps and landmarks where the learner gets them, and the support."""
+    """What there is before training: the training images, their information maps and landmarks
+    where the learner gets them, and the support."""
 
     images: UInt8[Tensor, "n h w"]
     information: Float[Tensor, "n h w"] | None
@@ -50,32 +52,39 @@ class Preparation:
 class Localiser(Learner):
     """Base of every method of the task `landmarks`.
 
-    `batch_keys`: of "image" (b, 1, h, w) in [0, 1], "information" (b, h, w) of these images, "points" (b, L, 2), which only
-    learners with `uses_labels` may ask for. `network`, where a learner has one, is what `embed` shows.
+    `batch_keys`: of "image" (b, 1, h, w) in [0, 1], "information" (b, h, w) of these images,
+    "points" (b, L, 2), which only learners with `uses_labels` may ask for. `network`, where a
+    learner has one, is what `embed` shows.
     """
 
     batch_keys: ClassVar[tuple[str, ...]] = ("image",)
     uses_labels: ClassVar[bool] = False
 
     def information(self, images: UInt8[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
-        """Information of every pixel of images, for learners that ask for the key "information"; computed once before training."""
+        """Information of every pixel of images, for learners that ask for the key "information";
+        computed once before training."""
         raise NotImplementedError(f"{type(self).__name__} does not measure information")
 
     def prepare(self, given: Preparation) -> None:
-        """Called once before training, and again before training is resumed; deterministic for a given global seed."""
+        """Called once before training, and again before training is resumed; deterministic for a
+        given global seed."""
 
-    def locate(self, images: Float[Tensor, "b 1 h w"], supports: Sequence[Support]) -> Float[Tensor, "s b L 2"]:
-        """Landmarks of each image by each support, (y, x) in pixels; NaN where the support does not have the landmark."""
+    def locate(
+        self, images: Float[Tensor, "b 1 h w"], supports: Sequence[Support]
+    ) -> Float[Tensor, "s b L 2"]:
+        """Landmarks of each image by each support, (y, x) in pixels; NaN where the support does not
+        have the landmark."""
         raise NotImplementedError(f"{type(self).__name__} must say how it locates landmarks")
 
     def embed(self, images: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b d"]:
-        """Features of whole images: the mean over space of the encoder's coarsest map; without a network the image itself, 8 x 8."""
+        """Features of whole images: the mean over space of the encoder's coarsest map; without a
+        network the image itself, 8 x 8."""
         network = getattr(self, "network", None)
         if not isinstance(network, DenseNet):
             return F.adaptive_avg_pool2d(images, 8).flatten(1)
         return network.encoder(network.fit(images))[-1].flatten(2).mean(2)
 
-# %% ../../../nbs/methods/contract/04_localiser.ipynb #2a71d3ff
+# %% ../../../nbs/methods/contract/04_localiser.ipynb #6c2df145
 def pixels(points: Float[Tensor, "*n 2"], size: Sequence[int]) -> Int[Tensor, "*n 2"]:
     """The pixel (row, column) nearest to each point, inside an image of `size`; half pixels go up,
     NaN to pixel 0.
@@ -83,7 +92,7 @@ def pixels(points: Float[Tensor, "*n 2"], size: Sequence[int]) -> Int[Tensor, "*
     last = torch.tensor([n - 1 for n in size], device=points.device)
     return (points.nan_to_num() + 0.5).floor().long().clamp(min=0).minimum(last)
 
-
+# %% ../../../nbs/methods/contract/04_localiser.ipynb #2a71d3ff
 def vectors_at_points(
     features: Float[Tensor, "1 d h w"], points: Float[Tensor, "L 2"], scale: int = 1
 ) -> Float[Tensor, "L d"]:
@@ -96,33 +105,45 @@ def vectors_at_points(
 
 # %% ../../../nbs/methods/contract/04_localiser.ipynb #86a2b90d
 def level_similarity(
-    maps: Float[Tensor, "b d h w"], vectors: Float[Tensor, "L d"], eps: float = 1e-3, clip: bool = True
+    maps: Float[Tensor, "b d h w"],
+    vectors: Float[Tensor, "L d"],
+    eps: float = 1e-3,
+    clip: bool = True,
 ) -> Float[Tensor, "b L h w"]:
-    """Cosine of every position with every vector, `eps` added to the product of their lengths; `clip` to [0, 1]."""
+    """Cosine of every position with every vector, `eps` added to the product of their lengths;
+    `clip` to [0, 1]."""
     product = (vectors @ maps.flatten(2)).unflatten(2, maps.shape[2:])
     lengths = maps.norm(dim=1)[:, None] * vectors.norm(dim=1)[:, None, None]
     cosine = product / (lengths + eps)
     return cosine.clamp(0, 1) if clip else cosine
 
-# %% ../../../nbs/methods/contract/04_localiser.ipynb #8e923b6e
+# %% ../../../nbs/methods/contract/04_localiser.ipynb #1511b35b
 Enlarge: TypeAlias = Literal["bilinear", "nearest"]
 
-
-def product_similarity(levels: Sequence[Float[Tensor, "b L _ _"]], size: Sequence[int], upsample: Enlarge = "bilinear") -> Float[Tensor, "b L h w"]:
-    """Product of similarity maps of any scales, each enlarged to `size` (bilinear: corners not aligned)."""
+# %% ../../../nbs/methods/contract/04_localiser.ipynb #8e923b6e
+def product_similarity(
+    levels: Sequence[Float[Tensor, "b L _ _"]], size: Sequence[int], upsample: Enlarge = "bilinear"
+) -> Float[Tensor, "b L h w"]:
+    """Product of similarity maps of any scales, each enlarged to `size` (bilinear: corners not
+    aligned)."""
     if not levels:
         raise ValueError("a product of similarity maps needs at least one map")
     options: dict[str, Any] = {"align_corners": False} if upsample == "bilinear" else {}
     out: Tensor | None = None
     for level in levels:
-        enlarged = level if tuple(level.shape[2:]) == tuple(size) else F.interpolate(level, size=tuple(size), mode=upsample, **options)
+        enlarged = (
+            level
+            if tuple(level.shape[2:]) == tuple(size)
+            else F.interpolate(level, size=tuple(size), mode=upsample, **options)
+        )
         out = enlarged if out is None else out * enlarged
     assert out is not None
     return out
 
 # %% ../../../nbs/methods/contract/04_localiser.ipynb #969053ee
 def argmax_points(similarity: Float[Tensor, "b L h w"]) -> Float[Tensor, "b L 2"]:
-    """(row, column) of the largest value of each map, as floats; of equal ones the first, row by row."""
+    """(row, column) of the largest value of each map, as floats; of equal ones the first, row by
+    row."""
     at = similarity.flatten(2).argmax(2)
     columns = similarity.shape[3]
     return torch.stack([at // columns, at % columns], dim=-1).to(similarity.dtype)
@@ -136,7 +157,8 @@ def _portion(images: Tensor, values: int) -> int:
 class Matcher(Localiser):
     """A learner that compares descriptions. Subclasses say `describe`, `at` and `similarity`.
 
-    `pixels_at_once`: query pixels described together; `values_at_once`: values of similarity maps held together.
+    `pixels_at_once`: query pixels described together; `values_at_once`: values of similarity maps
+    held together.
     """
 
     pixels_at_once: ClassVar[int] = 2**16
@@ -155,39 +177,65 @@ class Matcher(Localiser):
         raise NotImplementedError(f"{type(self).__name__} must say how it compares")
 
     @torch.no_grad()
-    def locate(self, images: Float[Tensor, "b 1 h w"], supports: Sequence[Support]) -> Float[Tensor, "s b L 2"]:
-        """The first maximum, row by row, of each landmark's similarity map; whole pixels, NaN where the support lacks the landmark."""
+    def locate(
+        self, images: Float[Tensor, "b 1 h w"], supports: Sequence[Support]
+    ) -> Float[Tensor, "s b L 2"]:
+        """The first maximum, row by row, of each landmark's similarity map; whole pixels, NaN where
+        the support lacks the landmark."""
         known = list(self._known(images, supports))
         found = []
         for some in images.split(_portion(images, self.pixels_at_once)):
             features = self.describe(some)
-            points = [torch.cat([argmax_points(self.similarity(features, v)) for v in vectors], dim=1) for vectors in known]
+            points = [
+                torch.cat([argmax_points(self.similarity(features, v)) for v in vectors], dim=1)
+                for vectors in known
+            ]
             found.append(torch.stack(points))
         missing = torch.stack([s.points for s in supports]).to(images.device).isnan().any(-1)
         return torch.cat(found, dim=1).float().masked_fill(missing[:, None, :, None], torch.nan)
 
     def _known(self, images: Tensor, supports: Sequence[Support]) -> Iterator[list[Any]]:
         """Per support the vectors of its landmarks, in portions that fit."""
-        several = min(len(images), _portion(images, self.pixels_at_once)) * images.shape[2] * images.shape[3]
+        several = (
+            min(len(images), _portion(images, self.pixels_at_once))
+            * images.shape[2]
+            * images.shape[3]
+        )
         for support in supports:
             features = self.describe(support.image.to(images.device)[None])
-            yield [self.at(features, p) for p in support.points.to(images.device).split(max(1, self.values_at_once // several))]
+            yield [
+                self.at(features, p)
+                for p in support.points.to(images.device).split(
+                    max(1, self.values_at_once // several)
+                )
+            ]
 
 # %% ../../../nbs/methods/contract/04_localiser.ipynb #4a4de176
 class PyramidMatcher(Matcher):
-    """Cosine maps of the coarsest `levels` maps of `network` (None: all), through `heads`, multiplied: the matching of CC2D and IGU-Aug.
+    """Cosine maps of the coarsest `levels` maps of `network` (None: all), through `heads`,
+    multiplied: the matching of CC2D and IGU-Aug.
 
     `eps` is the constant of `level_similarity`.
     """
 
     eps: ClassVar[float] = 1e-3
 
-    def __init__(self, *, network: DenseNet, dim: int = 16, context: bool = False, levels: int | None = None, upsample: Enlarge = "bilinear") -> None:
+    def __init__(
+        self,
+        *,
+        network: DenseNet,
+        dim: int = 16,
+        context: bool = False,
+        levels: int | None = None,
+        upsample: Enlarge = "bilinear",
+    ) -> None:
         super().__init__()
         if upsample not in ("bilinear", "nearest"):
             raise ValueError(f"upsample is 'bilinear' or 'nearest', got {upsample!r}")
         if levels is not None and not 1 <= levels <= len(network.channels):
-            raise ValueError(f"this network has {len(network.channels)} maps to match, got levels={levels}")
+            raise ValueError(
+                f"this network has {len(network.channels)} maps to match, got levels={levels}"
+            )
         self.network, self.upsample = network, upsample
         self.levels = len(network.channels) if levels is None else levels
         self.scales = network.scales[: self.levels]
@@ -205,7 +253,11 @@ class PyramidMatcher(Matcher):
     def similarity(self, features: list[Tensor], vectors: list[Tensor]) -> Float[Tensor, "b L h w"]:
         """The product of the levels' similarity maps, at the image's size."""
         size = [n * self.scales[-1] for n in features[-1].shape[2:]]
-        return product_similarity([level_similarity(f, t, self.eps) for f, t in zip(features, vectors, strict=True)], size, self.upsample)
+        return product_similarity(
+            [level_similarity(f, t, self.eps) for f, t in zip(features, vectors, strict=True)],
+            size,
+            self.upsample,
+        )
 
 # %% ../../../nbs/methods/contract/04_localiser.ipynb #7d486491
 def _check_losses(learner: Localiser, batch: Mapping[str, Tensor]) -> dict[str, float]:
@@ -231,7 +283,8 @@ def _check_points(found: Tensor, images: Tensor, supports: Sequence[Support]) ->
 # %% ../../../nbs/methods/contract/04_localiser.ipynb #cbb489e1
 def _check_locate(learner: Localiser, images: Tensor, supports: Sequence[Support]) -> None:
     before, shown = (
-        copied_state(learner.eval()), [(s.image.clone(), s.points.clone()) for s in supports]
+        copied_state(learner.eval()),
+        [(s.image.clone(), s.points.clone()) for s in supports],
     )
     found = learner.locate(images, supports)
     _check_points(found, images, supports)
@@ -278,13 +331,17 @@ def localiser_requirements(
         lambda: _check_names(learner),
     )
     trained = (
-        "losses(): finite scalars, 'loss' among them, the same from the same draws; the batch stays "
-        "as it was, and a finite gradient reaches a parameter",
+        (
+            "losses(): finite scalars, 'loss' among them, the same from the same draws; the batch"
+            " stays as it was, and a finite gradient reaches a parameter"
+        ),
         lambda: _check_losses(learner, batch),
     )
     locates = (
-        "locate(images, supports): a point (y, x) in the image for every landmark of a support, "
-        "NaN for others, each image and support for itself; evaluation changes nothing",
+        (
+            "locate(images, supports): a point (y, x) in the image for every landmark of a support,"
+            " NaN for others, each image and support for itself; evaluation changes nothing"
+        ),
         lambda: torch.no_grad()(_check_locate)(learner, batch["image"], supports),
     )
     return [named, trained, locates] if learner.trains else [named, locates]

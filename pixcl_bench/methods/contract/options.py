@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from typing import Any, get_type_hints
 
-# %% ../../../nbs/methods/contract/01_options.ipynb #2d2c6a82
+# %% ../../../nbs/methods/contract/01_options.ipynb #5e357703
 def is_option_class(kind: object) -> bool:
     """Whether an annotation is an option class: a dataclass, not an instance of one."""
     return isinstance(kind, type) and is_dataclass(kind)
 
-
+# %% ../../../nbs/methods/contract/01_options.ipynb #f757b547
 def _annotations(builder: Callable[..., Any]) -> dict[str, Any]:
     made: Any = builder
     function = made.__init__ if isinstance(builder, type) else builder
@@ -26,7 +26,7 @@ def _annotations(builder: Callable[..., Any]) -> dict[str, Any]:
     except NameError:  # a name that is imported for type checkers alone
         return {name: p.annotation for name, p in inspect.signature(function).parameters.items()}
 
-
+# %% ../../../nbs/methods/contract/01_options.ipynb #2d2c6a82
 def option_parameters(builder: Callable[..., Any]) -> dict[str, type]:
     """The arguments of `builder`, a function or a class, that take an option object: name to
     class."""
@@ -34,7 +34,7 @@ def option_parameters(builder: Callable[..., Any]) -> dict[str, type]:
     names = inspect.signature(builder).parameters
     return {name: known[name] for name in names if is_option_class(known.get(name))}
 
-# %% ../../../nbs/methods/contract/01_options.ipynb #9e08ea4d
+# %% ../../../nbs/methods/contract/01_options.ipynb #173a0b72
 def _paths(kind: type, at: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """Where the fields of an option class lie, those of option classes inside it included."""
     known = get_type_hints(kind)
@@ -45,11 +45,11 @@ def _paths(kind: type, at: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         else:
             yield (*at, field.name)
 
-
+# %% ../../../nbs/methods/contract/01_options.ipynb #d404d295
 def _settable(kind: type) -> list[Field[Any]]:
     return [field for field in fields(kind) if field.init]
 
-
+# %% ../../../nbs/methods/contract/01_options.ipynb #c2ce328c
 def flat_names(builder: Callable[..., Any]) -> dict[str, tuple[str, ...]]:
     """Flat names of the options of `builder`, each with its path: the argument, perhaps a field of
     it that is an option object too, the field. `TypeError` where a name has two places."""
@@ -65,16 +65,16 @@ def flat_names(builder: Callable[..., Any]) -> dict[str, tuple[str, ...]]:
             found[flat] = path
     return found
 
-
+# %% ../../../nbs/methods/contract/01_options.ipynb #9e08ea4d
 def _title(builder: Callable[..., Any]) -> str:
     return f"{getattr(builder, '__name__', type(builder).__name__)}()"
 
-# %% ../../../nbs/methods/contract/01_options.ipynb #6e4ef96e
+# %% ../../../nbs/methods/contract/01_options.ipynb #28ae6ee3
 def _tuples(value: Any) -> Any:
     """`value` with every list in it made a tuple."""
     return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
-
+# %% ../../../nbs/methods/contract/01_options.ipynb #2f6cf0a8
 def _made(kind: type, start: Any, values: Mapping[tuple[str, ...], Any]) -> Any:
     """An object of the class `kind`: `start`, or the class's own defaults, with the values at their
     paths."""
@@ -89,7 +89,7 @@ def _made(kind: type, start: Any, values: Mapping[tuple[str, ...], Any]) -> Any:
     changed: Any = start
     return replace(changed, **own)
 
-
+# %% ../../../nbs/methods/contract/01_options.ipynb #6e4ef96e
 def _start(kind: type, start: Any, name: str) -> Any:
     """The object that the field `name` of `start`, or of the class `kind`, holds before it is
     changed."""
@@ -98,7 +98,7 @@ def _start(kind: type, start: Any, name: str) -> Any:
     field = next(f for f in fields(kind) if f.name == name)
     return field.default_factory() if field.default_factory is not MISSING else field.default
 
-# %% ../../../nbs/methods/contract/01_options.ipynb #21c8c56e
+# %% ../../../nbs/methods/contract/01_options.ipynb #5f0a43f5
 def _refuse_unknown(
     builder: Callable[..., Any], args: Mapping[str, Any], flat: Mapping[str, Any]
 ) -> None:
@@ -116,7 +116,7 @@ def _refuse_unknown(
             )
             raise TypeError(f"{_title(builder)} has no argument {name!r}{hint}")
 
-
+# %% ../../../nbs/methods/contract/01_options.ipynb #21c8c56e
 def _refuse_doubled(
     builder: Callable[..., Any], args: Mapping[str, Any], flat: Mapping[str, tuple[str, ...]]
 ) -> None:

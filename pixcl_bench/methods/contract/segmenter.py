@@ -31,12 +31,14 @@ from ...nets.segmentation import SegNet
 
 # %% ../../../nbs/methods/contract/03_segmenter.ipynb #22be9273
 def teacher_momentum(step: int, alpha: float = 0.99) -> float:
-    """min(1 - 1/(step + 1), alpha): 0 at the first step (the teacher becomes the student), `alpha` from 1/(1 - alpha) - 1 on."""
+    """min(1 - 1/(step + 1), alpha): 0 at the first step (the teacher becomes the student), `alpha`
+    from 1/(1 - alpha) - 1 on."""
     return min(1 - 1 / (step + 1), alpha)
 
-# %% ../../../nbs/methods/contract/03_segmenter.ipynb #4e89f1e0
+# %% ../../../nbs/methods/contract/03_segmenter.ipynb #23279cc6
 class StepCount(nn.Module):
-    """Optimiser steps done: `steps`, an int64 buffer, and `int(count)` without touching the device."""
+    """Optimiser steps done: `steps`, an int64 buffer, and `int(count)` without touching the
+    device."""
 
     steps: Tensor
 
@@ -55,7 +57,7 @@ class StepCount(nn.Module):
         self._known = int(self) + 1
         self.steps += 1
 
-
+# %% ../../../nbs/methods/contract/03_segmenter.ipynb #4e89f1e0
 def _forget(count: nn.Module, incompatible: Any) -> None:
     count._known = None  # type: ignore[assignment]
 
@@ -69,8 +71,16 @@ class _WithTeacher(Learner):
     network: SegNet
     teacher: EMA | None
 
-    def __init__(self, *, network: SegNet, teacher: bool = False, alpha: float = 0.99, teacher_dropout: bool = True,
-                 ce: float = 0.5, dice: float = 0.5) -> None:  # fmt: skip
+    def __init__(
+        self,
+        *,
+        network: SegNet,
+        teacher: bool = False,
+        alpha: float = 0.99,
+        teacher_dropout: bool = True,
+        ce: float = 0.5,
+        dice: float = 0.5,
+    ) -> None:
         super().__init__()
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha, the teacher's momentum, is between 0 and 1, got {alpha}")
@@ -107,25 +117,35 @@ class _WithTeacher(Learner):
 class Segmenter(_WithTeacher):
     """Base of every method of the task `semi_seg`, in 2D and 3D.
 
-    `network` is what is evaluated; with `teacher=True` a slow copy of it (`.teacher`) follows, `alpha` its momentum; it
-    trains with dropout unless `teacher_dropout` is false.
-    `ce` and `dice` weigh the supervised loss, the same for all methods of a comparison.
+    `network` is what is evaluated; with `teacher=True` a slow copy of it (`.teacher`) follows,
+    `alpha` its momentum; it trains with dropout unless `teacher_dropout` is false. `ce` and `dice`
+    weigh the supervised loss, the same for all methods of a comparison.
     """
 
     batch_keys: ClassVar[tuple[str, ...]] = ("labelled", "label", "unlabelled")
-    sees: ClassVar[Literal["few", "all"]] = "few"  # "all": the task draws "labelled" from every training item
+    # "all": the task draws "labelled" from every training item
+    sees: ClassVar[Literal["few", "all"]] = "few"
 
-    def both(self, batch: Mapping[str, Tensor], network: nn.Module | None = None) -> tuple[Tensor, Tensor]:
-        """Logits of the labelled and of the unlabelled images, one forward pass: they share the batch statistics."""
+    def both(
+        self, batch: Mapping[str, Tensor], network: nn.Module | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits of the labelled and of the unlabelled images, one forward pass: they share the
+        batch statistics."""
         logits = (network or self.network)(torch.cat([batch["labelled"], batch["unlabelled"]]))
         return logits[: len(batch["labelled"])], logits[len(batch["labelled"]) :]
 
-    def supervised(self, logits: Float[Tensor, "b c *s"], label: Int[Tensor, "b *s"]) -> Float[Tensor, ""]:
-        """The supervised loss every method shares: 1/2 (cross-entropy + Dice) unless `ce`, `dice` say otherwise."""
+    def supervised(
+        self, logits: Float[Tensor, "b c *s"], label: Int[Tensor, "b *s"]
+    ) -> Float[Tensor, ""]:
+        """The supervised loss every method shares: 1/2 (cross-entropy + Dice) unless `ce`, `dice`
+        say otherwise."""
         return supervised_loss(logits, label, ce=self.ce, dice=self.dice)
 
-    def segment(self, images: Float[Tensor, "b 1 *s"], *, teacher: bool = False) -> Float[Tensor, "b c *s"]:
-        """Logits as they are evaluated, of the network or of its teacher. `ValueError` where there is no teacher."""
+    def segment(
+        self, images: Float[Tensor, "b 1 *s"], *, teacher: bool = False
+    ) -> Float[Tensor, "b c *s"]:
+        """Logits as they are evaluated, of the network or of its teacher. `ValueError` where there
+        is no teacher."""
         if not teacher:
             return self.network(images)
         if self.teacher is None:
@@ -139,9 +159,11 @@ class Segmenter(_WithTeacher):
 # %% ../../../nbs/methods/contract/03_segmenter.ipynb #07f59a88
 @dataclass(frozen=True)
 class Ramp:
-    """The weight of an unsupervised loss over training: 0 before `start`, then `weight` * `ramp_up`.
+    """The weight of an unsupervised loss over training: 0 before `start`, then `weight` *
+    `ramp_up`.
 
-    `start` and `length` are fractions of the training; `stairs` is the number of steps of the staircase, 0 for a smooth rise.
+    `start` and `length` are fractions of the training; `stairs` is the number of steps of the
+    staircase, 0 for a smooth rise.
     """
 
     weight: float = 0.1
@@ -150,14 +172,20 @@ class Ramp:
     start: float = 0.0
 
     def __call__(self, progress: float) -> float:
-        return self.weight * ramp_up(progress, length=self.length, stairs=self.stairs) if progress >= self.start else 0.0
+        return (
+            self.weight * ramp_up(progress, length=self.length, stairs=self.stairs)
+            if progress >= self.start
+            else 0.0
+        )
 
 # %% ../../../nbs/methods/contract/03_segmenter.ipynb #5552c8b2
-def add_noise(images: Float[Tensor, "b 1 *s"], std: float = 0.1, clip: float = 0.2) -> Float[Tensor, "b 1 *s"]:
+def add_noise(
+    images: Float[Tensor, "b 1 *s"], std: float = 0.1, clip: float = 0.2
+) -> Float[Tensor, "b 1 *s"]:
     """images + clip(std * N(0, 1), -clip, clip), in the images' units."""
     return images + (std * torch.randn_like(images)).clamp_(-clip, clip)
 
-# %% ../../../nbs/methods/contract/03_segmenter.ipynb #00f6e4e0
+# %% ../../../nbs/methods/contract/03_segmenter.ipynb #a563d343
 def cutmix_mask(images: Float[Tensor, "b c *s"], area: float = 0.5) -> Bool[Tensor, "b 1 *s"]:
     """True inside one random box for each image that covers the share `area` in (0, 1) of it."""
     if not 0 < area < 1:
@@ -173,9 +201,10 @@ def cutmix_mask(images: Float[Tensor, "b c *s"], area: float = 0.5) -> Bool[Tens
         mask &= inside.view(-1, *(n if j == k + 1 else 1 for j in range(len(space) + 1)))
     return mask
 
-
+# %% ../../../nbs/methods/contract/03_segmenter.ipynb #00f6e4e0
 def paste(values: Tensor, mask: Bool[Tensor, "b 1 *s"]) -> Tensor:
-    """Inside the mask the next item of the batch, outside the item itself; `values` is (b, c, *s) or (b, *s)."""
+    """Inside the mask the next item of the batch, outside the item itself; `values` is (b, c, *s)
+    or (b, *s)."""
     return torch.where(mask if values.ndim == mask.ndim else mask[:, 0], values.roll(-1, 0), values)
 
 # %% ../../../nbs/methods/contract/03_segmenter.ipynb #e89c0ddc
@@ -238,14 +267,14 @@ def _check_segments(learner: Segmenter, images: Tensor) -> None:
     )
     learner.train()
 
-# %% ../../../nbs/methods/contract/03_segmenter.ipynb #a5934eee
+# %% ../../../nbs/methods/contract/03_segmenter.ipynb #a02d1637
 def _check_names(learner: Segmenter) -> None:
     unknown = set(learner.batch_keys) - set(Segmenter.batch_keys)
     known = Segmenter.batch_keys
     assert not unknown, f"batch_keys asks for {sorted(unknown)}; a batch has {known}"
     assert learner.sees in ("few", "all"), f"sees is 'few' or 'all', got {learner.sees!r}"
 
-
+# %% ../../../nbs/methods/contract/03_segmenter.ipynb #a5934eee
 def segmenter_requirements(learner: Segmenter, batch: Mapping[str, Tensor]) -> list[Requirement]:
     """What holds for every segmenter, in the order of checking."""
     return [

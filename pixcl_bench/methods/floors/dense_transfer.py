@@ -24,7 +24,8 @@ from .image_ssl import RandomEncoder
 
 # %% ../../../nbs/methods/floors/01_dense_transfer.ipynb #0bb6454a
 def pixel_features(images: Float[Tensor, "b c h w"], window: int) -> Float[Tensor, "b f h w"]:
-    """Colours of each pixel, and, where `window` (odd, in pixels) is above 1, mean and deviation of each channel in the window: f = c or 3 c."""
+    """Colours of each pixel, and, where `window` (odd, in pixels) is above 1, mean and deviation of
+    each channel in the window: f = c or 3 c."""
     if window < 1 or window % 2 == 0:
         raise ValueError(f"window is an odd number of pixels, got {window}")
     if window == 1:
@@ -34,85 +35,156 @@ def pixel_features(images: Float[Tensor, "b c h w"], window: int) -> Float[Tenso
         return F.avg_pool2d(values, window, 1, window // 2, count_include_pad=False)
 
     middle = mean(images)
-    return torch.cat([images, middle, (mean(images.square()) - middle.square()).clamp_min(0).sqrt()], 1)
+    return torch.cat(
+        [images, middle, (mean(images.square()) - middle.square()).clamp_min(0).sqrt()], 1
+    )
 
-# %% ../../../nbs/methods/floors/01_dense_transfer.ipynb #cd29956f
+# %% ../../../nbs/methods/floors/01_dense_transfer.ipynb #0fdb546e
 _AT_ONCE = 16  # images
 
-
+# %% ../../../nbs/methods/floors/01_dense_transfer.ipynb #74762fbb
 def _rows(images: Tensor, window: int) -> NDArray[np.float32]:
     return pixel_features(images, window).permute(0, 2, 3, 1).flatten(0, 2).contiguous().numpy()
 
-
+# %% ../../../nbs/methods/floors/01_dense_transfer.ipynb #cd29956f
 def labelled_pixels(
-    images: UInt8[Tensor, "n c h w"], masks: UInt8[Tensor, "n h w"], *, window: int, count: int, seed: int
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:  # fmt: skip
-    """Features (m, f) and classes (m,) of `count` pixels, drawn without repetition from those with a label; of all where there are fewer. ValueError where there are none."""
+    images: UInt8[Tensor, "n c h w"],
+    masks: UInt8[Tensor, "n h w"],
+    *,
+    window: int,
+    count: int,
+    seed: int,
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Features (m, f) and classes (m,) of `count` pixels, drawn without repetition from those with
+    a label; of all where there are fewer. ValueError where there are none."""
     flat, area = masks.flatten().numpy(), masks[0].numel()
     known = np.flatnonzero(flat != IGNORE)
     if not len(known) or images.shape[2:] != masks.shape[1:]:
-        raise ValueError(f"nothing to fit: {len(known)} labelled pixels in masks {tuple(masks.shape)} of images {tuple(images.shape)}")
-    chosen = np.sort(np.random.default_rng(seed).choice(known, min(count, len(known)), replace=False))
+        raise ValueError(
+            f"nothing to fit: {len(known)} labelled pixels in masks {tuple(masks.shape)} of images"
+            f" {tuple(images.shape)}"
+        )
+    chosen = np.sort(
+        np.random.default_rng(seed).choice(known, min(count, len(known)), replace=False)
+    )
     cuts = np.searchsorted(chosen, np.arange(0, len(images), _AT_ONCE)[1:] * area)
-    rows = [_rows(part.float() / 255, window)[index - i * _AT_ONCE * area] for i, (part, index) in enumerate(zip(images.split(_AT_ONCE), np.split(chosen, cuts), strict=True))]
+    rows = [
+        _rows(part.float() / 255, window)[index - i * _AT_ONCE * area]
+        for i, (part, index) in enumerate(
+            zip(images.split(_AT_ONCE), np.split(chosen, cuts), strict=True)
+        )
+    ]
     return np.concatenate(rows), flat[chosen]
 
-# %% ../../../nbs/methods/floors/01_dense_transfer.ipynb #38a48f38
+# %% ../../../nbs/methods/floors/01_dense_transfer.ipynb #4d1be099
 ABSENT = -1e4  # logit of a class that the labels do not hold
 _LEAST = 1e-6  # share of votes that counts as none
 
-
+# %% ../../../nbs/methods/floors/01_dense_transfer.ipynb #38a48f38
 class PixelFloor(Learner):
-    """A random forest on single pixels: no training by gradients; `fit_pixels` once, then `segment`. `labels` says which labels it is to get."""
+    """A random forest on single pixels: no training by gradients; `fit_pixels` once, then
+    `segment`. `labels` says which labels it is to get."""
 
     batch_keys: ClassVar[tuple[str, ...]] = ()
     trains: ClassVar[bool] = False
 
-    def __init__(self, *, num_classes: int, window: int, pixels: int, labels: Literal["budget", "all"], **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        window: int,
+        pixels: int,
+        labels: Literal["budget", "all"],
+        **settings: Any,
+    ) -> None:
         super().__init__()
         self.encoder = nn.Identity()
-        self.num_classes, self.window, self.pixels, self.labels = num_classes, window, pixels, labels
+        self.num_classes, self.window, self.pixels, self.labels = (
+            num_classes,
+            window,
+            pixels,
+            labels,
+        )
         self.settings, self.forest = settings, None
 
-    def fit_pixels(self, images: UInt8[Tensor, "n c h w"], masks: UInt8[Tensor, "n h w"], seed: int) -> None:
-        """Fit to labelled images; the same seed gives the same forest. Raises `ValueError` where no pixel has a label, or a label is no class."""
-        rows, truth = labelled_pixels(images, masks, window=self.window, count=self.pixels, seed=seed)
+    def fit_pixels(
+        self, images: UInt8[Tensor, "n c h w"], masks: UInt8[Tensor, "n h w"], seed: int
+    ) -> None:
+        """Fit to labelled images; the same seed gives the same forest. Raises `ValueError` where no
+        pixel has a label, or a label is no class."""
+        rows, truth = labelled_pixels(
+            images, masks, window=self.window, count=self.pixels, seed=seed
+        )
         if truth.max() >= self.num_classes:
-            raise ValueError(f"a mask holds class {truth.max()}, allowed are 0..{self.num_classes - 1} and {IGNORE}")
-        self.forest = RandomForestClassifier(**self.settings, random_state=seed, n_jobs=1).fit(rows, truth)
+            raise ValueError(
+                f"a mask holds class {truth.max()}, allowed are 0..{self.num_classes - 1} and"
+                f" {IGNORE}"
+            )
+        self.forest = RandomForestClassifier(**self.settings, random_state=seed, n_jobs=1).fit(
+            rows, truth
+        )
 
     @torch.no_grad()
     def segment(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k h w"]:
-        """Log shares of votes of images in [0, 1], on the device of `images`; `ABSENT` for classes that the labels did not hold."""
+        """Log shares of votes of images in [0, 1], on the device of `images`; `ABSENT` for classes
+        that the labels did not hold."""
         if self.forest is None:
             raise RuntimeError("the forest is not fitted: call fit_pixels first")
-        votes = [torch.from_numpy(self.forest.predict_proba(_rows(part.cpu(), self.window))).float() for part in images.split(_AT_ONCE)]
+        votes = [
+            torch.from_numpy(self.forest.predict_proba(_rows(part.cpu(), self.window))).float()
+            for part in images.split(_AT_ONCE)
+        ]
         shares = torch.cat(votes).clamp_min(_LEAST).log()
         logits = torch.full((len(shares), self.num_classes), ABSENT)
         logits[:, torch.from_numpy(self.forest.classes_.astype(np.int64))] = shares
-        return logits.reshape(len(images), *images.shape[2:], -1).permute(0, 3, 1, 2).to(images.device)
+        return (
+            logits.reshape(len(images), *images.shape[2:], -1).permute(0, 3, 1, 2).to(images.device)
+        )
 
 # %% ../../../nbs/methods/floors/01_dense_transfer.ipynb #243e6045
 def pixel_forest(
-    *, num_classes: int, window: int = 9, trees: int = 50, depth: int = 16, leaf: int = 10, balanced: bool = True, pixels: int = 20000,
+    *,
+    num_classes: int,
+    window: int = 9,
+    trees: int = 50,
+    depth: int = 16,
+    leaf: int = 10,
+    balanced: bool = True,
+    pixels: int = 20000,
     labels: Literal["budget", "all"] = "budget",
-) -> PixelFloor:  # fmt: skip
-    """Builder of the floor `pixel_forest`; `window` = 1: the pixel's own colour only; `labels`: those of the budget, or of all training images.
+) -> PixelFloor:
+    """Builder of the floor `pixel_forest`; `window` = 1: the pixel's own colour only; `labels`:
+    those of the budget, or of all training images.
 
     `balanced`: pixels are weighted by how rare their class is in each tree's sample.
     """
-    if not 2 <= num_classes <= IGNORE or min(trees, depth, leaf, pixels) < 1 or window < 1 or window % 2 == 0:
-        raise ValueError(f"want 2..{IGNORE} classes, an odd window, at least 1 tree, level, pixel; got {(num_classes, window, trees, depth, leaf, pixels)}")
-    settings = {"n_estimators": trees, "max_depth": depth, "min_samples_leaf": leaf, "class_weight": "balanced_subsample" if balanced else None}
-    return PixelFloor(num_classes=num_classes, window=window, pixels=pixels, labels=labels, **settings)
+    if (
+        not 2 <= num_classes <= IGNORE
+        or min(trees, depth, leaf, pixels) < 1
+        or window < 1
+        or window % 2 == 0
+    ):
+        raise ValueError(
+            f"want 2..{IGNORE} classes, an odd window, at least 1 tree, level, pixel; got"
+            f" {(num_classes, window, trees, depth, leaf, pixels)}"
+        )
+    settings = {
+        "n_estimators": trees,
+        "max_depth": depth,
+        "min_samples_leaf": leaf,
+        "class_weight": "balanced_subsample" if balanced else None,
+    }
+    return PixelFloor(
+        num_classes=num_classes, window=window, pixels=pixels, labels=labels, **settings
+    )
 
-# %% ../../../nbs/methods/floors/01_dense_transfer.ipynb #0474c8cb
+# %% ../../../nbs/methods/floors/01_dense_transfer.ipynb #e1ba6f1b
 class FullLabels(RandomEncoder):
     """A random encoder that is fine-tuned with all labels, whatever the budget."""
 
     labels: ClassVar[Literal["budget", "all"]] = "all"
 
-
+# %% ../../../nbs/methods/floors/01_dense_transfer.ipynb #0474c8cb
 def full_labels(*, encoder: nn.Module) -> FullLabels:
     """Builder of the ceiling `full_labels`."""
     return FullLabels(encoder=encoder)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ..contract.learner import Learner
 from ...nets.heads import width
 
-# %% ../../../nbs/methods/floors/00_image_ssl.ipynb #5eaa810b
+# %% ../../../nbs/methods/floors/00_image_ssl.ipynb #27a55af1
 class RandomEncoder(Learner):
     """The encoder as it was drawn: it does not train."""
 
@@ -30,14 +30,15 @@ class RandomEncoder(Learner):
         super().__init__()
         self.encoder = encoder
 
-
+# %% ../../../nbs/methods/floors/00_image_ssl.ipynb #5eaa810b
 def random_init(*, encoder: nn.Module) -> RandomEncoder:
     """Builder of the floor `random_init`."""
     return RandomEncoder(encoder=encoder)
 
-# %% ../../../nbs/methods/floors/00_image_ssl.ipynb #972f0344
+# %% ../../../nbs/methods/floors/00_image_ssl.ipynb #4db2c5b1
 class MeanColor(Learner):
-    """Mean of each channel, and a constant `lift` that makes the cosine follow the distance: no network at all."""
+    """Mean of each channel, and a constant `lift` that makes the cosine follow the distance: no
+    network at all."""
 
     batch_keys: ClassVar[tuple[str, ...]] = ()
     trains: ClassVar[bool] = False
@@ -51,7 +52,7 @@ class MeanColor(Learner):
         parts = [images.mean((2, 3)), images.new_full((len(images), 1), self.lift)]
         return torch.cat([*parts, images.std((2, 3))] if self.deviation else parts, 1)
 
-
+# %% ../../../nbs/methods/floors/00_image_ssl.ipynb #972f0344
 def mean_color(*, lift: float = 10.0, deviation: bool = False) -> MeanColor:
     """Builder of the floor `mean_color`; `deviation` adds the deviation of each channel."""
     return MeanColor(lift=lift, deviation=deviation)
@@ -82,6 +83,7 @@ def supervised(
     if num_classes < 2:
         raise ValueError(f"classification needs at least two classes, got {num_classes}")
     return SupervisedEncoder(
-        encoder=encoder, classifier=nn.Linear(width(encoder), num_classes),
+        encoder=encoder,
+        classifier=nn.Linear(width(encoder), num_classes),
         label_smoothing=label_smoothing,
-    )  # fmt: skip
+    )

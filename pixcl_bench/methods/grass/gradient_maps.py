@@ -22,51 +22,62 @@ from torch import Tensor, nn
 from ...ops.losses import nt_xent
 
 # %% ../../../nbs/methods/grass/01_gradient_maps.ipynb #539340c9
-def pooled_gradient(head: nn.Module, pooled: Float[Tensor, "n c"], temperature: float = 0.5) -> Float[Tensor, "n c"]:
-    """g, the gradient of NT-Xent at the pooled features of 2B views (view-major); no parameter's `.grad` is touched."""
+def pooled_gradient(
+    head: nn.Module, pooled: Float[Tensor, "n c"], temperature: float = 0.5
+) -> Float[Tensor, "n c"]:
+    """g, the gradient of NT-Xent at the pooled features of 2B views (view-major); no parameter's
+    `.grad` is touched."""
     leaf = pooled.detach().float().requires_grad_()
     z1, z2 = head(leaf).chunk(2)
     return torch.autograd.grad(nt_xent(z1, z2, temperature), leaf)[0]
 
 # %% ../../../nbs/methods/grass/01_gradient_maps.ipynb #6da82dd8
-def attention(gradient: Float[Tensor, "n c"], maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h w"]:
+def attention(
+    gradient: Float[Tensor, "n c"], maps: Float[Tensor, "n c h w"]
+) -> Float[Tensor, "n h w"]:
     """M: the map of every view from the gradient at its pooled features."""
     n, c, h, w = maps.shape
     return torch.bmm(gradient[:, None], maps.flatten(2)).view(n, h, w) / (c * h * w)
 
-# %% ../../../nbs/methods/grass/01_gradient_maps.ipynb #534fcf0a
-def normalise_map(raw: Float[Tensor, "n h w"], neg: Literal["release", "keep"] = "release") -> Float[Tensor, "n h w"]:
-    """A: every map divided by its maximum ("release") or by the maximum's size ("keep"). A map of zeros becomes NaN, which keeps the whole view."""
+# %% ../../../nbs/methods/grass/01_gradient_maps.ipynb #d3591502
+def normalise_map(
+    raw: Float[Tensor, "n h w"], neg: Literal["release", "keep"] = "release"
+) -> Float[Tensor, "n h w"]:
+    """A: every map divided by its maximum ("release") or by the maximum's size ("keep"). A map of
+    zeros becomes NaN, which keeps the whole view."""
     if neg not in ("release", "keep"):
         raise ValueError(f"neg is 'release' or 'keep', got {neg!r}")
     largest = raw.amax((1, 2), keepdim=True)
     return raw / (largest.abs() if neg == "keep" else largest)
 
-
+# %% ../../../nbs/methods/grass/01_gradient_maps.ipynb #534fcf0a
 def enlarge(maps: Float[Tensor, "n h w"], size: tuple[int, int]) -> Float[Tensor, "n H W"]:
     """U: bilinear, half-pixel centres, edges repeated."""
     return F.interpolate(maps[None], size=size, mode="bilinear", align_corners=False)[0]
 
 # %% ../../../nbs/methods/grass/01_gradient_maps.ipynb #e5c77952
 def above_threshold(maps: Float[Tensor, "n h w"], rho: float = 0.5) -> Bool[Tensor, "n h w"]:
-    """B: where a map exceeds `rho` of its own range, strictly. Nowhere in a constant map, or one with NaN."""
+    """B: where a map exceeds `rho` of its own range, strictly. Nowhere in a constant map, or one
+    with NaN."""
     if not 0 <= rho < 1:
         raise ValueError(f"rho is at least 0 and below 1, got {rho}")
     low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
     return maps > low + rho * (high - low)
 
-# %% ../../../nbs/methods/grass/01_gradient_maps.ipynb #598c3cf0
+# %% ../../../nbs/methods/grass/01_gradient_maps.ipynb #80de9742
 EIGHT = np.zeros((3, 3, 3), dtype=bool)
 EIGHT[1] = True
 
-
+# %% ../../../nbs/methods/grass/01_gradient_maps.ipynb #598c3cf0
 def components(masks: Shaped[np.ndarray, "n h w"]) -> NDArray[np.int32]:
-    """8-connected components of a stack of masks, numbered from 1 through the stack: image by image, by the first pixel met in raster order."""
+    """8-connected components of a stack of masks, numbered from 1 through the stack: image by
+    image, by the first pixel met in raster order."""
     return ndimage.label(masks, structure=EIGHT)[0]
 
 # %% ../../../nbs/methods/grass/01_gradient_maps.ipynb #f8c0f78c
 def extent(inside: Shaped[np.ndarray, "n h w"]) -> NDArray[np.int64]:
-    """Bounding boxes (row, column of the first, row, column after the last) of the pixels of each mask; the whole image where there are none."""
+    """Bounding boxes (row, column of the first, row, column after the last) of the pixels of each
+    mask; the whole image where there are none."""
     sides = []
     for axis in (2, 1):
         hit = np.asarray(inside.any(axis))
@@ -77,8 +88,17 @@ def extent(inside: Shaped[np.ndarray, "n h w"]) -> NDArray[np.int64]:
 # %% ../../../nbs/methods/grass/01_gradient_maps.ipynb #53ce9222
 def peak_boxes(maps: Float[Tensor, "n h w"], rho: float = 0.5) -> NDArray[np.int64]:
     """Boxes of the component around the first maximum of each map."""
-    marked, peak = above_threshold(maps, rho).to(torch.uint8), maps.flatten(1).argmax(1, keepdim=True)
-    codes = marked.flatten(1).scatter_add(1, peak, torch.full_like(peak, 2, dtype=torch.uint8)).view_as(marked).cpu().numpy()
+    marked, peak = (
+        above_threshold(maps, rho).to(torch.uint8),
+        maps.flatten(1).argmax(1, keepdim=True),
+    )
+    codes = (
+        marked.flatten(1)
+        .scatter_add(1, peak, torch.full_like(peak, 2, dtype=torch.uint8))
+        .view_as(marked)
+        .cpu()
+        .numpy()
+    )
     labels = components(codes & 1)
     chosen = labels[codes > 1]  # one a map, in order; 0 where the mask is empty
     return extent((labels == chosen[:, None, None]) & (labels > 0))
@@ -86,19 +106,27 @@ def peak_boxes(maps: Float[Tensor, "n h w"], rho: float = 0.5) -> NDArray[np.int
 # %% ../../../nbs/methods/grass/01_gradient_maps.ipynb #1ae803ba
 def release_boxes(maps: Float[Tensor, "n h w"], rho: float = 0.5) -> NDArray[np.int64]:
     """Boxes of the components with the largest value inside their box; on ties the last."""
-    values, labels = maps.detach().cpu().numpy(), components(above_threshold(maps, rho).cpu().numpy())
+    values, labels = (
+        maps.detach().cpu().numpy(),
+        components(above_threshold(maps, rho).cpu().numpy()),
+    )
     n, h, w = values.shape
     boxes = np.tile(np.array([0, 0, h, w]), (n, 1))
     found = ndimage.find_objects(labels)
     if found:
-        corners = np.array([[image.start, r.start, c.start, r.stop, c.stop] for image, r, c in found])
+        corners = np.array(
+            [[image.start, r.start, c.start, r.stop, c.stop] for image, r, c in found]
+        )
         scores = np.array([values[place].max() for place in found])
-        order = np.lexsort((scores, corners[:, 0]))  # by image, then score; stable, so that the last of equals comes last
+        # by image, then score; stable, so that the last of equals comes last
+        order = np.lexsort((scores, corners[:, 0]))
         boxes[corners[order, 0]] = corners[order, 1:]  # of several the last assignment stays
     return boxes
 
 # %% ../../../nbs/methods/grass/01_gradient_maps.ipynb #113ddc27
-def select_boxes(maps: Float[Tensor, "n h w"], rho: float = 0.5, region: Literal["peak", "release"] = "peak") -> Int64[Tensor, "n 4"]:
+def select_boxes(
+    maps: Float[Tensor, "n h w"], rho: float = 0.5, region: Literal["peak", "release"] = "peak"
+) -> Int64[Tensor, "n 4"]:
     """Box (r0, c0, r1, c1), half open, of the region kept of every map, on the maps' device."""
     rules = {"peak": peak_boxes, "release": release_boxes}
     if region not in rules:
@@ -106,8 +134,11 @@ def select_boxes(maps: Float[Tensor, "n h w"], rho: float = 0.5, region: Literal
     return torch.from_numpy(rules[region](maps, rho)).to(maps.device, non_blocking=True)
 
 # %% ../../../nbs/methods/grass/01_gradient_maps.ipynb #3305f1d1
-def grow_boxes(boxes: Int64[Tensor, "n 4"], least: int, size: tuple[int, int]) -> Int64[Tensor, "n 4"]:
-    """Boxes with at least `least` pixels a side, grown about their centre and kept inside an image of `size` (h, w)."""
+def grow_boxes(
+    boxes: Int64[Tensor, "n 4"], least: int, size: tuple[int, int]
+) -> Int64[Tensor, "n 4"]:
+    """Boxes with at least `least` pixels a side, grown about their centre and kept inside an image
+    of `size` (h, w)."""
     limits = torch.tensor(size, device=boxes.device)
     first, last = boxes[:, :2], boxes[:, 2:]
     length = torch.minimum((last - first).clamp(min=least), limits)
@@ -115,24 +146,46 @@ def grow_boxes(boxes: Int64[Tensor, "n 4"], least: int, size: tuple[int, int]) -
     start = torch.minimum(start.clamp(min=0), limits - length)
     return torch.cat([start, start + length], dim=1)
 
-# %% ../../../nbs/methods/grass/01_gradient_maps.ipynb #209a149b
-def _nearest(first: Int64[Tensor, " n"], last: Int64[Tensor, " n"], size: int) -> Int64[Tensor, "n s"]:
+# %% ../../../nbs/methods/grass/01_gradient_maps.ipynb #be4b6a3f
+def _nearest(
+    first: Int64[Tensor, " n"], last: Int64[Tensor, " n"], size: int
+) -> Int64[Tensor, "n s"]:
     """Source row of every target row."""
-    return first[:, None] + torch.arange(size, device=first.device) * (last - first)[:, None] // size
+    return (
+        first[:, None] + torch.arange(size, device=first.device) * (last - first)[:, None] // size
+    )
 
-
-def _between(images: Tensor, dim: int, first: Int64[Tensor, " n"], last: Int64[Tensor, " n"]) -> Tensor:
-    """Linear reading between first and last - 1 along `dim`, 2 or 3: half-pixel centres, edges repeated."""
+# %% ../../../nbs/methods/grass/01_gradient_maps.ipynb #209a149b
+def _between(
+    images: Tensor, dim: int, first: Int64[Tensor, " n"], last: Int64[Tensor, " n"]
+) -> Tensor:
+    """Linear reading between first and last - 1 along `dim`, 2 or 3: half-pixel centres, edges
+    repeated."""
     size, length, other = images.shape[dim], (last - first)[:, None], 5 - dim
-    place = torch.minimum(((torch.arange(size, device=images.device) + 0.5) * length / size - 0.5).clamp(min=0), length - 1.0)
+    place = torch.minimum(
+        ((torch.arange(size, device=images.device) + 0.5) * length / size - 0.5).clamp(min=0),
+        length - 1.0,
+    )
     low = place.long()
-    low, high, weight = (t.unsqueeze(1).unsqueeze(other) for t in (low, torch.minimum(low + 1, length - 1), (place - low).to(images.dtype)))
+    low, high, weight = (
+        t.unsqueeze(1).unsqueeze(other)
+        for t in (low, torch.minimum(low + 1, length - 1), (place - low).to(images.dtype))
+    )
     start = first.view(-1, 1, 1, 1)
-    return torch.lerp(images.gather(dim, (start + low).expand_as(images)), images.gather(dim, (start + high).expand_as(images)), weight)
+    return torch.lerp(
+        images.gather(dim, (start + low).expand_as(images)),
+        images.gather(dim, (start + high).expand_as(images)),
+        weight,
+    )
 
 # %% ../../../nbs/methods/grass/01_gradient_maps.ipynb #44001243
-def crop_resize(images: Float[Tensor, "n c h w"], boxes: Int64[Tensor, "n 4"], mode: Literal["nearest", "bilinear"] = "nearest") -> Float[Tensor, "n c h w"]:
-    """The boxes (r0, c0, r1, c1) cut out of their images and stretched to the images' size; a new tensor."""
+def crop_resize(
+    images: Float[Tensor, "n c h w"],
+    boxes: Int64[Tensor, "n 4"],
+    mode: Literal["nearest", "bilinear"] = "nearest",
+) -> Float[Tensor, "n c h w"]:
+    """The boxes (r0, c0, r1, c1) cut out of their images and stretched to the images' size; a new
+    tensor."""
     if mode not in ("nearest", "bilinear"):
         raise ValueError(f"mode is 'nearest' or 'bilinear', got {mode!r}")
     r0, c0, r1, c1 = boxes.unbind(1)
@@ -140,7 +193,9 @@ def crop_resize(images: Float[Tensor, "n c h w"], boxes: Int64[Tensor, "n 4"], m
         return _between(_between(images, 2, r0, r1), 3, c0, c1)
     n, c, h, w = images.shape
     source = _nearest(r0, r1, h)[:, :, None] * w + _nearest(c0, c1, w)[:, None, :]
-    return images.flatten(2).gather(2, source.view(n, 1, h * w).expand(n, c, h * w)).view(n, c, h, w)
+    return (
+        images.flatten(2).gather(2, source.view(n, 1, h * w).expand(n, c, h * w)).view(n, c, h, w)
+    )
 
 # %% ../../../nbs/methods/grass/01_gradient_maps.ipynb #f3dfc309
 def crop_matrix(boxes: Int64[Tensor, "n 4"], size: tuple[int, int]) -> Float[Tensor, "n 3 3"]:

@@ -73,19 +73,28 @@ class Guide:
     loss: Float[Tensor, ""]  # of the whole views
 
     def diagnostics(self) -> dict[str, Tensor]:
-        """Loss before cropping, mean area of the boxes, share of whole-view boxes, share of views whose largest value is not positive."""
+        """Loss before cropping, mean area of the boxes, share of whole-view boxes, share of views
+        whose largest value is not positive."""
         h, w = self.maps.shape[1:]
         area = (self.boxes[:, 2] - self.boxes[:, 0]) * (self.boxes[:, 3] - self.boxes[:, 1])
-        return {"guide_loss": self.loss, "box_area": area.float().mean() / (h * w), "full_boxes": (area == h * w).float().mean(),
-                "negative_max": (self.raw.amax((1, 2)) <= 0).float().mean()}  # fmt: skip
+        return {
+            "guide_loss": self.loss,
+            "box_area": area.float().mean() / (h * w),
+            "full_boxes": (area == h * w).float().mean(),
+            "negative_max": (self.raw.amax((1, 2)) <= 0).float().mean(),
+        }
 
 # %% ../../../nbs/methods/grass/00_learner.ipynb #8101f80b
-def choose(raw: Float[Tensor, "n h w"], size: tuple[int, int], options: GuideOptions) -> tuple[Float[Tensor, "n H W"], Int64[Tensor, "n 4"]]:
+def choose(
+    raw: Float[Tensor, "n h w"], size: tuple[int, int], options: GuideOptions
+) -> tuple[Float[Tensor, "n H W"], Int64[Tensor, "n 4"]]:
     """The enlarged normalised maps of views of `size`, and the boxes kept."""
     maps = enlarge(normalise_map(raw, options.neg), size)
     if options.min_signal > 0:
         strength = raw.abs().amax((1, 2))
-        maps = maps.masked_fill((strength <= options.min_signal * strength.amax())[:, None, None], torch.nan)
+        maps = maps.masked_fill(
+            (strength <= options.min_signal * strength.amax())[:, None, None], torch.nan
+        )
     boxes = select_boxes(maps, options.rho, options.region)
     return maps, grow_boxes(boxes, options.min_size, size) if options.min_size > 1 else boxes
 
@@ -105,7 +114,8 @@ class DetachedEncoder(nn.Module):
         self.calls: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
-        layout = torch.channels_last if images.device.type == "cpu" else torch.preserve_format  # a fifth faster there
+        # a fifth faster there
+        layout = torch.channels_last if images.device.type == "cpu" else torch.preserve_format
         with torch.no_grad():
             last = self.encoder.feature_maps(images.to(memory_format=layout))[-1].float()
             pooled = last.mean((2, 3))
@@ -142,10 +152,16 @@ def replaced_encoder(learner: nn.Module, encoder: nn.Module) -> Iterator[None]:
 # %% ../../../nbs/methods/grass/00_learner.ipynb #fda03f5f
 @contextmanager
 def unchanged_buffers(learner: nn.Module, *, but_norms: bool) -> Iterator[None]:
-    """Afterwards, buffers are what they were: queues must not see a batch twice. `but_norms`: running statistics may move."""
+    """Afterwards, buffers are what they were: queues must not see a batch twice. `but_norms`:
+    running statistics may move."""
     norm = nn.modules.batchnorm._NormBase
-    kept = [(module, name, buffer, buffer.clone()) for module in learner.modules() if not (but_norms and isinstance(module, norm))
-            for name, buffer in module._buffers.items() if buffer is not None]  # fmt: skip
+    kept = [
+        (module, name, buffer, buffer.clone())
+        for module in learner.modules()
+        if not (but_norms and isinstance(module, norm))
+        for name, buffer in module._buffers.items()
+        if buffer is not None
+    ]
     try:
         yield
     finally:
@@ -154,17 +170,40 @@ def unchanged_buffers(learner: nn.Module, *, but_norms: bool) -> Iterator[None]:
                 module._buffers[name] = buffer.copy_(value)
 
 # %% ../../../nbs/methods/grass/00_learner.ipynb #42ce325a
-def view_maps(calls: list[tuple[Tensor, Tensor, Tensor]], gradients: tuple[Tensor | None, ...], views: tuple[Tensor, Tensor]) -> Float[Tensor, "n h w"]:
-    """M of both views, view 1 first; zeros for a view that no gradient reached. `ValueError` where the encoder saw neither."""
+def view_maps(
+    calls: list[tuple[Tensor, Tensor, Tensor]],
+    gradients: tuple[Tensor | None, ...],
+    views: tuple[Tensor, Tensor],
+) -> Float[Tensor, "n h w"]:
+    """M of both views, view 1 first; zeros for a view that no gradient reached. `ValueError` where
+    the encoder saw neither."""
     b, total = len(views[0]), None
     for (images, last, leaf), gradient in zip(calls, gradients, strict=True):
-        rows = [slice(0, b)] if images is views[0] else [slice(b, 2 * b)] if images is views[1] else [slice(0, 2 * b)] if len(images) == 2 * b else []
+        rows = (
+            [slice(0, b)]
+            if images is views[0]
+            else (
+                [slice(b, 2 * b)]
+                if images is views[1]
+                else [slice(0, 2 * b)]
+                if len(images) == 2 * b
+                else []
+            )
+        )
         for place in rows:
-            slope = torch.zeros_like(last[:, :, 0, 0]) if gradient is None else gradient.float() if leaf.ndim == 2 else gradient.float().sum((2, 3))
+            slope = (
+                torch.zeros_like(last[:, :, 0, 0])
+                if gradient is None
+                else gradient.float()
+                if leaf.ndim == 2
+                else gradient.float().sum((2, 3))
+            )
             total = last.new_zeros(2 * b, *last.shape[2:]) if total is None else total
             total[place] += attention(slope, last)
     if total is None:
-        raise ValueError("the learner never asked its `encoder` for features of a view: GraSS cannot guide it")
+        raise ValueError(
+            "the learner never asked its `encoder` for features of a view: GraSS cannot guide it"
+        )
     return total
 
 # %% ../../../nbs/methods/grass/00_learner.ipynb #e36d3225
@@ -187,14 +226,21 @@ def guide_pass(
     return Guide(raw, maps, boxes, loss.detach())
 
 # %% ../../../nbs/methods/grass/00_learner.ipynb #4e1fbe76
-def crop_batch(batch: Mapping[str, Tensor], boxes: Int64[Tensor, "n 4"], mode: Literal["nearest", "bilinear"] = "nearest") -> dict[str, Tensor]:
-    """The batch with its views cut to their boxes; everything else as it was, but "matrix1" and "matrix2", which now lead to the crops."""
+def crop_batch(
+    batch: Mapping[str, Tensor],
+    boxes: Int64[Tensor, "n 4"],
+    mode: Literal["nearest", "bilinear"] = "nearest",
+) -> dict[str, Tensor]:
+    """The batch with its views cut to their boxes; everything else as it was, but "matrix1" and
+    "matrix2", which now lead to the crops."""
     b, changed = len(batch["view1"]), dict(batch)
     for view, own in ((1, boxes[:b]), (2, boxes[b:])):
         images = batch[f"view{view}"]
         changed[f"view{view}"] = crop_resize(images, own, mode)
         if f"matrix{view}" in batch:
-            changed[f"matrix{view}"] = crop_matrix(own, (images.shape[2], images.shape[3])) @ batch[f"matrix{view}"]
+            changed[f"matrix{view}"] = (
+                crop_matrix(own, (images.shape[2], images.shape[3])) @ batch[f"matrix{view}"]
+            )
     return changed
 
 # %% ../../../nbs/methods/grass/00_learner.ipynb #f733cdb2
@@ -259,12 +305,23 @@ def grass(
     return GradientGuided(inner, guide)
 
 # %% ../../../nbs/methods/grass/00_learner.ipynb #b1edb85f
-def crop_purity(masks: Integer[Tensor, "n h w"], boxes: Int64[Tensor, "n 4"], *, num_classes: int, ignore: int = 255) -> Float[Tensor, " n"]:
-    """Share of the most frequent class among the labelled pixels inside each box; NaN where none is labelled. For analysis only: the method sees no masks."""
+def crop_purity(
+    masks: Integer[Tensor, "n h w"],
+    boxes: Int64[Tensor, "n 4"],
+    *,
+    num_classes: int,
+    ignore: int = 255,
+) -> Float[Tensor, " n"]:
+    """Share of the most frequent class among the labelled pixels inside each box; NaN where none is
+    labelled. For analysis only: the method sees no masks."""
     n, h, w = masks.shape
     rows, columns = torch.arange(h, device=masks.device), torch.arange(w, device=masks.device)
     r0, c0, r1, c1 = boxes[:, :, None].unbind(1)
-    inside = ((rows >= r0) & (rows < r1))[:, :, None] & ((columns >= c0) & (columns < c1))[:, None, :] & (masks != ignore)
+    inside = (
+        ((rows >= r0) & (rows < r1))[:, :, None]
+        & ((columns >= c0) & (columns < c1))[:, None, :]
+        & (masks != ignore)
+    )
     cells = torch.arange(n, device=masks.device)[:, None, None] * num_classes + masks.long()
     counts = torch.bincount(cells[inside], minlength=n * num_classes).view(n, num_classes)
     return counts.amax(1) / counts.sum(1)

@@ -16,19 +16,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# %% ../../../nbs/methods/grass/02_recipe.ipynb #6187951e
+# %% ../../../nbs/methods/grass/02_recipe.ipynb #fdb2c812
 WARM, RESTART, START, PEAK, END = 0.1, 0.334, 0.6, 4.8, 0.0048
 
-
+# %% ../../../nbs/methods/grass/02_recipe.ipynb #eadd3bc4
 def restart_peak(mark: float) -> float:
     """P: the peak of the wave that begins at the restart mark `mark` (0 or RESTART)."""
     return END + 0.5 * (PEAK - END) * (1 + math.cos(math.pi * (RESTART + mark)))
 
-
+# %% ../../../nbs/methods/grass/02_recipe.ipynb #6187951e
 def grass_learning_rate(done: float) -> float:
-    """The released learning rate after the fraction `done` in [0, 1] of all steps; not scaled by the batch size."""
+    """The released learning rate after the fraction `done` in [0, 1] of all steps; not scaled by
+    the batch size."""
     if not 0 <= done <= 1:
-        raise ValueError(f"the fraction of the training that is done is between 0 and 1, got {done}")
+        raise ValueError(
+            f"the fraction of the training that is done is between 0 and 1, got {done}"
+        )
     if done < WARM:
         return START + (PEAK - START) * done / WARM
     u = (done - WARM) / (1 - WARM)
@@ -37,8 +40,11 @@ def grass_learning_rate(done: float) -> float:
 
 # %% ../../../nbs/methods/grass/02_recipe.ipynb #8d9e9966
 @torch.no_grad()
-def larc_gradient(p: Tensor, gradient: Tensor, *, weight_decay: float, trust: float = 1e-3, eps: float = 1e-8) -> Tensor:
-    """The gradient LARC hands to SGD for one tensor, decay included; the raw gradient where either norm is 0. Nothing leaves the device."""
+def larc_gradient(
+    p: Tensor, gradient: Tensor, *, weight_decay: float, trust: float = 1e-3, eps: float = 1e-8
+) -> Tensor:
+    """The gradient LARC hands to SGD for one tensor, decay included; the raw gradient where either
+    norm is 0. Nothing leaves the device."""
     size, slope = p.norm(), gradient.norm()
     factor = trust * size / (slope + weight_decay * size + eps)
     return torch.where((size > 0) & (slope > 0), factor * (gradient + weight_decay * p), gradient)
@@ -47,17 +53,40 @@ def larc_gradient(p: Tensor, gradient: Tensor, *, weight_decay: float, trust: fl
 class LARC(torch.optim.Optimizer):
     """SGD with momentum on gradients scaled by LARC, tensor by tensor.
 
-    `params`: tensors or groups, which may have `lr`, `weight_decay` of their own; state: `momentum_buffer` of each tensor.
+    `params`: tensors or groups, which may have `lr`, `weight_decay` of their own; state:
+    `momentum_buffer` of each tensor.
     """
 
-    def __init__(self, params: Iterable[Any], lr: float, *, momentum: float = 0.9, weight_decay: float = 1e-6, trust: float = 1e-3, eps: float = 1e-8) -> None:
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float,
+        *,
+        momentum: float = 0.9,
+        weight_decay: float = 1e-6,
+        trust: float = 1e-3,
+        eps: float = 1e-8,
+    ) -> None:
         if lr < 0 or not 0 <= momentum < 1 or weight_decay < 0 or trust <= 0:
-            raise ValueError(f"LARC wants lr >= 0, 0 <= momentum < 1, weight_decay >= 0, trust > 0; got {lr}, {momentum}, {weight_decay}, {trust}")
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "trust": trust, "eps": eps})
+            raise ValueError(
+                f"LARC wants lr >= 0, 0 <= momentum < 1, weight_decay >= 0, trust > 0; got {lr},"
+                f" {momentum}, {weight_decay}, {trust}"
+            )
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "momentum": momentum,
+                "weight_decay": weight_decay,
+                "trust": trust,
+                "eps": eps,
+            },
+        )
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step on the gradients in `.grad`, which it leaves unchanged; tensors without gradient stay."""
+        """One step on the gradients in `.grad`, which it leaves unchanged; tensors without gradient
+        stay."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -69,7 +98,9 @@ class LARC(torch.optim.Optimizer):
         return loss
 
     def _move(self, p: Tensor, group: Mapping[str, Any]) -> None:
-        gradient = larc_gradient(p, p.grad, weight_decay=group["weight_decay"], trust=group["trust"], eps=group["eps"])  # type: ignore[arg-type]
+        gradient = larc_gradient(
+            p, p.grad, weight_decay=group["weight_decay"], trust=group["trust"], eps=group["eps"]
+        )  # type: ignore[arg-type]
         state = self.state[p]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.clone(gradient)
@@ -79,8 +110,14 @@ class LARC(torch.optim.Optimizer):
 
 # %% ../../../nbs/methods/grass/02_recipe.ipynb #5573a0c8
 def larc_groups(module: nn.Module, weight_decay: float = 1e-6) -> list[dict[str, Any]]:
-    """The trainable parameters in two groups: with decay, biases included, and those of batch normalisation without."""
-    norms = {id(p) for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) for p in m.parameters(recurse=False)}
+    """The trainable parameters in two groups: with decay, biases included, and those of batch
+    normalisation without."""
+    norms = {
+        id(p)
+        for m in module.modules()
+        if isinstance(m, nn.modules.batchnorm._BatchNorm)
+        for p in m.parameters(recurse=False)
+    }
     trainable = [p for p in module.parameters() if p.requires_grad]
     return [
         {"params": [p for p in trainable if id(p) not in norms], "weight_decay": weight_decay},
@@ -88,8 +125,17 @@ def larc_groups(module: nn.Module, weight_decay: float = 1e-6) -> list[dict[str,
     ]
 
 # %% ../../../nbs/methods/grass/02_recipe.ipynb #1c31f058
-GRASS_VIEWS: Mapping[str, Any] = MappingProxyType({
-    "scale": (0.08, 1.0), "ratio": (3 / 4, 4 / 3), "flip": 0.5, "jitter": (0.8, 0.8, 0.8, 0.2), "jitter_p": 0.8, "grey": 0.2,
-    "blur": 0.5, "blur_sigma": (0.1, 2.0), "solarise": 0.0,
-})  # fmt: skip
+GRASS_VIEWS: Mapping[str, Any] = MappingProxyType(
+    {
+        "scale": (0.08, 1.0),
+        "ratio": (3 / 4, 4 / 3),
+        "flip": 0.5,
+        "jitter": (0.8, 0.8, 0.8, 0.2),
+        "jitter_p": 0.8,
+        "grey": 0.2,
+        "blur": 0.5,
+        "blur_sigma": (0.1, 2.0),
+        "solarise": 0.0,
+    }
+)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -20,15 +20,27 @@ from .recipe import grass_learning_rate, larc_gradient, larc_groups
 
 # %% ../../../nbs/methods/grass/03_released.ipynb #4fc93440
 class SelfOptimised(LearnerWrapper):
-    """`inner`, trained with LARC steps that are taken during the backward pass; the loop's own optimiser never sees a gradient.
+    """`inner`, trained with LARC steps that are taken during the backward pass; the loop's own
+    optimiser never sees a gradient.
 
-    `rate(progress)` gives the learning rate for progress in [0, 1]. Biases and weights decay, batch normalisation does not. Logs `own_lr`.
+    `rate(progress)` gives the learning rate for progress in [0, 1]. Biases and weights decay, batch
+    normalisation does not. Logs `own_lr`.
     """
 
-    def __init__(self, inner: Learner, rate: Callable[[float], float], *, momentum: float = 0.9, weight_decay: float = 1e-6) -> None:
+    def __init__(
+        self,
+        inner: Learner,
+        rate: Callable[[float], float],
+        *,
+        momentum: float = 0.9,
+        weight_decay: float = 1e-6,
+    ) -> None:
         super().__init__(inner)
         if not 0 <= momentum < 1 or weight_decay < 0:
-            raise ValueError(f"momentum is in [0, 1) and weight_decay not negative, got {momentum} and {weight_decay}")
+            raise ValueError(
+                f"momentum is in [0, 1) and weight_decay not negative, got {momentum} and"
+                f" {weight_decay}"
+            )
         self.rate, self.momentum, self._lr = rate, momentum, rate(0.0)
         for group in larc_groups(inner, weight_decay):
             for p in group["params"]:

@@ -18,64 +18,103 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64, Num
 from torch import Generator, Tensor
 
-# %% ../../../nbs/methods/igu_aug/01_anchors.ipynb #7f816609
+# %% ../../../nbs/methods/igu_aug/01_anchors.ipynb #23a4d6ae
 Sampler: TypeAlias = Literal["uniform", "hard", "tournament"]
 Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
 
-
+# %% ../../../nbs/methods/igu_aug/01_anchors.ipynb #7f816609
 def margin_box(size: tuple[int, int], margin: float) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Rows (first, after the last) and columns of an image of `size` (h, w) that lie off the border by the fraction `margin`.
+    """Rows (first, after the last) and columns of an image of `size` (h, w) that lie off the border
+    by the fraction `margin`.
 
-    `int(margin * side)` to `int((1 - margin) * side)`, the second not included. Raises `ValueError` where no pixel is left.
+    `int(margin * side)` to `int((1 - margin) * side)`, the second not included. Raises `ValueError`
+    where no pixel is left.
     """
     rows, columns = ((int(margin * n), int((1 - margin) * n)) for n in size)
     if not 0 <= margin < 0.5 or rows[0] >= rows[1] or columns[0] >= columns[1]:
-        raise ValueError(f"a margin of {margin} leaves no pixel of an image of {size[0]} x {size[1]}: margins are in [0, 0.5), and small images need a small one")
+        raise ValueError(
+            f"a margin of {margin} leaves no pixel of an image of {size[0]} x {size[1]}: margins"
+            " are in [0, 0.5), and small images need a small one"
+        )
     return rows, columns
 
 # %% ../../../nbs/methods/igu_aug/01_anchors.ipynb #f15f038f
-def draw_weighted(weight: Float[Tensor, "b n"], count: int, generator: Generator | None = None) -> tuple[Int64[Tensor, "b k"], Bool[Tensor, " b"]]:
-    """`count` indices a row, with replacement, each with probability weight / sum; and whether the row has any weight.
+def draw_weighted(
+    weight: Float[Tensor, "b n"], count: int, generator: Generator | None = None
+) -> tuple[Int64[Tensor, "b k"], Bool[Tensor, " b"]]:
+    """`count` indices a row, with replacement, each with probability weight / sum; and whether the
+    row has any weight.
 
-    Weights are counted in whole units of max / 2^30, rounded up: the running sums are exact, so a weight of zero is never drawn
-    and a positive one always can be. Negative weights and NaN count as zero. A row without weight gives index 0.
+    Weights are counted in whole units of max / 2^30, rounded up: the running sums are exact, so a
+    weight of zero is never drawn and a positive one always can be. Negative weights and NaN count
+    as zero. A row without weight gives index 0.
     """
     w = weight.double().nan_to_num(0.0, 0.0, 0.0).clamp(min=0)
     top = w.amax(1, keepdim=True)
     units = (w / top.where(top > 0, 1.0) * 2**30).ceil().long()
     sums = units.cumsum(1)
     total = sums[:, -1:]
-    ticket = torch.rand(len(w), count, dtype=torch.float64, device=w.device, generator=generator) * total
+    ticket = (
+        torch.rand(len(w), count, dtype=torch.float64, device=w.device, generator=generator) * total
+    )
     ticket = torch.minimum(ticket.long(), (total - 1).clamp(min=0))
     some = total[:, 0] > 0
     return torch.searchsorted(sums, ticket, right=True).where(some[:, None], 0), some
 
-# %% ../../../nbs/methods/igu_aug/01_anchors.ipynb #772491fb
-def in_box(box: tuple[tuple[int, int], tuple[int, int]], batch: int, count: int, device: torch.device, generator: Generator | None) -> Int64[Tensor, "b k 2"]:
+# %% ../../../nbs/methods/igu_aug/01_anchors.ipynb #cc171fa1
+def in_box(
+    box: tuple[tuple[int, int], tuple[int, int]],
+    batch: int,
+    count: int,
+    device: torch.device,
+    generator: Generator | None,
+) -> Int64[Tensor, "b k 2"]:
     """Pixels (row, column) drawn uniformly from the rows and columns of `box`."""
-    axes = [torch.randint(first, after, (batch, count), device=device, generator=generator) for first, after in box]
+    axes = [
+        torch.randint(first, after, (batch, count), device=device, generator=generator)
+        for first, after in box
+    ]
     return torch.stack(axes, -1)
 
-
-def at_pixels(maps: Num[Tensor, "b h w"] | Bool[Tensor, "b h w"], pixels: Int64[Tensor, "b k 2"]) -> Tensor:
+# %% ../../../nbs/methods/igu_aug/01_anchors.ipynb #772491fb
+def at_pixels(
+    maps: Num[Tensor, "b h w"] | Bool[Tensor, "b h w"], pixels: Int64[Tensor, "b k 2"]
+) -> Tensor:
     """The values (b, k) of one map an item at whole pixels (row, column)."""
     items = torch.arange(len(maps), device=maps.device)[:, None]
     return maps[items, pixels[..., 0], pixels[..., 1]]
 
-# %% ../../../nbs/methods/igu_aug/01_anchors.ipynb #903c7a63
-def draw_anchors(size: tuple[int, int], batch: int, *, weight: Float[Tensor, "b h w"] | None = None, sampler: Sampler = "hard", margin: float = 0.1,
-                 count: int = 1, device: torch.device | str | None = None, generator: Generator | None = None) -> Int64[Tensor, "b k 2"]:  # fmt: skip
-    """`count` anchor pixels (row, column) for each of `batch` images of `size` (h, w), all inside the box of `margin_box`.
+# %% ../../../nbs/methods/igu_aug/01_anchors.ipynb #a6f38f40
+def draw_anchors(
+    size: tuple[int, int],
+    batch: int,
+    *,
+    weight: Float[Tensor, "b h w"] | None = None,
+    sampler: Sampler = "hard",
+    margin: float = 0.1,
+    count: int = 1,
+    device: torch.device | str | None = None,
+    generator: Generator | None = None,
+) -> Int64[Tensor, "b k 2"]:
+    """`count` anchor pixels (row, column) for each of `batch` images of `size` (h, w), all inside
+    the box of `margin_box`.
 
-    "uniform" ignores `weight`; "hard" draws in proportion to it; "tournament" lets two uniform pixels meet, the first wins where
-    weight x luck is larger. Without `weight` all three are uniform; "hard" is uniform in an image whose box has no weight.
-    Raises `ValueError` for another sampler, a weight of another shape, or an empty box.
+    "uniform" ignores `weight`; "hard" draws in proportion to it; "tournament" lets two uniform
+    pixels meet, the first wins where weight x luck is larger. Without `weight` all three are
+    uniform; "hard" is uniform in an image whose box has no weight. Raises `ValueError` for another
+    sampler, a weight of another shape, or an empty box.
     """
     if sampler not in ("uniform", "hard", "tournament"):
         raise ValueError(f"sampler is 'uniform', 'hard' or 'tournament', got {sampler!r}")
     if weight is not None and tuple(weight.shape) != (batch, *size):
-        raise ValueError(f"weights are {tuple(weight.shape)}, anchors are asked for {batch} images of {size[0]} x {size[1]}")
-    box, where = margin_box(size, margin), torch.device(device or "cpu") if weight is None else weight.device
+        raise ValueError(
+            f"weights are {tuple(weight.shape)}, anchors are asked for {batch} images of {size[0]}"
+            f" x {size[1]}"
+        )
+    box, where = (
+        margin_box(size, margin),
+        torch.device(device or "cpu") if weight is None else weight.device,
+    )
     first = in_box(box, batch, count, where, generator)
     if weight is None or sampler == "uniform":
         return first
@@ -86,40 +125,68 @@ def draw_anchors(size: tuple[int, int], batch: int, *, weight: Float[Tensor, "b 
     drawn = torch.stack([top + index // (right - left), left + index % (right - left)], -1)
     return drawn.where(some[:, None, None], first)
 
-
-def tournament(weight: Float[Tensor, "b h w"], first: Int64[Tensor, "b k 2"], second: Int64[Tensor, "b k 2"], generator: Generator | None = None) -> Int64[Tensor, "b k 2"]:
-    """Of each two pixels the one whose weight times a number of U(0, 1) is larger; the second where both are equal."""
+# %% ../../../nbs/methods/igu_aug/01_anchors.ipynb #903c7a63
+def tournament(
+    weight: Float[Tensor, "b h w"],
+    first: Int64[Tensor, "b k 2"],
+    second: Int64[Tensor, "b k 2"],
+    generator: Generator | None = None,
+) -> Int64[Tensor, "b k 2"]:
+    """Of each two pixels the one whose weight times a number of U(0, 1) is larger; the second where
+    both are equal."""
     luck = torch.rand(2, *first.shape[:2], device=weight.device, generator=generator)
     wins = at_pixels(weight, first) * luck[0] > at_pixels(weight, second) * luck[1]
     return first.where(wins[..., None], second)
 
 # %% ../../../nbs/methods/igu_aug/01_anchors.ipynb #d9e170e0
-def draw_corners(size: tuple[int, int], anchor: Int64[Tensor, "b 2"], patch: int, *, exclusive: bool = True, generator: Generator | None = None) -> Int64[Tensor, "b 2"]:
-    """Upper left corners (row, column) of a crop of side `patch` that lies in the image and holds the anchor.
+def draw_corners(
+    size: tuple[int, int],
+    anchor: Int64[Tensor, "b 2"],
+    patch: int,
+    *,
+    exclusive: bool = True,
+    generator: Generator | None = None,
+) -> Int64[Tensor, "b 2"]:
+    """Upper left corners (row, column) of a crop of side `patch` that lies in the image and holds
+    the anchor.
 
-    Uniform over whole numbers; `exclusive`: the last admissible one is never drawn unless it is the only one, as in the released code.
-    Raises `ValueError` where the image is smaller than the patch.
+    Uniform over whole numbers; `exclusive`: the last admissible one is never drawn unless it is the
+    only one, as in the released code. Raises `ValueError` where the image is smaller than the
+    patch.
     """
     if min(size) < patch or patch < 2:
-        raise ValueError(f"cannot cut a patch of {patch} x {patch} pixels out of an image of {size[0]} x {size[1]}: lower the side of the patch, or take larger images")
+        raise ValueError(
+            f"cannot cut a patch of {patch} x {patch} pixels out of an image of {size[0]} x"
+            f" {size[1]}: lower the side of the patch, or take larger images"
+        )
     sides = torch.tensor(size, device=anchor.device)
     low, high = (anchor - patch + 1).clamp(min=0), torch.minimum(sides - patch, anchor)
     choices = high - low if exclusive else high - low + 1
     luck = torch.rand(anchor.shape, device=anchor.device, dtype=torch.float64, generator=generator)
     return low + torch.minimum((luck * choices).long(), (choices - 1).clamp(min=0))
 
-# %% ../../../nbs/methods/igu_aug/01_anchors.ipynb #9d8e6c2e
+# %% ../../../nbs/methods/igu_aug/01_anchors.ipynb #098efece
 def turn(offsets: Float[Tensor, "*n 2"], angle: Float[Tensor, "*m"]) -> Float[Tensor, "*n 2"]:
-    """Offsets (y, x) from the centre of a rotation, turned by `angle` (radian, from the row axis towards the column axis); broadcasts."""
+    """Offsets (y, x) from the centre of a rotation, turned by `angle` (radian, from the row axis
+    towards the column axis); broadcasts."""
     y, x = offsets.unbind(-1)
     cos, sin = angle.cos(), angle.sin()
     return torch.stack([y * cos - x * sin, y * sin + x * cos], -1)
 
+# %% ../../../nbs/methods/igu_aug/01_anchors.ipynb #9d8e6c2e
+def draw_angles(
+    offsets: Float[Tensor, "b 2"],
+    half: float,
+    *,
+    degrees: float,
+    tries: int = 16,
+    generator: Generator | None = None,
+) -> Float[Tensor, " b"]:
+    """Angles of U(-degrees, degrees), in radian, that keep `offsets` from the centre within
+    +-`half` on both axes.
 
-def draw_angles(offsets: Float[Tensor, "b 2"], half: float, *, degrees: float, tries: int = 16, generator: Generator | None = None) -> Float[Tensor, " b"]:
-    """Angles of U(-degrees, degrees), in radian, that keep `offsets` from the centre within +-`half` on both axes.
-
-    Of `tries` drawn at once the first that does; 0 where none does (a point in the very corner cannot be turned at all).
+    Of `tries` drawn at once the first that does; 0 where none does (a point in the very corner
+    cannot be turned at all).
     """
     draws = torch.rand(len(offsets), tries, device=offsets.device, generator=generator)
     angles = (2 * draws - 1) * math.radians(degrees)
@@ -130,7 +197,8 @@ def draw_angles(offsets: Float[Tensor, "b 2"], half: float, *, degrees: float, t
 # %% ../../../nbs/methods/igu_aug/01_anchors.ipynb #bef60416
 @dataclass(frozen=True)
 class Crop:
-    """Crops (b, c, P, P), cut at `corner` (b, 2; row, column of the image) and then turned by `angle` (b, radian) about their centre.
+    """Crops (b, c, P, P), cut at `corner` (b, 2; row, column of the image) and then turned by
+    `angle` (b, radian) about their centre.
 
     Points are (y, x) in pixels, centres of pixels at whole numbers.
     """
@@ -159,53 +227,88 @@ class Crop:
         return turn(offsets, -self.angle[:, None]) + self._middle + self.corner[:, None]
 
     def inside(self, points: Num[Tensor, "b a 2"]) -> Bool[Tensor, "b a"]:
-        """Whether `points` of the image are seen in the crop: in the straight square, and still in it after it was turned.
+        """Whether `points` of the image are seen in the crop: in the straight square, and still in
+        it after it was turned.
 
         The square reaches from the centre of its first pixel to that of its last.
         """
         both = torch.cat([points - self.corner[:, None], self.track(points)], -1)
         return ((both >= 0) & (both <= self.size - 1)).all(-1)
 
-# %% ../../../nbs/methods/igu_aug/01_anchors.ipynb #9f13637b
-def cut(images: Float[Tensor, "b c h w"], corner: Int64[Tensor, "b 2"], patch: int) -> Float[Tensor, "b c p p"]:
+# %% ../../../nbs/methods/igu_aug/01_anchors.ipynb #110937ce
+def cut(
+    images: Float[Tensor, "b c h w"], corner: Int64[Tensor, "b 2"], patch: int
+) -> Float[Tensor, "b c p p"]:
     """One square of side `patch` from each image."""
     steps = torch.arange(patch, device=images.device)
     rows, columns = (corner[:, i, None] + steps for i in (0, 1))
     items = torch.arange(len(images), device=images.device)[:, None, None]
     return images[items, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
-
-def rotate(crops: Float[Tensor, "b c p p"], angle: Float[Tensor, " b"], interpolation: Interpolation = "bilinear") -> Float[Tensor, "b c p p"]:
-    """Squares in [0, 1] turned about their centre, each by its own angle (as `turn`); 0 where nothing is known; clipped to [0, 1]."""
+# %% ../../../nbs/methods/igu_aug/01_anchors.ipynb #9f13637b
+def rotate(
+    crops: Float[Tensor, "b c p p"],
+    angle: Float[Tensor, " b"],
+    interpolation: Interpolation = "bilinear",
+) -> Float[Tensor, "b c p p"]:
+    """Squares in [0, 1] turned about their centre, each by its own angle (as `turn`); 0 where
+    nothing is known; clipped to [0, 1]."""
     if interpolation not in ("bilinear", "bicubic"):
         raise ValueError(f"interpolation is 'bilinear' or 'bicubic', got {interpolation!r}")
     cos, sin, none = angle.cos(), angle.sin(), torch.zeros_like(angle)
-    back = torch.stack([cos, -sin, none, sin, cos, none], -1).view(-1, 2, 3).to(crops.dtype)  # of (x, y), from the turned to the straight crop
-    read = F.affine_grid(back, list(crops.shape), align_corners=True)  # -1 and 1 are centres of pixels
-    return F.grid_sample(crops, read, mode=interpolation, padding_mode="zeros", align_corners=True).clamp(0, 1)
+    # of (x, y), from the turned to the straight crop
+    back = torch.stack([cos, -sin, none, sin, cos, none], -1).view(-1, 2, 3).to(crops.dtype)
+    # -1 and 1 are centres of pixels
+    read = F.affine_grid(back, list(crops.shape), align_corners=True)
+    return F.grid_sample(
+        crops, read, mode=interpolation, padding_mode="zeros", align_corners=True
+    ).clamp(0, 1)
 
 # %% ../../../nbs/methods/igu_aug/01_anchors.ipynb #428bcb17
-def random_crop(images: Float[Tensor, "b c h w"], anchor: Int64[Tensor, "b 2"], size: int, *, degrees: float = 20.0, exclusive: bool = True,
-                interpolation: Interpolation = "bilinear", change: Callable[[Tensor], Tensor] | None = None, generator: Generator | None = None) -> Crop:  # fmt: skip
-    """A crop of side `size` from each image in [0, 1], at a random place and angle, with its anchor (row, column) inside.
+def random_crop(
+    images: Float[Tensor, "b c h w"],
+    anchor: Int64[Tensor, "b 2"],
+    size: int,
+    *,
+    degrees: float = 20.0,
+    exclusive: bool = True,
+    interpolation: Interpolation = "bilinear",
+    change: Callable[[Tensor], Tensor] | None = None,
+    generator: Generator | None = None,
+) -> Crop:
+    """A crop of side `size` from each image in [0, 1], at a random place and angle, with its anchor
+    (row, column) inside.
 
-    `change` (for example a `jitter`) is applied to the straight crops, before they are turned. The angle is drawn again where it
-    would turn the anchor out. Raises `ValueError` where an image is smaller than the crop.
+    `change` (for example a `jitter`) is applied to the straight crops, before they are turned. The
+    angle is drawn again where it would turn the anchor out. Raises `ValueError` where an image is
+    smaller than the crop.
     """
-    corner = draw_corners((images.shape[2], images.shape[3]), anchor, size, exclusive=exclusive, generator=generator)
+    corner = draw_corners(
+        (images.shape[2], images.shape[3]), anchor, size, exclusive=exclusive, generator=generator
+    )
     crops = cut(images, corner, size)
     if change is not None:
         crops = change(crops)
     middle = (size - 1) / 2
-    angle = draw_angles((anchor - corner).to(images.dtype) - middle, middle, degrees=degrees, generator=generator)
+    angle = draw_angles(
+        (anchor - corner).to(images.dtype) - middle, middle, degrees=degrees, generator=generator
+    )
     return Crop(rotate(crops, angle, interpolation) if degrees else crops, corner, angle)
 
 # %% ../../../nbs/methods/igu_aug/01_anchors.ipynb #39b8f86d
-def more_anchors(crop: Crop, first: Int64[Tensor, "b 2"], weight: Float[Tensor, "b h w"] | None = None, allowed: Bool[Tensor, "b h w"] | None = None,
-                 count: int = 1, generator: Generator | None = None) -> Int64[Tensor, "b k 2"]:  # fmt: skip
-    """`count` anchors (row, column) of the image for each crop: `first`, then pixels that are in the turned crop and `allowed`.
+def more_anchors(
+    crop: Crop,
+    first: Int64[Tensor, "b 2"],
+    weight: Float[Tensor, "b h w"] | None = None,
+    allowed: Bool[Tensor, "b h w"] | None = None,
+    count: int = 1,
+    generator: Generator | None = None,
+) -> Int64[Tensor, "b k 2"]:
+    """`count` anchors (row, column) of the image for each crop: `first`, then pixels that are in
+    the turned crop and `allowed`.
 
-    Drawn with replacement, in proportion to `weight` where given; where no pixel qualifies, `first` again.
+    Drawn with replacement, in proportion to `weight` where given; where no pixel qualifies, `first`
+    again.
     """
     side, device = crop.size, first.device
     steps = torch.arange(side, device=device)
@@ -216,5 +319,7 @@ def more_anchors(crop: Crop, first: Int64[Tensor, "b 2"], weight: Float[Tensor, 
         if factor is not None:
             rho = rho * at_pixels(factor, pixels)
     index, some = draw_weighted(rho, count - 1, generator)
-    others = pixels.gather(1, index[..., None].expand(-1, -1, 2)).where(some[:, None, None], first[:, None])
+    others = pixels.gather(1, index[..., None].expand(-1, -1, 2)).where(
+        some[:, None, None], first[:, None]
+    )
     return torch.cat([first[:, None], others], 1)

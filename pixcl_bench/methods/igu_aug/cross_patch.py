@@ -54,7 +54,7 @@ class CropOptions:
         if self.anchors < 1:
             raise ValueError(f"a crop has at least 1 anchor, got anchors = {self.anchors}")
 
-# %% ../../../nbs/methods/igu_aug/04_cross_patch.ipynb #51e55ced
+# %% ../../../nbs/methods/igu_aug/04_cross_patch.ipynb #639ce629
 @dataclass(frozen=True, kw_only=True)
 class ContrastOptions:
     """The objective at every scale; values are the released code's. Raises `ValueError` for a
@@ -73,7 +73,7 @@ class ContrastOptions:
                 f"got temperature = {self.temperature}, window = {self.window}"
             )
 
-
+# %% ../../../nbs/methods/igu_aug/04_cross_patch.ipynb #51e55ced
 @dataclass(frozen=True, kw_only=True)
 class MatcherOptions:
     """The networks that describe images and crops, and how their maps are compared when a landmark
@@ -173,7 +173,7 @@ class CrossPatch(_TwoReaders):
     def losses(self, batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
         return pair_losses(self, batch["image"], *self.draw(batch))
 
-# %% ../../../nbs/methods/igu_aug/04_cross_patch.ipynb #70240ef2
+# %% ../../../nbs/methods/igu_aug/04_cross_patch.ipynb #660ed81d
 def draw_pairs(
     learner: CrossPatch, batch: Mapping[str, Tensor]
 ) -> tuple[Crop, Int64[Tensor, "b a 2"]]:
@@ -194,7 +194,7 @@ def draw_pairs(
         return crop, first[:, None]
     return crop, more_anchors(crop, first, weight, learner.allowed(batch, first), options.anchors)
 
-
+# %% ../../../nbs/methods/igu_aug/04_cross_patch.ipynb #70240ef2
 def pair_losses(
     learner: CrossPatch, images: Tensor, crop: Crop, anchors: Int64[Tensor, "b a 2"]
 ) -> dict[str, Tensor]:
@@ -212,7 +212,7 @@ def pair_losses(
         levels=c.levels,
     )
 
-# %% ../../../nbs/methods/igu_aug/04_cross_patch.ipynb #952e07c7
+# %% ../../../nbs/methods/igu_aug/04_cross_patch.ipynb #3c43da36
 def crop_reader(
     network: DenseNet, matcher: MatcherOptions, objective: ContrastOptions
 ) -> PyramidMatcher | None:
@@ -222,7 +222,7 @@ def crop_reader(
         return None
     return PyramidMatcher(network=fresh_copy(network), dim=matcher.dim, levels=objective.levels)
 
-
+# %% ../../../nbs/methods/igu_aug/04_cross_patch.ipynb #952e07c7
 def cc2d(
     *,
     network: DenseNet,

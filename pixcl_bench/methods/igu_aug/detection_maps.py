@@ -21,19 +21,23 @@ from torch import Tensor
 from ...ops.jitter import draw_jitter, jitter
 from .anchors import turn
 
-# %% ../../../nbs/methods/igu_aug/06_detection_maps.ipynb #846e3ec9
+# %% ../../../nbs/methods/igu_aug/06_detection_maps.ipynb #18a1ee02
 def disk_radius(size: Sequence[int], part: float = 0.05) -> int:
     """R = int(part x shorter side) pixels, at least 1."""
     if not 0 < part < 0.5:
         raise ValueError(f"the radius of a disk is a part of the side in (0, 0.5), got {part}")
     return max(1, int(part * min(size)))
 
+# %% ../../../nbs/methods/igu_aug/06_detection_maps.ipynb #846e3ec9
+def disk_pixels(
+    points: Float[Tensor, "b L 2"], size: Sequence[int], radius: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The pixels of the disk of `radius` around each point, of an image of `size`, without a loop
+    and without a map.
 
-def disk_pixels(points: Float[Tensor, "b L 2"], size: Sequence[int], radius: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The pixels of the disk of `radius` around each point, of an image of `size`, without a loop and without a map.
-
-    Returns for each of the (2 R + 1)^2 pixels of the square around a point: its flat index (b, L, k), whether it is in the disk and
-    the image (b, L, k), and the offset (2, b, L, k; y, x) from it to the point, over R. Nothing is in the disk of a NaN.
+    Returns for each of the (2 R + 1)^2 pixels of the square around a point: its flat index (b, L,
+    k), whether it is in the disk and the image (b, L, k), and the offset (2, b, L, k; y, x) from it
+    to the point, over R. Nothing is in the disk of a NaN.
     """
     steps = torch.arange(-radius, radius + 1, device=points.device)
     square = torch.cartesian_prod(steps, steps)
@@ -45,14 +49,15 @@ def disk_pixels(points: Float[Tensor, "b L 2"], size: Sequence[int], radius: int
     q = q.clamp(min=0).minimum(last)
     return q[..., 0] * size[1] + q[..., 1], within, offset.movedim(-1, 0)
 
-# %% ../../../nbs/methods/igu_aug/06_detection_maps.ipynb #f6019c1b
+# %% ../../../nbs/methods/igu_aug/06_detection_maps.ipynb #ba8d04be
 Balance: TypeAlias = Literal["disk", "image"]
 
-
+# %% ../../../nbs/methods/igu_aug/06_detection_maps.ipynb #f6019c1b
 @dataclass(frozen=True)
 class Maps:
-    """Three maps of each landmark: `mask` logits (b, L, h, w) in full; offsets (y, x; over R) as the linear map (2, L, c) of `features`
-    (b, c, h, w) they are, to be read where they are needed. `bias` (2, L).
+    """Three maps of each landmark: `mask` logits (b, L, h, w) in full; offsets (y, x; over R) as
+    the linear map (2, L, c) of `features` (b, c, h, w) they are, to be read where they are needed.
+    `bias` (2, L).
     """
 
     mask: Tensor
@@ -63,22 +68,37 @@ class Maps:
     def offsets(self, index: Int64[Tensor, "b L k"]) -> Float[Tensor, "2 b L k"]:
         """Offsets of each landmark at its own pixels, given by flat index."""
         b, c = self.features.shape[:2]
-        read = self.features.flatten(2).gather(2, index.flatten(1)[:, None].expand(-1, c, -1)).view(b, c, *index.shape[1:])
-        return (torch.einsum("bclk,dlc->dblk", read, self.weight) + self.bias[:, None, :, None]).float()
+        read = (
+            self.features.flatten(2)
+            .gather(2, index.flatten(1)[:, None].expand(-1, c, -1))
+            .view(b, c, *index.shape[1:])
+        )
+        return (
+            torch.einsum("bclk,dlc->dblk", read, self.weight) + self.bias[:, None, :, None]
+        ).float()
 
     def dense_offsets(self) -> Float[Tensor, "2 b L h w"]:
         """All offsets, for looking at them."""
         h, w = self.features.shape[2:]
-        everywhere = torch.arange(h * w, device=self.features.device).expand(*self.mask.shape[:2], -1)
+        everywhere = torch.arange(h * w, device=self.features.device).expand(
+            *self.mask.shape[:2], -1
+        )
         return self.offsets(everywhere).unflatten(3, (h, w))
 
 # %% ../../../nbs/methods/igu_aug/06_detection_maps.ipynb #40fe7e49
-def detection_loss(maps: Maps, points: Float[Tensor, "b L 2"], radius: int, offset_weight: float = 2.0, balance: Balance = "disk") -> dict[str, Tensor]:
-    """"mask", "offset" and "loss" = mask + offset_weight x offset.
+def detection_loss(
+    maps: Maps,
+    points: Float[Tensor, "b L 2"],
+    radius: int,
+    offset_weight: float = 2.0,
+    balance: Balance = "disk",
+) -> dict[str, Tensor]:
+    """ "mask", "offset" and "loss" = mask + offset_weight x offset.
 
-    mask: binary cross-entropy, summed over the images' pixels for all landmarks that are known, over the number of pixels in their disks, or
-    ("image") of all. offset: |y| + |x| error in units of R, mean over the pixels of the disks. A landmark that is NaN counts in neither; without
-    any known landmark both are 0.
+    mask: binary cross-entropy, summed over the images' pixels for all landmarks that are known,
+    over the number of pixels in their disks, or ("image") of all. offset: |y| + |x| error in units
+    of R, mean over the pixels of the disks. A landmark that is NaN counts in neither; without any
+    known landmark both are 0.
     """
     if balance not in ("disk", "image"):
         raise ValueError(f"balance is 'disk' or 'image', got {balance!r}")
@@ -89,16 +109,22 @@ def detection_loss(maps: Maps, points: Float[Tensor, "b L 2"], radius: int, offs
     inside = logits.gather(2, index).where(within, 0.0).sum(2)
     cross_entropy = F.softplus(logits).sum(2) - inside  # of a target t in {0, 1}: softplus(x) - t x
     count = within.sum().clamp(min=1)
-    mask = cross_entropy.where(known, 0.0).sum() / (count if balance == "disk" else known.sum().clamp(min=1) * h * w)
+    mask = cross_entropy.where(known, 0.0).sum() / (
+        count if balance == "disk" else known.sum().clamp(min=1) * h * w
+    )
     error = (maps.offsets(index) - target).abs().sum(0)
     offset = error.where(within, 0.0).sum() / count
     return {"loss": mask + offset_weight * offset, "mask": mask, "offset": offset}
 
 # %% ../../../nbs/methods/igu_aug/06_detection_maps.ipynb #92ff648a
-def vote(maps: Maps, radius: int, rounding: Literal["nearest", "floor"] = "nearest") -> Float[Tensor, "b L h w"]:
-    """Votes on every pixel: each landmark's floor(3.14 R^2) pixels of largest mask vote for the pixel their offset points to.
+def vote(
+    maps: Maps, radius: int, rounding: Literal["nearest", "floor"] = "nearest"
+) -> Float[Tensor, "b L h w"]:
+    """Votes on every pixel: each landmark's floor(3.14 R^2) pixels of largest mask vote for the
+    pixel their offset points to.
 
-    `rounding` of R x offset: to the "nearest" whole number, or "floor" as in the released code. Votes beside the image are void.
+    `rounding` of R x offset: to the "nearest" whole number, or "floor" as in the released code.
+    Votes beside the image are void.
     """
     if rounding not in ("nearest", "floor"):
         raise ValueError(f"rounding is 'nearest' or 'floor', got {rounding!r}")
@@ -111,12 +137,20 @@ def vote(maps: Maps, radius: int, rounding: Literal["nearest", "floor"] = "neare
     votes = torch.zeros(*goal.shape[:2], h * w, device=goal.device)
     return votes.scatter_add_(2, goal, valid.float()).unflatten(2, (h, w))
 
-# %% ../../../nbs/methods/igu_aug/06_detection_maps.ipynb #61b56453
-def move_together(images: Float[Tensor, "b 1 h w"], points: Float[Tensor, "b L 2"], *, degrees: float = 10.0, scale: float = 0.1,
-                  shift: float = 0.05) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b L 2"]]:  # fmt: skip
-    """Images and their points turned by up to `degrees`, enlarged by 1 - scale to 1 + scale and shifted by up to `shift` of the sides.
+# %% ../../../nbs/methods/igu_aug/06_detection_maps.ipynb #93168b24
+def move_together(
+    images: Float[Tensor, "b 1 h w"],
+    points: Float[Tensor, "b L 2"],
+    *,
+    degrees: float = 10.0,
+    scale: float = 0.1,
+    shift: float = 0.05,
+) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b L 2"]]:
+    """Images and their points turned by up to `degrees`, enlarged by 1 - scale to 1 + scale and
+    shifted by up to `shift` of the sides.
 
-    One draw an image, from the global RNG; edges are continued; points may leave the image, NaN stays NaN.
+    One draw an image, from the global RNG; edges are continued; points may leave the image, NaN
+    stays NaN.
     """
     b, _, h, w = images.shape
     draw = 2 * torch.rand(4, b, device=images.device) - 1
@@ -126,13 +160,19 @@ def move_together(images: Float[Tensor, "b 1 h w"], points: Float[Tensor, "b L 2
     moved = turn((points - middle - away) * size[:, None, None], angle[:, None]) + middle
     cos, sin = angle.cos() / size, angle.sin() / size
     tall, along = (h - 1) / (w - 1), 2 * away[:, 0] / sides
-    back = torch.stack([cos, -sin * tall, along[:, 1], sin / tall, cos, along[:, 0]], -1).view(b, 2, 3)  # of (x, y), new to old
+    # of (x, y), new to old
+    back = torch.stack([cos, -sin * tall, along[:, 1], sin / tall, cos, along[:, 0]], -1).view(
+        b, 2, 3
+    )
     read = F.affine_grid(back, [b, 1, h, w], align_corners=True)
     return F.grid_sample(images, read, padding_mode="border", align_corners=True), moved
 
-
-def varied(images: Float[Tensor, "b 1 h w"], points: Float[Tensor, "b L 2"]) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b L 2"]]:
-    """Images and points of one training step: moved together, then brightness x U(0.85, 1.15) and contrast x U(0.75, 1.25)."""
+# %% ../../../nbs/methods/igu_aug/06_detection_maps.ipynb #61b56453
+def varied(
+    images: Float[Tensor, "b 1 h w"], points: Float[Tensor, "b L 2"]
+) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b L 2"]]:
+    """Images and points of one training step: moved together, then brightness x U(0.85, 1.15) and
+    contrast x U(0.75, 1.25)."""
     images, points = move_together(images, points)
     ends = images.new_tensor([[[0.85, 1.15]], [[0.75, 1.25]]]).expand(2, len(images), 2)
     return jitter(images, *draw_jitter(ends[0], ends[1]), quantise=False), points

@@ -39,36 +39,48 @@ from .learner import Guidance, igu_aug
 from ..contract.localiser import Localiser, Preparation, Support, argmax_points
 from ...nets.dense import DenseNet, conv_bn, fresh_copy
 
-# %% ../../../nbs/methods/igu_aug/07_detectors.ipynb #fec6dcc5
+# %% ../../../nbs/methods/igu_aug/07_detectors.ipynb #7b4ad0ce
 @dataclass
 class Pool:
-    """Labelled images (n, h, w) uint8 and their points (n, L, 2) that a learner draws from by itself."""
+    """Labelled images (n, h, w) uint8 and their points (n, L, 2) that a learner draws from by
+    itself."""
 
     images: Tensor
     points: Tensor
 
-    def draw(self, like: Float[Tensor, "b 1 h w"]) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b L 2"]]:
-        """As many images in [0, 1] as `like` has, with replacement, on its device; the pool moves there."""
+    def draw(
+        self, like: Float[Tensor, "b 1 h w"]
+    ) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b L 2"]]:
+        """As many images in [0, 1] as `like` has, with replacement, on its device; the pool moves
+        there."""
         self.images, self.points = self.images.to(like.device), self.points.to(like.device)
         index = torch.randint(len(self.images), (len(like),), device=like.device)
         return self.images[index, None].to(like.dtype) / 255, self.points[index]
 
-
+# %% ../../../nbs/methods/igu_aug/07_detectors.ipynb #fec6dcc5
 def labelled_pool(given: Preparation) -> Pool | None:
     """The images with at least one landmark; None where all of them have one, or none."""
     if given.points is None:
         return None
     labelled = given.points.isfinite().all(-1).any(-1)
-    return None if labelled.all() or not labelled.any() else Pool(given.images[labelled], given.points[labelled])
+    return (
+        None
+        if labelled.all() or not labelled.any()
+        else Pool(given.images[labelled], given.points[labelled])
+    )
 
 # %% ../../../nbs/methods/igu_aug/07_detectors.ipynb #c0d18d2b
 class Outputs(nn.Module):
-    """The last layers: `Maps` of `num_landmarks` from the finest map of a network of that many channels, after one more 3 x 3 convolution where `hidden`.
+    """The last layers: `Maps` of `num_landmarks` from the finest map of a network of that many
+    channels, after one more 3 x 3 convolution where `hidden`.
 
-    A mask is small: its bias starts from the share of its pixels, a disk of radius `part` in a square of side 1, not from one half.
+    A mask is small: its bias starts from the share of its pixels, a disk of radius `part` in a
+    square of side 1, not from one half.
     """
 
-    def __init__(self, channels: int, num_landmarks: int, *, part: float, hidden: bool = True) -> None:
+    def __init__(
+        self, channels: int, num_landmarks: int, *, part: float, hidden: bool = True
+    ) -> None:
         super().__init__()
         self.num_landmarks = num_landmarks
         self.neck = conv_bn(channels, channels) if hidden else nn.Identity()
@@ -160,7 +172,7 @@ class Detector(_Outputs):
         """The same points for every support, which is only asked for the landmarks it knows."""
         return detected(self, images, supports)
 
-# %% ../../../nbs/methods/igu_aug/07_detectors.ipynb #09d5ce00
+# %% ../../../nbs/methods/igu_aug/07_detectors.ipynb #27a72e91
 def detector_losses(
     learner: Detector, images: Float[Tensor, "b 1 h w"], points: Float[Tensor, "b L 2"]
 ) -> dict[str, Tensor]:
@@ -171,7 +183,7 @@ def detector_losses(
     radius = disk_radius(images.shape[2:], o.part)
     return detection_loss(learner.maps(images), points, radius, o.offset_weight, o.balance)
 
-
+# %% ../../../nbs/methods/igu_aug/07_detectors.ipynb #09d5ce00
 @torch.no_grad()
 def detected(
     learner: Detector, images: Float[Tensor, "b 1 h w"], supports: Sequence[Support]
@@ -231,14 +243,17 @@ class PretrainedDetector(Detector):
 # %% ../../../nbs/methods/igu_aug/07_detectors.ipynb #309a8a75
 @torch.no_grad()
 def pseudo_labels(matcher: CrossPatch, given: Preparation, device: torch.device) -> Pool:
-    """The training images with what `matcher` finds in them from the support, and the support with its own landmarks. Modes stay as they are."""
+    """The training images with what `matcher` finds in them from the support, and the support with
+    its own landmarks. Modes stay as they are."""
     modes = [(part, part.training) for part in matcher.modules()]
     images = given.images.to(device)
     found = matcher.eval().locate(images[:, None].float() / 255, [given.support])[0]
     for part, training in modes:
         part.training = training
     shown = (given.support.image * 255).round().to(images)
-    return Pool(torch.cat([images, shown]), torch.cat([found, given.support.points[None].to(found)]))
+    return Pool(
+        torch.cat([images, shown]), torch.cat([found, given.support.points[None].to(found)])
+    )
 
 # %% ../../../nbs/methods/igu_aug/07_detectors.ipynb #b62ab27f
 class OneShotDetector(PretrainedDetector):
@@ -299,8 +314,10 @@ class FirstStage:
         if self.first not in ("cc2d", "igu_aug"):
             raise ValueError(f"the first stage is 'cc2d' or 'igu_aug', got {self.first!r}")
         if not 0 <= self.pretrain < 1:
-            raise ValueError("pretrain is the part of the steps before the detector is trained, "
-                             f"in [0, 1), got {self.pretrain}")  # fmt: skip
+            raise ValueError(
+                "pretrain is the part of the steps before the detector is trained, "
+                f"in [0, 1), got {self.pretrain}"
+            )
 
     def learner(self, network: DenseNet) -> CrossPatch:
         """The learner of the first stage."""
@@ -315,14 +332,14 @@ class FirstStage:
             guidance=self.guidance,
         )
 
-# %% ../../../nbs/methods/igu_aug/07_detectors.ipynb #282ce0cb
+# %% ../../../nbs/methods/igu_aug/07_detectors.ipynb #2fae43e2
 def detector(
     *, network: DenseNet, num_landmarks: int, detection: DetectionOptions = DetectionOptions()
 ) -> Detector:
     """A detector trained from labels alone."""
     return Detector(network=network, num_landmarks=num_landmarks, detection=detection)
 
-
+# %% ../../../nbs/methods/igu_aug/07_detectors.ipynb #282ce0cb
 def pretrained_detector(
     *,
     network: DenseNet,

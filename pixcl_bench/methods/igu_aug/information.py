@@ -20,18 +20,19 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Float32, Int, Num, UInt8
 from torch import Tensor
 
-# %% ../../../nbs/methods/igu_aug/00_information.ipynb #710b06a0
+# %% ../../../nbs/methods/igu_aug/00_information.ipynb #47df55e3
 Window: TypeAlias = Literal["disk", "box"]
 
-
+# %% ../../../nbs/methods/igu_aug/00_information.ipynb #f98edf94
 def running(x: Tensor, axis: int, counts: torch.dtype) -> Tensor:
     """Running sum along `axis`, one longer than `x`: entry i is the sum of the first i elements."""
     before = [0, 0] * (-1 - axis) + [1, 0]
     return F.pad(x.cumsum(axis, dtype=counts), before)
 
-
+# %% ../../../nbs/methods/igu_aug/00_information.ipynb #710b06a0
 def box_counts(inside: Bool[Tensor, "*n hp wp"], side: int) -> Int[Tensor, "*n h w"]:
-    """How many pixels of the box around each pixel are set; `inside` is padded by side - 1 pixels on each axis."""
+    """How many pixels of the box around each pixel are set; `inside` is padded by side - 1 pixels
+    on each axis."""
     counts = torch.int16 if side * max(inside.shape[-2:]) < 2**15 else torch.int32
     sums = running(inside, -1, counts)
     rows = running(sums[..., side:] - sums[..., :-side], -2, counts)
@@ -39,60 +40,96 @@ def box_counts(inside: Bool[Tensor, "*n hp wp"], side: int) -> Int[Tensor, "*n h
 
 # %% ../../../nbs/methods/igu_aug/00_information.ipynb #de12d802
 def disk_counts(inside: Bool[Tensor, "*n hp wp"], radius: int) -> Int[Tensor, "*n h w"]:
-    """How many pixels of the disk around each pixel are set; `inside` is padded by `radius` pixels on each side."""
+    """How many pixels of the disk around each pixel are set; `inside` is padded by `radius` pixels
+    on each side."""
     h, w = (side - 2 * radius for side in inside.shape[-2:])
     counts = torch.int16 if 4 * radius**2 + max(inside.shape[-2:]) < 2**14 else torch.int32
     sums = running(inside, -1, counts)
     halves = [math.isqrt(radius**2 - dy**2) for dy in range(-radius, radius + 1)]
-    runs = {half: sums[..., radius + half + 1 : radius + half + 1 + w] - sums[..., radius - half : radius - half + w] for half in set(halves)}
+    runs = {
+        half: (
+            sums[..., radius + half + 1 : radius + half + 1 + w]
+            - sums[..., radius - half : radius - half + w]
+        )
+        for half in set(halves)
+    }
     total = runs[halves[0]][..., :h, :].clone()
     for dy, half in enumerate(halves[1:], 1):
         total += runs[half][..., dy : dy + h, :]
     return total
 
-# %% ../../../nbs/methods/igu_aug/00_information.ipynb #d593181f
+# %% ../../../nbs/methods/igu_aug/00_information.ipynb #d1ca6c91
 def check_images(images: Tensor, least: int, what: str) -> None:
-    """Raise unless `images` are uint8 (n, h, w) of at least `least` pixels a side; `what` names that which has to fit."""
+    """Raise unless `images` are uint8 (n, h, w) of at least `least` pixels a side; `what` names
+    that which has to fit."""
     if images.dtype != torch.uint8:
-        raise TypeError(f"images are 8-bit grey levels (torch.uint8), got {images.dtype}: information is counted over 256 whole levels")
+        raise TypeError(
+            f"images are 8-bit grey levels (torch.uint8), got {images.dtype}: information is"
+            " counted over 256 whole levels"
+        )
     if images.ndim != 3:
         raise ValueError(f"images are (n, h, w), got shape {tuple(images.shape)}")
     if min(images.shape[1:]) < least:
-        raise ValueError(f"images of {images.shape[1]} x {images.shape[2]} pixels are smaller than {what} of {least} x {least}")
+        raise ValueError(
+            f"images of {images.shape[1]} x {images.shape[2]} pixels are smaller than {what} of"
+            f" {least} x {least}"
+        )
 
-
+# %% ../../../nbs/methods/igu_aug/00_information.ipynb #d593181f
 def xlogx_table(top: int, device: torch.device) -> Tensor:
     """k ln k for k = 0..top, float64."""
     k = torch.arange(top + 1, dtype=torch.float64, device=device)
     return torch.special.xlogy(k, k)
 
 # %% ../../../nbs/methods/igu_aug/00_information.ipynb #b91a698b
-def entropy_map(images: Num[Tensor, "n h w"], *, window: Window = "disk", size: int = 10, base: Literal["bits", "nats"] = "bits",
-                chunk: int | None = None) -> Float32[Tensor, "n h w"]:  # fmt: skip
-    """Entropy of the grey levels around each pixel of uint8 images, cut off at the border (after IGU-Aug's released code).
+def entropy_map(
+    images: Num[Tensor, "n h w"],
+    *,
+    window: Window = "disk",
+    size: int = 10,
+    base: Literal["bits", "nats"] = "bits",
+    chunk: int | None = None,
+) -> Float32[Tensor, "n h w"]:
+    """Entropy of the grey levels around each pixel of uint8 images, cut off at the border (after
+    IGU-Aug's released code).
 
-    `window` "disk" with `size` its radius, or "box" with `size` its side (an even box reaches one pixel further up and left).
-    `chunk`: how many counts are held at once (about 16 bytes each). Raises `TypeError` for images that are not uint8 and `ValueError`
-    for images smaller than the window.
+    `window` "disk" with `size` its radius, or "box" with `size` its side (an even box reaches one
+    pixel further up and left).
+    `chunk`: how many counts are held at once (about 16 bytes each). Raises `TypeError` for images
+    that are not uint8 and `ValueError` for images smaller than the window.
     """
     if window not in ("disk", "box") or size < 1 or base not in ("bits", "nats"):
-        raise ValueError(f"window is 'disk' or 'box', size at least 1, base 'bits' or 'nats': got {window!r}, {size}, {base!r}")
+        raise ValueError(
+            f"window is 'disk' or 'box', size at least 1, base 'bits' or 'nats': got {window!r},"
+            f" {size}, {base!r}"
+        )
     side, before = (2 * size + 1, size) if window == "disk" else (size, size // 2)
     check_images(images, side, f"the {window}")
     n, h, w = images.shape
     chunk = chunk or (2**18 if images.device.type == "cpu" else 2**24)
-    rows = min(h, max(side, chunk // (16 * w)))  # large images in bands: what is summed over and over stays in the cache
+    # large images in bands: what is summed over and over stays in the cache
+    rows = min(h, max(side, chunk // (16 * w)))
     group = max(1, chunk // (256 * rows * w))
     out = torch.empty(n, h, w, device=images.device)
     for part, to in zip(images.split(group), out.split(group), strict=True):
-        padded = F.pad(part.to(torch.int16), [before, side - 1 - before] * 2, value=-1)  # -1: no grey level, so never counted
+        # -1: no grey level, so never counted
+        padded = F.pad(part.to(torch.int16), [before, side - 1 - before] * 2, value=-1)
         for top in range(0, h, rows):
-            to[:, top : top + rows] = band_entropy(padded[:, top : top + rows + side - 1], window, size, max(1, chunk // (group * rows * w)))
+            to[:, top : top + rows] = band_entropy(
+                padded[:, top : top + rows + side - 1],
+                window,
+                size,
+                max(1, chunk // (group * rows * w)),
+            )
     return out / math.log(2) if base == "bits" else out
 
 # %% ../../../nbs/methods/igu_aug/00_information.ipynb #c41c9054
-def band_entropy(padded: Int[Tensor, "n hp wp"], window: Window, size: int, bins: int) -> Float[Tensor, "n h w"]:
-    """Entropy in nats (float64) of grey levels padded with -1 as the window needs it, `bins` levels at a time."""
+def band_entropy(
+    padded: Int[Tensor, "n hp wp"], window: Window, size: int, bins: int
+) -> Float[Tensor, "n h w"]:
+    """Entropy in nats (float64) of grey levels padded with -1 as the window needs it, `bins` levels
+    at a time."""
+
     def count(inside: Tensor) -> Tensor:
         return disk_counts(inside, size) if window == "disk" else box_counts(inside, size)
 
@@ -105,15 +142,23 @@ def band_entropy(padded: Int[Tensor, "n hp wp"], window: Window, size: int, bins
         total += table.index_select(0, counts.flatten().int()).view(counts.shape).sum(1)
     return (table[n] - total).clamp(min=0) / n
 
-# %% ../../../nbs/methods/igu_aug/00_information.ipynb #b489a8b8
+# %% ../../../nbs/methods/igu_aug/00_information.ipynb #46e6f7c9
 def resize_bilinear(maps: Float[Tensor, "n h w"], size: tuple[int, int]) -> Float[Tensor, "n a b"]:
     """Maps at another size (rows, columns), as OpenCV's bilinear interpolation."""
     return F.interpolate(maps[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
 
-
-def entropy_at(images: Num[Tensor, "n h w"], size: tuple[int, int], *, resize_first: bool = False, window: Window = "disk", radius: int = 10,
-               base: Literal["bits", "nats"] = "bits") -> Float32[Tensor, "n a b"]:  # fmt: skip
-    """`entropy_map` on the grid of `size`, from uint8 images of another size: counted first and then resized, or (`resize_first`) after.
+# %% ../../../nbs/methods/igu_aug/00_information.ipynb #b489a8b8
+def entropy_at(
+    images: Num[Tensor, "n h w"],
+    size: tuple[int, int],
+    *,
+    resize_first: bool = False,
+    window: Window = "disk",
+    radius: int = 10,
+    base: Literal["bits", "nats"] = "bits",
+) -> Float32[Tensor, "n a b"]:
+    """`entropy_map` on the grid of `size`, from uint8 images of another size: counted first and
+    then resized, or (`resize_first`) after.
 
     `radius` is the `size` of `entropy_map`, in pixels of the images the counting is done on.
     """
@@ -123,32 +168,46 @@ def entropy_at(images: Num[Tensor, "n h w"], size: tuple[int, int], *, resize_fi
     smaller = resize_bilinear(images.float(), size).round().to(torch.uint8)
     return entropy_map(smaller, window=window, size=radius, base=base)
 
-# %% ../../../nbs/methods/igu_aug/00_information.ipynb #818dac9f
+# %% ../../../nbs/methods/igu_aug/00_information.ipynb #1145b2ce
 CLASSES = ("low", "medium", "high")
 
-
-def classes(entropy: Float[Tensor, "*s"], thresholds: Sequence[float] = (2.3, 4.5)) -> UInt8[Tensor, "*s"]:
-    """0 where the entropy is below the first threshold, 2 from the second on, 1 in between (low, medium, high)."""
+# %% ../../../nbs/methods/igu_aug/00_information.ipynb #818dac9f
+def classes(
+    entropy: Float[Tensor, "*s"], thresholds: Sequence[float] = (2.3, 4.5)
+) -> UInt8[Tensor, "*s"]:
+    """0 where the entropy is below the first threshold, 2 from the second on, 1 in between (low,
+    medium, high)."""
     low, high = thresholds
     if not low <= high:
-        raise ValueError(f"the thresholds of low and high information are in ascending order, got {low} and {high}")
+        raise ValueError(
+            f"the thresholds of low and high information are in ascending order, got {low} and"
+            f" {high}"
+        )
     return (entropy >= low).to(torch.uint8) + (entropy >= high).to(torch.uint8)
 
 # %% ../../../nbs/methods/igu_aug/00_information.ipynb #5ec2e6cf
 def auto_thresholds(entropy: Float[Tensor, " n"], loss: Float[Tensor, " n"]) -> tuple[float, float]:
-    """The outermost two entropies at which a cubic fitted to the losses of n anchors crosses their mean (the cubic is ours, the crossing the authors').
+    """The outermost two entropies at which a cubic fitted to the losses of n anchors crosses their
+    mean (the cubic is ours, the crossing the authors').
 
-    Only crossings within the entropies seen count. Raises `ValueError` where there are fewer than two, or too few anchors.
+    Only crossings within the entropies seen count. Raises `ValueError` where there are fewer than
+    two, or too few anchors.
     """
     h, y = (v.detach().double().cpu().numpy() for v in (entropy, loss))
     if len(np.unique(h)) < 4 or not (np.isfinite(h).all() and np.isfinite(y).all()):
-        raise ValueError(f"a cubic needs finite losses at four different entropies at least, got {len(np.unique(h))}")
+        raise ValueError(
+            "a cubic needs finite losses at four different entropies at least, got"
+            f" {len(np.unique(h))}"
+        )
     curve = np.polynomial.Polynomial.fit(h, y - y.mean(), 3)
     roots = curve.roots()
     real = np.sort(roots[np.abs(np.imag(roots)) < 1e-9].real)
     real = real[(real >= h.min()) & (real <= h.max())]
     if len(real) < 2:
-        raise ValueError(f"the loss crosses its mean {len(real)} times between {h.min():.2f} and {h.max():.2f}: no medium class can be told apart, give thresholds")
+        raise ValueError(
+            f"the loss crosses its mean {len(real)} times between {h.min():.2f} and {h.max():.2f}:"
+            " no medium class can be told apart, give thresholds"
+        )
     return float(real[0]), float(real[-1])
 
 # %% ../../../nbs/methods/igu_aug/00_information.ipynb #321ac5c6
@@ -167,19 +226,26 @@ def quantile_thresholds(
     low, high = torch.quantile(values, values.new_tensor(shares)).tolist()
     return low, high
 
-# %% ../../../nbs/methods/igu_aug/00_information.ipynb #132ce936
+# %% ../../../nbs/methods/igu_aug/00_information.ipynb #6ef5d4e7
 class Curve(NamedTuple):
-    """Mean and number of values in each of k bins; `edges` has k + 1 entries. The mean of an empty bin is NaN."""
+    """Mean and number of values in each of k bins; `edges` has k + 1 entries. The mean of an empty
+    bin is NaN."""
 
     edges: Tensor
     mean: Tensor
     number: Tensor
 
+# %% ../../../nbs/methods/igu_aug/00_information.ipynb #132ce936
+def positive_similarity_curve(
+    entropy: Float[Tensor, " n"],
+    similarity: Float[Tensor, " n"],
+    edges: Float[Tensor, " k"] | None = None,
+) -> Curve:
+    """Mean similarity of positive pairs by the entropy of their anchors; `edges` are 0, 0.5, ..., 8
+    bits where not given.
 
-def positive_similarity_curve(entropy: Float[Tensor, " n"], similarity: Float[Tensor, " n"], edges: Float[Tensor, " k"] | None = None) -> Curve:
-    """Mean similarity of positive pairs by the entropy of their anchors; `edges` are 0, 0.5, ..., 8 bits where not given.
-
-    Bins hold their lower edge; the last one holds its upper one too. Pairs outside all bins are left out.
+    Bins hold their lower edge; the last one holds its upper one too. Pairs outside all bins are
+    left out.
     """
     edges = torch.linspace(0, 8, 17, device=entropy.device) if edges is None else edges
     bins = len(edges) - 1
@@ -188,22 +254,29 @@ def positive_similarity_curve(entropy: Float[Tensor, " n"], similarity: Float[Te
     inside = (index >= 0) & (index < bins)
     picked = F.one_hot(index[inside], bins).double()
     number = picked.sum(0)
-    return Curve(edges, ((similarity[inside].double() @ picked) / number).to(similarity.dtype), number.long())
+    return Curve(
+        edges, ((similarity[inside].double() @ picked) / number).to(similarity.dtype), number.long()
+    )
 
 # %% ../../../nbs/methods/igu_aug/00_information.ipynb #a0f2f404
-def sampling_weight(entropy: Float[Tensor, "*s"], *, gamma: float = 0.3, threshold: float | None = None) -> Float[Tensor, "*s"]:
-    """Weight of each pixel as an anchor: entropy ** gamma, or with a threshold 1 from there on and 0 below (gamma is then not used)."""
+def sampling_weight(
+    entropy: Float[Tensor, "*s"], *, gamma: float = 0.3, threshold: float | None = None
+) -> Float[Tensor, "*s"]:
+    """Weight of each pixel as an anchor: entropy ** gamma, or with a threshold 1 from there on and
+    0 below (gamma is then not used)."""
     if threshold is not None:
         return (entropy >= threshold).to(entropy.dtype)
     if gamma < 0:
         raise ValueError(f"gamma is at least 0 (more information is drawn more often), got {gamma}")
     return entropy.clamp(min=0) ** gamma
 
-# %% ../../../nbs/methods/igu_aug/00_information.ipynb #3da9f1f2
+# %% ../../../nbs/methods/igu_aug/00_information.ipynb #fe519775
 def label_entropy(labels: Int[Tensor, "n k"], domain: int | None = None) -> Float[Tensor, " n"]:
-    """Entropy in nats (float64) of how often each label occurs in a row of k labels (any whole numbers).
+    """Entropy in nats (float64) of how often each label occurs in a row of k labels (any whole
+    numbers).
 
-    `domain`: labels are 0..domain - 1; where that is small beside k, they are counted instead of sorted.
+    `domain`: labels are 0..domain - 1; where that is small beside k, they are counted instead of
+    sorted.
     """
     n, k = labels.shape
     table = xlogx_table(k, labels.device)
@@ -212,45 +285,69 @@ def label_entropy(labels: Int[Tensor, "n k"], domain: int | None = None) -> Floa
         runs = torch.cat([table.index_select(0, c.flatten()).view(c.shape).sum(1) for c in counts])
     else:
         ordered = labels.sort(1).values
-        first = F.pad(ordered[:, 1:] != ordered[:, :-1], [1, 0], value=True).flatten().nonzero()[:, 0]
+        first = (
+            F.pad(ordered[:, 1:] != ordered[:, :-1], [1, 0], value=True).flatten().nonzero()[:, 0]
+        )
         lengths = torch.diff(first, append=first.new_tensor([n * k]))
         runs = table.new_zeros(n).index_add_(0, first // k, table[lengths])
     return ((table[k] - runs) / k).clamp(min=0)
 
-
+# %% ../../../nbs/methods/igu_aug/00_information.ipynb #3da9f1f2
 def count_labels(labels: Int[Tensor, "n k"], domain: int) -> Int[Tensor, "n d"]:
     """How often each of the labels 0..domain - 1 occurs in each row."""
     rows = torch.arange(len(labels), device=labels.device)[:, None] * domain
-    return torch.bincount((labels + rows).flatten(), minlength=len(labels) * domain).view(-1, domain)
+    return torch.bincount((labels + rows).flatten(), minlength=len(labels) * domain).view(
+        -1, domain
+    )
 
 # %% ../../../nbs/methods/igu_aug/00_information.ipynb #969e2ae7
-def label_mutual_information(a: Int[Tensor, "n k"], b: Int[Tensor, "n k"], domain: int | None = None) -> Float[Tensor, " n"]:
-    """Mutual information in nats (float64) of two labellings of the same k things, row by row; labels are 0..domain - 1."""
+def label_mutual_information(
+    a: Int[Tensor, "n k"], b: Int[Tensor, "n k"], domain: int | None = None
+) -> Float[Tensor, " n"]:
+    """Mutual information in nats (float64) of two labellings of the same k things, row by row;
+    labels are 0..domain - 1."""
     if a.shape != b.shape:
-        raise ValueError(f"two labellings of the same things, got {tuple(a.shape)} and {tuple(b.shape)}")
+        raise ValueError(
+            f"two labellings of the same things, got {tuple(a.shape)} and {tuple(b.shape)}"
+        )
     a, b = a.long(), b.long()
     domain = domain or int(max(a.max(), b.max())) + 1
     both = label_entropy(a * domain + b, domain**2)
     return (label_entropy(a, domain) + label_entropy(b, domain) - both).clamp(min=0)
 
-# %% ../../../nbs/methods/igu_aug/00_information.ipynb #c56d3abf
+# %% ../../../nbs/methods/igu_aug/00_information.ipynb #4ea1a463
 MIKind: TypeAlias = Literal["joint_hist", "hist_labels"]
 
+# %% ../../../nbs/methods/igu_aug/00_information.ipynb #c56d3abf
+def mutual_information(
+    a: Num[Tensor, "n h w"],
+    b: Num[Tensor, "n h w"],
+    *,
+    kind: MIKind = "joint_hist",
+    levels: int = 256,
+) -> Float32[Tensor, " n"]:
+    """Mutual information in nats of n pairs of uint8 patches: of co-located grey levels, or of the
+    two histograms as label vectors.
 
-def mutual_information(a: Num[Tensor, "n h w"], b: Num[Tensor, "n h w"], *, kind: MIKind = "joint_hist", levels: int = 256) -> Float32[Tensor, " n"]:
-    """Mutual information in nats of n pairs of uint8 patches: of co-located grey levels, or of the two histograms as label vectors.
-
-    `levels`: how many equal bins the 256 grey levels are put in. Raises `TypeError` for patches that are not uint8.
+    `levels`: how many equal bins the 256 grey levels are put in. Raises `TypeError` for patches
+    that are not uint8.
     """
     if a.dtype != torch.uint8 or b.dtype != torch.uint8:
         raise TypeError(f"patches are 8-bit grey levels (torch.uint8), got {a.dtype} and {b.dtype}")
     if kind not in ("joint_hist", "hist_labels") or not 2 <= levels <= 256 or 256 % levels:
-        raise ValueError(f"kind is 'joint_hist' or 'hist_labels' and levels divide 256, got {kind!r} and {levels}")
+        raise ValueError(
+            f"kind is 'joint_hist' or 'hist_labels' and levels divide 256, got {kind!r} and"
+            f" {levels}"
+        )
     if a.shape != b.shape:
-        raise ValueError(f"patches are compared pixel by pixel, got shapes {tuple(a.shape)} and {tuple(b.shape)}")
+        raise ValueError(
+            f"patches are compared pixel by pixel, got shapes {tuple(a.shape)} and {tuple(b.shape)}"
+        )
     if not len(a):
         return torch.zeros(0, device=a.device)
     labels = [(patch.flatten(1) // (256 // levels)).long() for patch in (a, b)]
     if kind == "joint_hist":
         return label_mutual_information(labels[0], labels[1], levels).float()
-    return label_mutual_information(count_labels(labels[0], levels), count_labels(labels[1], levels)).float()
+    return label_mutual_information(
+        count_labels(labels[0], levels), count_labels(labels[1], levels)
+    ).float()

@@ -43,7 +43,9 @@ class Ranges:
     def __post_init__(self) -> None:
         for name, (low, high) in (("brightness", self.brightness), ("contrast", self.contrast)):
             if not 0 <= low <= high:
-                raise ValueError(f"the range of {name} is low, high with 0 <= low <= high, got {low}, {high}")
+                raise ValueError(
+                    f"the range of {name} is low, high with 0 <= low <= high, got {low}, {high}"
+                )
 
     @classmethod
     def from_scalar(cls, a: float) -> "Ranges":
@@ -55,14 +57,16 @@ class Ranges:
     @classmethod
     def around(cls, brightness: float, contrast: float) -> "Ranges":
         """1 +- `brightness` and 1 +- `contrast`, not below 0."""
-        return cls((max(0.0, 1 - brightness), 1 + brightness), (max(0.0, 1 - contrast), 1 + contrast))
+        return cls(
+            (max(0.0, 1 - brightness), 1 + brightness), (max(0.0, 1 - contrast), 1 + contrast)
+        )
 
     def contains(self, other: "Ranges") -> bool:
         """Whether every factor of `other` may also be drawn from this."""
         pairs = ((self.brightness, other.brightness), (self.contrast, other.contrast))
         return all(mine[0] <= theirs[0] and theirs[1] <= mine[1] for mine, theirs in pairs)
 
-# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #b5a229e0
+# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #2d981871
 @dataclass(frozen=True)
 class Intensity:
     """Ranges by the class of information of the anchor."""
@@ -78,11 +82,16 @@ class Intensity:
 
     def table(self) -> Float[Tensor, "3 2 2"]:
         """Entry [class, 0 brightness or 1 contrast, 0 low end or 1 high end]."""
-        return torch.tensor([[r.brightness, r.contrast] for r in (self.low, self.medium, self.high)])
+        return torch.tensor(
+            [[r.brightness, r.contrast] for r in (self.low, self.medium, self.high)]
+        )
 
-
-def ranges_of(table: Float[Tensor, "3 2 2"], kinds: Num[Tensor, " b"]) -> tuple[Float[Tensor, "b 2"], Float[Tensor, "b 2"]]:
-    """Ranges of brightness and of contrast (low, high) for the classes 0, 1, 2 of b anchors; the arguments of `draw_jitter`."""
+# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #b5a229e0
+def ranges_of(
+    table: Float[Tensor, "3 2 2"], kinds: Num[Tensor, " b"]
+) -> tuple[Float[Tensor, "b 2"], Float[Tensor, "b 2"]]:
+    """Ranges of brightness and of contrast (low, high) for the classes 0, 1, 2 of b anchors; the
+    arguments of `draw_jitter`."""
     picked = table[kinds.long()]
     return picked[:, 0], picked[:, 1]
 
@@ -103,8 +112,11 @@ PRESETS = {
 }
 
 # %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #224c81a5
-def continuous_ranges(entropy: Float[Tensor, " b"], form: Literal["linear", "root"] = "linear") -> tuple[Float[Tensor, "b 2"], Float[Tensor, "b 2"]]:
-    """Ranges of brightness and contrast (low, high) as a function of the entropy of each anchor in bits."""
+def continuous_ranges(
+    entropy: Float[Tensor, " b"], form: Literal["linear", "root"] = "linear"
+) -> tuple[Float[Tensor, "b 2"], Float[Tensor, "b 2"]]:
+    """Ranges of brightness and contrast (low, high) as a function of the entropy of each anchor in
+    bits."""
     if form == "linear":
         x = entropy - 3
         ends = (0.6 + 0.1 * x, 1.6 - 0.2 * x), (0.5 + 0.15 * x, 1.7 - 0.2 * x)
@@ -113,32 +125,41 @@ def continuous_ranges(entropy: Float[Tensor, " b"], form: Literal["linear", "roo
         ends = (0.092 + 0.4 * x, 2.984 - 0.8 * x), (-0.5 + 0.6 * x, 3.08 - 0.8 * x)
     else:
         raise ValueError(f"form is 'linear' or 'root', got {form!r}")
-    brightness, contrast = (torch.stack([low.clamp(0, 1), high.clamp(min=1)], 1) for low, high in ends)
+    brightness, contrast = (
+        torch.stack([low.clamp(0, 1), high.clamp(min=1)], 1) for low, high in ends
+    )
     return brightness, contrast
 
-# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #859953cb
+# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #f2976ba7
 class KeyPoints(NamedTuple):
-    """m detections, the strongest first: points (m, 2; y, x), their response, descriptors (m, 128)."""
+    """m detections, the strongest first: points (m, 2; y, x), their response, descriptors (m,
+    128)."""
 
     points: Tensor
     response: Tensor
     descriptors: Tensor
 
-
+# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #859953cb
 def detection_strength(image: np.ndarray, sift: SIFT) -> np.ndarray:
     """Absolute difference of Gaussians at each detection of `sift` on `image` (grey, in [0, 1])."""
     out = np.empty(len(sift.keypoints))
     levels = np.stack([sift.octaves, sift.scales], 1).astype(int)  # floats in some versions
     for octave, scale in np.unique(levels, axis=0):
         here = (levels == (octave, scale)).all(1)
-        narrow, wide = (gaussian_filter(image, math.sqrt(max(s**2 - 0.25, 0.01))) for s in sift.scalespace_sigmas[octave, scale : scale + 2])
+        narrow, wide = (
+            gaussian_filter(image, math.sqrt(max(s**2 - 0.25, 0.01)))
+            for s in sift.scalespace_sigmas[octave, scale : scale + 2]
+        )
         rows, columns = sift.keypoints[here].T
         out[here] = np.abs(wide - narrow)[rows, columns]
     return out
 
 # %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #d0ff613b
-def sift_points(image: UInt8[Tensor, "h w"], *, contrast: float = 0.005, ranked: bool = True) -> KeyPoints:
-    """SIFT detections of one image; none where there is nothing to detect. `contrast`: the least difference of Gaussians.
+def sift_points(
+    image: UInt8[Tensor, "h w"], *, contrast: float = 0.005, ranked: bool = True
+) -> KeyPoints:
+    """SIFT detections of one image; none where there is nothing to detect. `contrast`: the least
+    difference of Gaussians.
 
     Not `ranked`: without their strength (0), in scikit-image's order, which is quicker.
     """
@@ -149,24 +170,34 @@ def sift_points(image: UInt8[Tensor, "h w"], *, contrast: float = 0.005, ranked:
     except RuntimeError:  # scikit-image's way to say that nothing was found
         return KeyPoints(torch.zeros(0, 2), torch.zeros(0), torch.zeros(0, 128))
     strength = detection_strength(grey, sift) if ranked else np.zeros(len(sift.keypoints))
-    _, once = np.unique(sift.keypoints, axis=0, return_index=True)  # one place, two orientations: two detections
+    # one place, two orientations: two detections
+    _, once = np.unique(sift.keypoints, axis=0, return_index=True)
     first = np.lexsort((once, -strength[once]))
     order = torch.from_numpy(once[first])
-    found = (torch.from_numpy(np.asarray(v)).float()[order] for v in (sift.keypoints, strength, sift.descriptors))
+    found = (
+        torch.from_numpy(np.asarray(v)).float()[order]
+        for v in (sift.keypoints, strength, sift.descriptors)
+    )
     return KeyPoints(*found)
 
-# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #da49468b
-def fits(points: Float[Tensor, "*m 2"], size: tuple[int, int], patch: int, margin: float) -> Bool[Tensor, "*m"]:
-    """Which points keep the fraction `margin` of each side from the border and have room for a patch; NaN does not."""
+# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #1fbafb5e
+def fits(
+    points: Float[Tensor, "*m 2"], size: tuple[int, int], patch: int, margin: float
+) -> Bool[Tensor, "*m"]:
+    """Which points keep the fraction `margin` of each side from the border and have room for a
+    patch; NaN does not."""
     sides = points.new_tensor(size)
     least = torch.maximum(margin * sides, points.new_tensor(patch // 2))
     most = torch.minimum((1 - margin) * sides, sides - (patch - patch // 2))
     at = points.round()
     return ((at >= least) & (at <= most)).all(-1)
 
-
-def correspondences(reference: KeyPoints, images: UInt8[Tensor, "n h w"], *, patch: int, margin: float = 0.1) -> Float[Tensor, "n m 2"]:
-    """The detection with the nearest descriptor for each of m key points in each image; NaN where an image has none with room for a patch."""
+# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #da49468b
+def correspondences(
+    reference: KeyPoints, images: UInt8[Tensor, "n h w"], *, patch: int, margin: float = 0.1
+) -> Float[Tensor, "n m 2"]:
+    """The detection with the nearest descriptor for each of m key points in each image; NaN where
+    an image has none with room for a patch."""
     out = torch.full((len(images), len(reference.points), 2), torch.nan)
     for i, image in enumerate(images):
         found = sift_points(image, ranked=False)
@@ -176,28 +207,36 @@ def correspondences(reference: KeyPoints, images: UInt8[Tensor, "n h w"], *, pat
             out[i] = found.points[usable][nearest]
     return out
 
-# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #98d65846
+# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #48e1c6e6
 STEPS, STEP_BRIGHTNESS, STEP_CONTRAST = 100, 0.03, 0.04
 
-
-def cut_patches(images: UInt8[Tensor, "n h w"], item: Int64[Tensor, " m"], points: Float[Tensor, "m 2"], patch: int) -> UInt8[Tensor, "m p p"]:
-    """The patch around each of m points in image `item[m]`: from patch // 2 before the point's pixel on."""
+# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #5c63b71e
+def cut_patches(
+    images: UInt8[Tensor, "n h w"],
+    item: Int64[Tensor, " m"],
+    points: Float[Tensor, "m 2"],
+    patch: int,
+) -> UInt8[Tensor, "m p p"]:
+    """The patch around each of m points in image `item[m]`: from patch // 2 before the point's
+    pixel on."""
     steps = torch.arange(patch, device=images.device) - patch // 2
     rows, columns = (points[:, i, None].round().long() + steps for i in (0, 1))
     return images[item[:, None, None], rows[:, :, None], columns[:, None, :]]
 
-
+# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #98d65846
 def jittered(images: UInt8[Tensor, "n h w"], step: int) -> UInt8[Tensor, "n h w"]:
-    """Whole images with the brightness and then the contrast of `step` (negative: downward, not below 0)."""
+    """Whole images with the brightness and then the contrast of `step` (negative: downward, not
+    below 0)."""
     factors = (max(0.0, 1 + step * size) for size in (STEP_BRIGHTNESS, STEP_CONTRAST))
     b, c = (torch.full((len(images),), f, device=images.device) for f in factors)
     changed = jitter(images[:, None].float() / 255, b, c, torch.ones_like(b, dtype=torch.bool))
     return (changed[:, 0] * 255).round().to(torch.uint8)
 
-# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #b599ebcc
+# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #a7e5d43c
 @dataclass(frozen=True)
 class Search:
-    """How to search: side of the patches, estimator of mutual information and its grey levels, which factor is recorded."""
+    """How to search: side of the patches, estimator of mutual information and its grey levels,
+    which factor is recorded."""
 
     patch: int
     kind: MIKind = "joint_hist"
@@ -208,17 +247,21 @@ class Search:
         """Mutual information of m pairs of patches."""
         return mutual_information(a, b, kind=self.kind, levels=self.levels).double()
 
-
+# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #4938cb45
 class Walkers(NamedTuple):
-    """Patches that walk: image (m), point (m, 2), and the least information (m, g) at which each still passes, for g targets at once (inf: not asked)."""
+    """Patches that walk: image (m), point (m, 2), and the least information (m, g) at which each
+    still passes, for g targets at once (inf: not asked)."""
 
     item: Tensor
     points: Tensor
     least: Tensor
 
-
-def walk(images: UInt8[Tensor, "n h w"], walkers: Walkers, direction: int, how: Search) -> Int64[Tensor, "m g"]:
-    """How many steps (the first changes nothing) each patch passes in one direction (1 or -1) before the first that fails, at most 100."""
+# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #b599ebcc
+def walk(
+    images: UInt8[Tensor, "n h w"], walkers: Walkers, direction: int, how: Search
+) -> Int64[Tensor, "m g"]:
+    """How many steps (the first changes nothing) each patch passes in one direction (1 or -1)
+    before the first that fails, at most 100."""
     passed = torch.zeros(walkers.least.shape, dtype=torch.long, device=images.device)
     alive = walkers.least < math.inf
     original = cut_patches(images, walkers.item, walkers.points, how.patch)
@@ -227,42 +270,52 @@ def walk(images: UInt8[Tensor, "n h w"], walkers: Walkers, direction: int, how: 
         if not len(moving):
             break
         which, place = walkers.item[moving].unique(return_inverse=True)
-        changed = cut_patches(jittered(images[which], direction * step), place, walkers.points[moving], how.patch)
+        changed = cut_patches(
+            jittered(images[which], direction * step), place, walkers.points[moving], how.patch
+        )
         alive[moving] &= how.shared(original[moving], changed)[:, None] >= walkers.least[moving]
         passed += alive
     return passed
 
-# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #7a598f44
-def stop_factors(passed: Int64[Tensor, " m"], direction: int, official_quirk: bool) -> tuple[float, float]:
-    """Mean factors of brightness and contrast from the numbers of steps passed: the last that passes, or the first that fails (quirk)."""
+# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #c09bebd3
+def stop_factors(
+    passed: Int64[Tensor, " m"], direction: int, official_quirk: bool
+) -> tuple[float, float]:
+    """Mean factors of brightness and contrast from the numbers of steps passed: the last that
+    passes, or the first that fails (quirk)."""
     k = passed.double()
     steps = k if official_quirk else (k - 1).clamp(min=0)
-    factors = [(1 + direction * size * steps).clamp(min=0) for size in (STEP_BRIGHTNESS, STEP_CONTRAST)]
+    factors = [
+        (1 + direction * size * steps).clamp(min=0) for size in (STEP_BRIGHTNESS, STEP_CONTRAST)
+    ]
     if official_quirk:
         factors = [f.where(k > 0, 0.0) for f in factors]
     b, c = (float(f.mean()) for f in factors)
     return b, c
 
-
+# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #7a598f44
 def span(down: tuple[float, float], up: tuple[float, float]) -> Ranges:
-    """Ranges from the factors at which the two walks ended (in order: a quirk's zero may turn them round)."""
+    """Ranges from the factors at which the two walks ended (in order: a quirk's zero may turn them
+    round)."""
     (b0, b1), (c0, c1) = (sorted(pair) for pair in zip(down, up, strict=True))
     return Ranges((b0, b1), (c0, c1))
 
-# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #e76fea6d
+# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #c5ab1985
 @dataclass(frozen=True)
 class Target:
-    """Mean and spread of the mutual information (nats) of `pairs` corresponding patches around `points` key points."""
+    """Mean and spread of the mutual information (nats) of `pairs` corresponding patches around
+    `points` key points."""
 
     mean: float
     spread: float
     pairs: int
     points: int
 
-
+# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #e76fea6d
 @dataclass(frozen=True)
 class Estimate:
-    """Ranges by class and for all pixels alike, the targets they were searched with (by class, and "all"), and the key points used.
+    """Ranges by class and for all pixels alike, the targets they were searched with (by class, and
+    "all"), and the key points used.
 
     `points` (n, m, 2) of the images used, the reference first; NaN: no correspondence.
     """
@@ -273,36 +326,66 @@ class Estimate:
     points: Tensor
 
 # %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #924abf75
-def choose_points(usable: Bool[Tensor, " m"], kinds: UInt8[Tensor, " m"], count: int) -> tuple[Int64[Tensor, " k"], Bool[Tensor, "k 4"]]:
-    """The first `count` usable of m key points, of each class and of all; and which of them belong to low, medium, high, all."""
-    of = torch.stack([*(kinds == i for i in range(len(CLASSES))), torch.ones_like(usable)], 1) & usable[:, None]
+def choose_points(
+    usable: Bool[Tensor, " m"], kinds: UInt8[Tensor, " m"], count: int
+) -> tuple[Int64[Tensor, " k"], Bool[Tensor, "k 4"]]:
+    """The first `count` usable of m key points, of each class and of all; and which of them belong
+    to low, medium, high, all."""
+    of = (
+        torch.stack([*(kinds == i for i in range(len(CLASSES))), torch.ones_like(usable)], 1)
+        & usable[:, None]
+    )
     of &= of.cumsum(0) <= count
     keep = of.any(1).nonzero()[:, 0]
     return keep, of[keep]
 
 # %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #843dd105
-def locate_pairs(images: UInt8[Tensor, "n h w"], information: Float[Tensor, "h w"], given: Float[Tensor, "n m 2"] | None, *, thresholds: tuple[float, float],
-                 patch: int, count: int) -> tuple[Float[Tensor, "n k 2"], Bool[Tensor, "k 4"]]:  # fmt: skip
-    """Corresponding points in all images (NaN: none), and to which of low, medium, high, all they belong by the first image's `information`.
+def locate_pairs(
+    images: UInt8[Tensor, "n h w"],
+    information: Float[Tensor, "h w"],
+    given: Float[Tensor, "n m 2"] | None,
+    *,
+    thresholds: tuple[float, float],
+    patch: int,
+    count: int,
+) -> tuple[Float[Tensor, "n k 2"], Bool[Tensor, "k 4"]]:
+    """Corresponding points in all images (NaN: none), and to which of low, medium, high, all they
+    belong by the first image's `information`.
 
     SIFT key points of the first image unless points are `given`; only those with room for a patch.
     """
     size, margin = (images.shape[1], images.shape[2]), 0.1 if given is None else 0.0
-    found = sift_points(images[0]) if given is None else KeyPoints(given[0].cpu(), torch.zeros(given.shape[1]), torch.zeros(given.shape[1], 128))
+    found = (
+        sift_points(images[0])
+        if given is None
+        else KeyPoints(
+            given[0].cpu(), torch.zeros(given.shape[1]), torch.zeros(given.shape[1], 128)
+        )
+    )
     usable = fits(found.points, size, patch, margin)
     at = found.points.where(usable[:, None], 0).round().long()
-    keep, of = choose_points(usable, classes(information.cpu()[at[:, 0], at[:, 1]], thresholds), count)
+    keep, of = choose_points(
+        usable, classes(information.cpu()[at[:, 0], at[:, 1]], thresholds), count
+    )
     if given is None:
         chosen = KeyPoints(*(v[keep] for v in found))
-        points = torch.cat([chosen.points[None], correspondences(chosen, images[1:], patch=patch, margin=margin)])
+        points = torch.cat(
+            [chosen.points[None], correspondences(chosen, images[1:], patch=patch, margin=margin)]
+        )
     else:
         points = given.cpu()[:, keep]
         points = points.where(fits(points, size, patch, margin)[..., None], torch.nan)
     return points.to(images.device), of.to(images.device)
 
 # %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #f665481e
-def patch_targets(images: UInt8[Tensor, "n h w"], points: Float[Tensor, "n k 2"], of: Bool[Tensor, "k g"], how: Search) -> list[Target | None]:
-    """For each group of key points the information shared by the patch of image 0 and the corresponding ones of the others; None without any pair."""
+def patch_targets(
+    images: UInt8[Tensor, "n h w"],
+    points: Float[Tensor, "n k 2"],
+    of: Bool[Tensor, "k g"],
+    how: Search,
+) -> list[Target | None]:
+    """For each group of key points the information shared by the patch of image 0 and the
+    corresponding ones of the others; None without any pair."""
     known = ~points.isnan().any(-1)
     known[0] = False
     item, point = known.nonzero().unbind(1)
@@ -312,12 +395,25 @@ def patch_targets(images: UInt8[Tensor, "n h w"], points: Float[Tensor, "n k 2"]
     out: list[Target | None] = []
     for group in of.T:
         values = shared[group[point]]
-        out.append(Target(float(values.mean()), float(values.std(correction=0)), len(values), int(group.sum())) if len(values) else None)
+        out.append(
+            Target(
+                float(values.mean()), float(values.std(correction=0)), len(values), int(group.sum())
+            )
+            if len(values)
+            else None
+        )
     return out
 
 # %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #007a3da3
-def search(images: UInt8[Tensor, "n h w"], points: Float[Tensor, "n k 2"], of: Bool[Tensor, "k g"], least: list[float], how: Search) -> list[Ranges | None]:
-    """Walk up and down from every known point of every image, group g until less than `least[g]` is shared; None where nobody walked."""
+def search(
+    images: UInt8[Tensor, "n h w"],
+    points: Float[Tensor, "n k 2"],
+    of: Bool[Tensor, "k g"],
+    least: list[float],
+    how: Search,
+) -> list[Ranges | None]:
+    """Walk up and down from every known point of every image, group g until less than `least[g]` is
+    shared; None where nobody walked."""
     item, point = (~points.isnan().any(-1)).nonzero().unbind(1)
     limits = torch.tensor(least, dtype=torch.float64, device=points.device).where(of, math.inf)
     walkers = Walkers(item, points[item, point], limits[point])
@@ -325,37 +421,61 @@ def search(images: UInt8[Tensor, "n h w"], points: Float[Tensor, "n k 2"], of: B
     out: list[Ranges | None] = []
     for group in range(len(least)):
         asked = walkers.least[:, group] < math.inf
-        ends = [stop_factors(passed[asked, group], way, how.official_quirk) for passed, way in ((down, -1), (up, 1))]
+        ends = [
+            stop_factors(passed[asked, group], way, how.official_quirk)
+            for passed, way in ((down, -1), (up, 1))
+        ]
         out.append(span(ends[0], ends[1]) if asked.any() else None)
     return out
 
-# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #f2153f04
+# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #2ceceb76
 Stop: TypeAlias = Literal["mean", "mean-std"]
 
-
-def least_information(targets: list[Target | None], stop: Stop, alpha: float | tuple[float, float, float], target: Literal["class", "all"]) -> list[float]:
-    """Where low, medium, high and all stop: alpha x mean, or mean - spread, of the class's own target or that of all; inf without one.
+# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #019d2ca3
+def least_information(
+    targets: list[Target | None],
+    stop: Stop,
+    alpha: float | tuple[float, float, float],
+    target: Literal["class", "all"],
+) -> list[float]:
+    """Where low, medium, high and all stop: alpha x mean, or mean - spread, of the class's own
+    target or that of all; inf without one.
 
     Of an alpha for each class, all pixels together take the mean.
     """
     if stop not in ("mean", "mean-std") or target not in ("class", "all"):
-        raise ValueError(f"stop is 'mean' or 'mean-std' and target 'class' or 'all', got {stop!r} and {target!r}")
+        raise ValueError(
+            f"stop is 'mean' or 'mean-std' and target 'class' or 'all', got {stop!r} and {target!r}"
+        )
     factors = [*alpha, sum(alpha) / 3] if isinstance(alpha, tuple) else [alpha] * 4
     used = [targets[-1] if target == "all" else t for t in targets]
-    return [math.inf if t is None else (a * t.mean if stop == "mean" else t.mean - t.spread) for t, a in zip(used, factors, strict=True)]
+    return [
+        math.inf if t is None else (a * t.mean if stop == "mean" else t.mean - t.spread)
+        for t, a in zip(used, factors, strict=True)
+    ]
 
-
-def spread_images(n: int, limit: int, reference: int, generator: Generator | None) -> Int64[Tensor, " k"]:
-    """Indices of at most `limit` of n images: `reference`, then others evenly spread, or drawn where a generator is given."""
+# %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #f2153f04
+def spread_images(
+    n: int, limit: int, reference: int, generator: Generator | None
+) -> Int64[Tensor, " k"]:
+    """Indices of at most `limit` of n images: `reference`, then others evenly spread, or drawn
+    where a generator is given."""
     others = torch.tensor([i for i in range(n) if i != reference])
     count = min(limit - 1, n - 1)
     even = torch.linspace(0, n - 2, count).round().long()
-    chosen = even if generator is None else torch.randperm(n - 1, generator=generator)[:count].sort().values
+    chosen = (
+        even
+        if generator is None
+        else torch.randperm(n - 1, generator=generator)[:count].sort().values
+    )
     return torch.cat([torch.tensor([reference]), others[chosen]])
 
 # %% ../../../nbs/methods/igu_aug/02_intensity.ipynb #d774544e
-def by_class(ranges: list[Ranges | None], overall: Ranges, low: Literal["medium", "own"]) -> Intensity:
-    """An intensity from the ranges of low, medium and high: without any, low takes those of medium, the others those of all."""
+def by_class(
+    ranges: list[Ranges | None], overall: Ranges, low: Literal["medium", "own"]
+) -> Intensity:
+    """An intensity from the ranges of low, medium and high: without any, low takes those of medium,
+    the others those of all."""
     medium, high = (r or overall for r in ranges[1:3])
     return Intensity((ranges[0] if low == "own" else None) or medium, medium, high)
 
@@ -419,9 +539,7 @@ def estimate_intensity(
     used, how = images[index.to(images.device)], Search(patch, o.kind, o.levels, o.official_quirk)
     given = None if points is None else points[index.to(points.device)]
     here, count = information[o.reference], o.key_points
-    pairs, of = locate_pairs(
-        used, here, given, thresholds=o.thresholds, patch=patch, count=count
-    )
+    pairs, of = locate_pairs(used, here, given, thresholds=o.thresholds, patch=patch, count=count)
     targets = patch_targets(used, pairs, of, how)
     ranges = search(used, pairs, of, least_information(targets, o.stop, o.alpha, o.target), how)
     if ranges[-1] is None:

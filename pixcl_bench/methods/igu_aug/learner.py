@@ -171,17 +171,21 @@ class IGUAug(_Measured):
             same_class(self.kinds(batch["information"]), first) if self.guidance.by_class else None
         )
 
-# %% ../../../nbs/methods/igu_aug/05_learner.ipynb #7bce6609
+# %% ../../../nbs/methods/igu_aug/05_learner.ipynb #e1599f21
 def same_class(kinds: Int64[Tensor, "b h w"], first: Int64[Tensor, "b 2"]) -> Bool[Tensor, "b h w"]:
     """The pixels whose class is that of the pixel `first` of their image."""
     return kinds == at_pixels(kinds, first[:, None])[:, :, None]
 
-
+# %% ../../../nbs/methods/igu_aug/05_learner.ipynb #7bce6609
 def prepare_guidance(learner: IGUAug, given: Preparation) -> None:
-    """Fill `bounds` and `table` from the training images where they are not given. No random number is used."""
+    """Fill `bounds` and `table` from the training images where they are not given. No random number
+    is used."""
     guidance = learner.guidance
     if not learner.ready and given.information is None:
-        raise ValueError("IGU-Aug takes thresholds or jitter from the information of the training images, and was prepared without it")
+        raise ValueError(
+            "IGU-Aug takes thresholds or jitter from the information of the training images, and"
+            " was prepared without it"
+        )
     if guidance.thresholds is None and given.information is not None:
         learner.bounds.copy_(terciles(given.information, learner.crops.margin))
     if guidance.estimates and given.information is not None:

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-# %% ../../../nbs/methods/igu_aug/03_windowed_nce.ipynb #9686f2a4
+# %% ../../../nbs/methods/igu_aug/03_windowed_nce.ipynb #d3ccd0fe
 def cells_at(
     points: Int[Tensor, "*n 2"] | Float[Tensor, "*n 2"], scale: int, size: tuple[int, int]
 ) -> Int[Tensor, "*n 2"]:
@@ -23,7 +23,7 @@ def cells_at(
     cells = torch.floor((torch.nan_to_num(points.double(), nan=0.0) + 0.5) / scale).long()
     return torch.minimum(cells.clamp_min(0), torch.tensor(size, device=cells.device) - 1)
 
-
+# %% ../../../nbs/methods/igu_aug/03_windowed_nce.ipynb #9686f2a4
 def vectors_at_cells(
     maps: Float[Tensor, "b e h w"], cells: Int[Tensor, "b a 2"]
 ) -> Float[Tensor, "b a e"]:
@@ -31,41 +31,63 @@ def vectors_at_cells(
     flat = cells[..., 0] * maps.shape[3] + cells[..., 1]
     return maps.flatten(2).gather(2, flat[:, None].expand(-1, maps.shape[1], -1)).transpose(1, 2)
 
-# %% ../../../nbs/methods/igu_aug/03_windowed_nce.ipynb #f112464b
+# %% ../../../nbs/methods/igu_aug/03_windowed_nce.ipynb #72ded85a
 EPS = 1e-3
 
-
-def in_window(cells: Int[Tensor, "b a 2"], window: int, size: tuple[int, int]) -> Bool[Tensor, "b a h w"]:
+# %% ../../../nbs/methods/igu_aug/03_windowed_nce.ipynb #f112464b
+def in_window(
+    cells: Int[Tensor, "b a 2"], window: int, size: tuple[int, int]
+) -> Bool[Tensor, "b a h w"]:
     """True at the cells of the 2N x 2N window, rows and columns -N..N-1 from the anchor's."""
     near = [
-        (torch.arange(n, device=cells.device) - cells[..., k, None] + window).div(2 * window, rounding_mode="floor") == 0
+        (torch.arange(n, device=cells.device) - cells[..., k, None] + window).div(
+            2 * window, rounding_mode="floor"
+        )
+        == 0
         for k, n in enumerate(size)
     ]
     return near[0][..., :, None] & near[1][..., None, :]
 
 # %% ../../../nbs/methods/igu_aug/03_windowed_nce.ipynb #a6f0c621
-def window_index(cells: Int[Tensor, "b a 2"], window: int, size: tuple[int, int]) -> tuple[Int[Tensor, "b a k"], Bool[Tensor, "b a k"]]:
-    """Flat indices of the (2N)^2 cells of each window, row by row, and which of them lie in the map; the anchor's own is number N (2N + 1)."""
+def window_index(
+    cells: Int[Tensor, "b a 2"], window: int, size: tuple[int, int]
+) -> tuple[Int[Tensor, "b a k"], Bool[Tensor, "b a k"]]:
+    """Flat indices of the (2N)^2 cells of each window, row by row, and which of them lie in the
+    map; the anchor's own is number N (2N + 1)."""
     reach = torch.arange(-window, window, device=cells.device)
     rows, columns = cells[..., :1] + reach, cells[..., 1:] + reach
-    inside = ((rows >= 0) & (rows < size[0]))[..., :, None] & ((columns >= 0) & (columns < size[1]))[..., None, :]
-    flat = rows.clamp(0, size[0] - 1)[..., :, None] * size[1] + columns.clamp(0, size[1] - 1)[..., None, :]
+    inside = ((rows >= 0) & (rows < size[0]))[..., :, None] & (
+        (columns >= 0) & (columns < size[1])
+    )[..., None, :]
+    flat = (
+        rows.clamp(0, size[0] - 1)[..., :, None] * size[1]
+        + columns.clamp(0, size[1] - 1)[..., None, :]
+    )
     return flat.flatten(2), inside.flatten(2)
 
-# %% ../../../nbs/methods/igu_aug/03_windowed_nce.ipynb #66ae2c19
+# %% ../../../nbs/methods/igu_aug/03_windowed_nce.ipynb #a563811b
 def _unit(vectors: Tensor, axis: int) -> Tensor:
     return vectors / torch.linalg.vector_norm(vectors, dim=axis, keepdim=True).clamp_min(EPS)
 
-
-def _whole_scores(full: Tensor, templates: Tensor, cells: Tensor, window: int | None) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Cosines with every cell (b, a, h w), those of the positives (b, a), and the mask of the window."""
+# %% ../../../nbs/methods/igu_aug/03_windowed_nce.ipynb #cef3485c
+def _whole_scores(
+    full: Tensor, templates: Tensor, cells: Tensor, window: int | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Cosines with every cell (b, a, h w), those of the positives (b, a), and the mask of the
+    window."""
     cosines = torch.bmm(_unit(templates, 2), _unit(full.flatten(2), 1))
     own = cells[..., 0] * full.shape[3] + cells[..., 1]
-    inside = None if window is None else in_window(cells, window, (full.shape[2], full.shape[3])).flatten(2)
+    inside = (
+        None
+        if window is None
+        else in_window(cells, window, (full.shape[2], full.shape[3])).flatten(2)
+    )
     return cosines, cosines.gather(2, own[..., None])[..., 0], inside
 
-
-def _window_scores(full: Tensor, templates: Tensor, cells: Tensor, window: int) -> tuple[Tensor, Tensor, Tensor]:
+# %% ../../../nbs/methods/igu_aug/03_windowed_nce.ipynb #66ae2c19
+def _window_scores(
+    full: Tensor, templates: Tensor, cells: Tensor, window: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """The same, with the (2N)^2 cells of each window only."""
     b, e, h, w = full.shape
     index, inside = window_index(cells, window, (h, w))
@@ -76,11 +98,19 @@ def _window_scores(full: Tensor, templates: Tensor, cells: Tensor, window: int) 
     return cosines, cosines[..., window * (2 * window + 1)], inside
 
 # %% ../../../nbs/methods/igu_aug/03_windowed_nce.ipynb #5fa0f881
-def window_nce(full: Float[Tensor, "b e h w"], templates: Float[Tensor, "b a e"], cells: Int[Tensor, "b a 2"], *, window: int | None,
-               temperature: float = 1.0, clip: bool = True) -> Float[Tensor, "b a"]:  # fmt: skip
+def window_nce(
+    full: Float[Tensor, "b e h w"],
+    templates: Float[Tensor, "b a e"],
+    cells: Int[Tensor, "b a 2"],
+    *,
+    window: int | None,
+    temperature: float = 1.0,
+    clip: bool = True,
+) -> Float[Tensor, "b a"]:
     """-log softmax of the anchor's own cell among the cells of its window, for every anchor.
 
-    `cells` (row, column) lie in the map. `window` N: 2N x 2N cells around the anchor, cut at the border; None: the whole map.
+    `cells` (row, column) lie in the map. `window` N: 2N x 2N cells around the anchor, cut at the
+    border; None: the whole map.
     `clip`: negative cosines count as 0, and pass no gradient.
     """
     if window is not None and window < 1:
@@ -99,11 +129,17 @@ def window_nce(full: Float[Tensor, "b e h w"], templates: Float[Tensor, "b a e"]
 
 # %% ../../../nbs/methods/igu_aug/03_windowed_nce.ipynb #5170b937
 def anchor_losses(
-    full: Sequence[Float[Tensor, "b e _ _"]], crop: Sequence[Float[Tensor, "b e _ _"]],
-    anchors: Int[Tensor, "b a 2"], chosen: Float[Tensor, "b a 2"] | Int[Tensor, "b a 2"], *,
-    scales: Sequence[int], window: int = 9, temperature: float = 1.0, clip: bool = True,
+    full: Sequence[Float[Tensor, "b e _ _"]],
+    crop: Sequence[Float[Tensor, "b e _ _"]],
+    anchors: Int[Tensor, "b a 2"],
+    chosen: Float[Tensor, "b a 2"] | Int[Tensor, "b a 2"],
+    *,
+    scales: Sequence[int],
+    window: int = 9,
+    temperature: float = 1.0,
+    clip: bool = True,
     levels: int = 5,
-) -> Float[Tensor, "n b a"]:  # fmt: skip
+) -> Float[Tensor, "n b a"]:
     """The loss of every anchor at each of the first `levels` maps, coarse to fine.
 
     `full`, `crop`: maps from coarse to fine of whole images and of one crop of each, `scales`
@@ -123,7 +159,11 @@ def anchor_losses(
         cells = cells_at(anchors, scale, (whole.shape[2], whole.shape[3]))
         found.append(
             window_nce(
-                whole, templates, cells, window=window if i else None, temperature=temperature,
+                whole,
+                templates,
+                cells,
+                window=window if i else None,
+                temperature=temperature,
                 clip=clip,
             )
         )
@@ -131,17 +171,30 @@ def anchor_losses(
 
 # %% ../../../nbs/methods/igu_aug/03_windowed_nce.ipynb #c002ea96
 def cross_patch_loss(
-    full: Sequence[Float[Tensor, "b e _ _"]], crop: Sequence[Float[Tensor, "b e _ _"]],
-    anchors: Int[Tensor, "b a 2"], chosen: Float[Tensor, "b a 2"] | Int[Tensor, "b a 2"], *,
-    scales: Sequence[int], window: int = 9, temperature: float = 1.0, clip: bool = True,
+    full: Sequence[Float[Tensor, "b e _ _"]],
+    crop: Sequence[Float[Tensor, "b e _ _"]],
+    anchors: Int[Tensor, "b a 2"],
+    chosen: Float[Tensor, "b a 2"] | Int[Tensor, "b a 2"],
+    *,
+    scales: Sequence[int],
+    window: int = 9,
+    temperature: float = 1.0,
+    clip: bool = True,
     levels: int = 5,
-) -> dict[str, Tensor]:  # fmt: skip
+) -> dict[str, Tensor]:
     """`level0`, `level1`, ...: the means of `anchor_losses` over batch and anchors; `loss`: their
     sum.
     """
     each = anchor_losses(
-        full, crop, anchors, chosen, scales=scales, window=window, temperature=temperature,
-        clip=clip, levels=levels,
-    )  # fmt: skip
+        full,
+        crop,
+        anchors,
+        chosen,
+        scales=scales,
+        window=window,
+        temperature=temperature,
+        clip=clip,
+        levels=levels,
+    )
     means = each.mean((1, 2))
     return {"loss": means.sum(), **{f"level{i}": value for i, value in enumerate(means)}}

@@ -29,7 +29,7 @@ from pixcl_bench.methods.ld.local_discrimination import (
     region_discrimination,
     region_vectors,
     turn,
-)  # fmt: skip
+)
 from ..contract.localiser import Matcher, vectors_at_points
 from ...nets.dense import ClusterBranch, DenseNet, EmbeddingBranch
 
@@ -106,7 +106,7 @@ def draw_views(
     mixed = share * a + (1 - share) * b
     return Views(torch.cat([one, turn(two, quarters), mixed]), quarters, weight)
 
-# %% ../../../nbs/methods/ld/01_learner.ipynb #91a04c53
+# %% ../../../nbs/methods/ld/01_learner.ipynb #febf90cf
 @dataclass(frozen=True, kw_only=True)
 class LDOptions:
     """The objective of LD; the values are the released code's where it has one. Raises `ValueError`
@@ -134,7 +134,7 @@ class LDOptions:
         """Odd window of the centre for views of `side`: 57 for 448 pixels in 8 cells."""
         return self.center or side // self.grid | 1
 
-
+# %% ../../../nbs/methods/ld/01_learner.ipynb #91a04c53
 @dataclass(frozen=True, kw_only=True)
 class MatchOptions:
     """How a landmark is looked for; both choices are ours."""
@@ -143,14 +143,14 @@ class MatchOptions:
     # grey value of [0, 1] that a pixel must exceed to be matched; None: all are matched
     field_threshold: float | None = None
 
-# %% ../../../nbs/methods/ld/01_learner.ipynb #91a04c54
+# %% ../../../nbs/methods/ld/01_learner.ipynb #3a5cae6b
 class Described(NamedTuple):
     """Centre-sensitive unit vectors of every pixel of images, and the images."""
 
     maps: Float[Tensor, "b d h w"]
     images: Float[Tensor, "b 1 h w"]
 
-
+# %% ../../../nbs/methods/ld/01_learner.ipynb #91a04c54
 def normalised(images: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h w"]:
     """Grey images of [0, 1] as the network takes them: mean 0.5, deviation 0.5."""
     return (images - 0.5) / 0.5
@@ -211,20 +211,31 @@ class CentreMatcher(_PixelVectors):
         return maps.masked_fill(features.images <= threshold, -torch.inf)
 
 # %% ../../../nbs/methods/ld/01_learner.ipynb #ddc1af40
-def region_terms(v: Float[Tensor, "b d h w"], r: Float[Tensor, "b k h w"], temperature: float = 0.2) -> dict[str, Tensor]:
-    """What stage B adds, before its weights: rd and entropy; and area_min, area_max, the mean areas of the smallest and largest cluster."""
+def region_terms(
+    v: Float[Tensor, "b d h w"], r: Float[Tensor, "b k h w"], temperature: float = 0.2
+) -> dict[str, Tensor]:
+    """What stage B adds, before its weights: rd and entropy; and area_min, area_max, the mean areas
+    of the smallest and largest cluster."""
     area = r.detach().mean((0, 2, 3))
     rd = region_discrimination(region_vectors(v, r), temperature)
     return {"rd": rd, "entropy": cluster_entropy(r), "area_min": area.min(), "area_max": area.max()}
 
 # %% ../../../nbs/methods/ld/01_learner.ipynb #34cbfe21
 def patch_terms(v: Float[Tensor, "n d s s"], views: Views, options: LDOptions) -> dict[str, Tensor]:
-    """What both stages minimise: pd of the two views, their grids turned back, and mix of the mixtures; `v`: vectors of all views."""
-    s, n = pool_cells(v, options.grid, options.window(v.shape[-1]) / 4 if options.pool == "center" else None), len(views.quarters)
+    """What both stages minimise: pd of the two views, their grids turned back, and mix of the
+    mixtures; `v`: vectors of all views."""
+    s, n = (
+        pool_cells(
+            v, options.grid, options.window(v.shape[-1]) / 4 if options.pool == "center" else None
+        ),
+        len(views.quarters),
+    )
     first, second, mixed = s[:n], turn(s[n : 2 * n], -views.quarters), s[2 * n :]
     a, b = first.chunk(2)
     pd = patch_discrimination(patches(torch.cat([first, second])), options.temperature)
-    mix = patch_discrimination(patches(torch.cat([mixed, mixup_target(a, b, views.weight)])), options.temperature)
+    mix = patch_discrimination(
+        patches(torch.cat([mixed, mixup_target(a, b, views.weight)])), options.temperature
+    )
     return {"pd": pd, "mix": mix}
 
 # %% ../../../nbs/methods/ld/01_learner.ipynb #05c12d60
@@ -272,8 +283,8 @@ class Clustered(CentreMatcher):
 class LD(Clustered):
     """LD (Chen et al.): patches only where `clustering` is None.
 
-    `batch["image"]` (b, 1, h, w) in [0, 1], b even. Logs pd, mix and, in stage B, rd, entropy and the mean area of the smallest and
-    largest cluster. `network` must have a map of full resolution.
+    `batch["image"]` (b, 1, h, w) in [0, 1], b even. Logs pd, mix and, in stage B, rd, entropy and
+    the mean area of the smallest and largest cluster. `network` must have a map of full resolution.
     """
 
     batch_keys: ClassVar[tuple[str, ...]] = ("image",)
@@ -289,10 +300,18 @@ class LD(Clustered):
             terms |= more
         return {"loss": loss, **{k: t.detach() for k, t in terms.items()}}
 
-    def stage_b(self, loss: Tensor, v: Tensor, r: Tensor, batch: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """`loss` of the patches with what stage B adds, and the added terms; `v`, `r`: vectors and memberships of the first and second views."""
+    def stage_b(
+        self, loss: Tensor, v: Tensor, r: Tensor, batch: Mapping[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """`loss` of the patches with what stage B adds, and the added terms; `v`, `r`: vectors and
+        memberships of the first and second views."""
         terms = region_terms(v, r, self.options.region_temperature)
-        return loss + self.options.region_weight * terms["rd"] + self.options.entropy_weight * terms["entropy"], terms
+        return (
+            loss
+            + self.options.region_weight * terms["rd"]
+            + self.options.entropy_weight * terms["entropy"],
+            terms,
+        )
 
 # %% ../../../nbs/methods/ld/01_learner.ipynb #62b2a480
 def ld(

@@ -15,13 +15,17 @@ from torch import Tensor
 
 # %% ../../../nbs/methods/ld/00_local_discrimination.ipynb #6a5ee5a5
 def patch_discrimination(x: Float[Tensor, "n d"], temperature: float = 0.1) -> Float[Tensor, ""]:
-    """Criterion of Ye et al. 2019 on unit vectors; row i and row (i + n/2) mod n show the same patch. Mean over rows, at least float32.
+    """Criterion of Ye et al. 2019 on unit vectors; row i and row (i + n/2) mod n show the same
+    patch. Mean over rows, at least float32.
 
     Raises `ValueError` for an odd number of rows or a temperature that is not positive.
     """
     n = len(x)
     if n % 2 or n < 2 or not temperature > 0:
-        raise ValueError(f"patch_discrimination pairs the halves of its rows at a temperature above 0, got {n} rows and {temperature}")
+        raise ValueError(
+            f"patch_discrimination pairs the halves of its rows at a temperature above 0, got {n}"
+            f" rows and {temperature}"
+        )
     with torch.autocast(x.device.type, enabled=False):
         x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
         rows = torch.arange(n, device=x.device)
@@ -31,61 +35,79 @@ def patch_discrimination(x: Float[Tensor, "n d"], temperature: float = 0.1) -> F
         others = log_p.exp().scatter(1, partner, 0.0).clamp(max=1 - 1e-7)
         return -(log_p.gather(1, partner).sum() + torch.log1p(-others).sum()) / n
 
-# %% ../../../nbs/methods/ld/00_local_discrimination.ipynb #02342f98
+# %% ../../../nbs/methods/ld/00_local_discrimination.ipynb #8a900bdc
 def cell_weights(side: int, grid: int, sigma: float | None = None) -> Float[Tensor, "grid side"]:
-    """Weights over pixels of each of `grid` cells along one axis; rows sum to 1. `sigma` in pixels; None: all pixels of a cell alike."""
+    """Weights over pixels of each of `grid` cells along one axis; rows sum to 1. `sigma` in pixels;
+    None: all pixels of a cell alike."""
     if not 1 <= grid <= side:
-        raise ValueError(f"a grid of {grid} cells needs at least as many pixels, got a side of {side}")
+        raise ValueError(
+            f"a grid of {grid} cells needs at least as many pixels, got a side of {side}"
+        )
     cell, at = torch.arange(grid)[:, None], torch.arange(side)
     first, last = cell * side // grid, -(-(cell + 1) * side // grid) - 1
-    weight = torch.ones(grid, side) if sigma is None else torch.exp(-((at - (first + last) / 2) ** 2) / (2 * sigma**2))
+    weight = (
+        torch.ones(grid, side)
+        if sigma is None
+        else torch.exp(-((at - (first + last) / 2) ** 2) / (2 * sigma**2))
+    )
     weight = weight * ((at >= first) & (at <= last))
     return weight / weight.sum(1, keepdim=True)
 
-
-def pool_cells(v: Float[Tensor, "b d h w"], grid: int = 8, sigma: float | None = None) -> Float[Tensor, "b d g g"]:
+# %% ../../../nbs/methods/ld/00_local_discrimination.ipynb #02342f98
+def pool_cells(
+    v: Float[Tensor, "b d h w"], grid: int = 8, sigma: float | None = None
+) -> Float[Tensor, "b d g g"]:
     """Patch features: the (weighted) mean over each cell of a grid x grid, of unit norm over d."""
     rows, columns = (cell_weights(side, grid, sigma).to(v) for side in v.shape[2:])
     return F.normalize(rows @ (v @ columns.T), dim=1)
 
-# %% ../../../nbs/methods/ld/00_local_discrimination.ipynb #49954c6d
+# %% ../../../nbs/methods/ld/00_local_discrimination.ipynb #db076afd
 def quarter_turns(flip: Int64[Tensor, " b"], rot: Int64[Tensor, " b"]) -> Int64[Tensor, " b"]:
-    """Counter-clockwise quarter-turns, 0..3, of a half-turn (`flip` 0 or 1) and `rot` quarter-turns: in either order the same."""
+    """Counter-clockwise quarter-turns, 0..3, of a half-turn (`flip` 0 or 1) and `rot`
+    quarter-turns: in either order the same."""
     return (2 * flip + rot) % 4
 
-
+# %% ../../../nbs/methods/ld/00_local_discrimination.ipynb #29a52a4d
 def orientation_table(side: int) -> Int64[Tensor, "4 n"]:
-    """Row k: from which flat place of a side x side square each place of it is read when it is turned k quarters counter-clockwise."""
+    """Row k: from which flat place of a side x side square each place of it is read when it is
+    turned k quarters counter-clockwise."""
     places = torch.arange(side * side).view(side, side)
     return torch.stack([places.rot90(k).flatten() for k in range(4)])
 
-
+# %% ../../../nbs/methods/ld/00_local_discrimination.ipynb #49954c6d
 def turn(x: Float[Tensor, "b c n n"], quarters: Int64[Tensor, " b"]) -> Float[Tensor, "b c n n"]:
-    """Turn each item by its own number of quarters counter-clockwise; `turn(turn(x, k), -k)` is `x`. Images or features; square."""
+    """Turn each item by its own number of quarters counter-clockwise; `turn(turn(x, k), -k)` is
+    `x`. Images or features; square."""
     places = orientation_table(x.shape[-1]).to(x.device)[quarters % 4]
     return x.flatten(2).gather(2, places[:, None].expand(-1, x.shape[1], -1)).view_as(x)
 
-# %% ../../../nbs/methods/ld/00_local_discrimination.ipynb #c7d2841d
-def mixup_target(a: Float[Tensor, "b d *s"], b: Float[Tensor, "b d *s"], weight: Float[Tensor, " b"]) -> Float[Tensor, "b d *s"]:
+# %% ../../../nbs/methods/ld/00_local_discrimination.ipynb #d99e64b1
+def mixup_target(
+    a: Float[Tensor, "b d *s"], b: Float[Tensor, "b d *s"], weight: Float[Tensor, " b"]
+) -> Float[Tensor, "b d *s"]:
     """L2(w a + (1 - w) b) over d, detached; `weight` has one w for each item."""
     w = weight.view(-1, *[1] * (a.ndim - 1)).to(a)
     return F.normalize(w * a.detach() + (1 - w) * b.detach(), dim=1)
 
-
+# %% ../../../nbs/methods/ld/00_local_discrimination.ipynb #c7d2841d
 def patches(s: Float[Tensor, "b d g g"]) -> Float[Tensor, "n d"]:
     """Features of a grid as rows, in the order (image, row, column)."""
     return rearrange(s, "b d y x -> (b y x) d")
 
-# %% ../../../nbs/methods/ld/00_local_discrimination.ipynb #c46c3aee
-def region_vectors(v: Float[Tensor, "b d h w"], r: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k d"]:
-    """Mean of the embedding weighted with each cluster map, of unit norm. No tensor larger than `v` or `r` is made."""
+# %% ../../../nbs/methods/ld/00_local_discrimination.ipynb #f3966cc4
+def region_vectors(
+    v: Float[Tensor, "b d h w"], r: Float[Tensor, "b k h w"]
+) -> Float[Tensor, "b k d"]:
+    """Mean of the embedding weighted with each cluster map, of unit norm. No tensor larger than `v`
+    or `r` is made."""
     with torch.autocast(v.device.type, enabled=False):
         pooled = r.flatten(2).to(v.dtype) @ v.flatten(2).mT
         return F.normalize(pooled / v[0, 0].numel(), dim=-1)
 
-
+# %% ../../../nbs/methods/ld/00_local_discrimination.ipynb #c46c3aee
 def region_discrimination(t: Float[Tensor, "b k d"], temperature: float = 0.2) -> Float[Tensor, ""]:
-    """Cross-entropy of "cluster k of this image belongs to prototype k"; prototypes are the batch's own, with gradient."""
+    """Cross-entropy of "cluster k of this image belongs to prototype k"; prototypes are the batch's
+    own, with gradient."""
     prototypes = F.normalize(t.mean(0), dim=-1)
     logits = (t @ prototypes.T / temperature).flatten(0, 1)
     return F.cross_entropy(logits, torch.arange(t.shape[1], device=t.device).repeat(len(t)))
@@ -98,7 +120,9 @@ def cluster_entropy(r: Float[Tensor, "b k h w"]) -> Float[Tensor, ""]:
         return -(q * (q + 1e-30).log2() + (1 - q) * (1 - q + 1e-30).log2()).mean()
 
 # %% ../../../nbs/methods/ld/00_local_discrimination.ipynb #3c472323
-def region_assignment(v: Float[Tensor, "b d h w"], t: Float[Tensor, "b k d"], temperature: float = 0.2) -> Float[Tensor, "b k h w"]:
+def region_assignment(
+    v: Float[Tensor, "b d h w"], t: Float[Tensor, "b k d"], temperature: float = 0.2
+) -> Float[Tensor, "b k h w"]:
     """Softmax over the K regions of the similarity of every pixel with each region vector."""
     similarity = (t @ v.flatten(2)).unflatten(2, v.shape[2:])
     return (similarity / temperature).softmax(1)

@@ -33,7 +33,8 @@ from ...nets.dense import ClusterBranch, DenseNet, EmbeddingBranch
 
 # %% ../../../nbs/methods/ld/03_shape_guided.ipynb #13229e16
 class Stages(NamedTuple):
-    """Two answers of the first stage, in [0, 1]: how much each pixel belongs to cluster 0, and how alike it is to the cluster's vector."""
+    """Two answers of the first stage, in [0, 1]: how much each pixel belongs to cluster 0, and how
+    alike it is to the cluster's vector."""
 
     clustering: Float[Tensor, "b h w"]
     embedding: Float[Tensor, "b h w"]
@@ -101,27 +102,34 @@ class ShapeGuided(ShapeAdversary):
     """`ShapeAdversary` that answers: where cluster 0 lies, by its membership and by its vector."""
 
     @torch.no_grad()
-    def maps(self, images: Float[Tensor, "b c h w"], field: Shaped[Tensor, "b h w"] | None = None) -> Stages:
-        """Both answers for images in [0, 1]; 0 where the `field` of view is 0. Vectors of regions are each image's own."""
+    def maps(
+        self, images: Float[Tensor, "b c h w"], field: Shaped[Tensor, "b h w"] | None = None
+    ) -> Stages:
+        """Both answers for images in [0, 1]; 0 where the `field` of view is 0. Vectors of regions
+        are each image's own."""
         fine = self.fine(images)
         v, inside = self.embedding(fine).float(), _inside(field, images)
         r = self.clustering(fine).float() * inside[:, None]
         q = region_assignment(v, region_vectors(v, r), self.options.region_temperature)
         return Stages(r[:, 0], q[:, 0] * inside)
 
-# %% ../../../nbs/methods/ld/03_shape_guided.ipynb #cc269732
+# %% ../../../nbs/methods/ld/03_shape_guided.ipynb #6ab0011a
 def check_shapes(shapes: Tensor, side: int, discriminator: Discriminator) -> None:
-    """Raise `ValueError` where reference masks are not (m, 1, side, side) or too small for the discriminator."""
+    """Raise `ValueError` where reference masks are not (m, 1, side, side) or too small for the
+    discriminator."""
     if tuple(shapes.shape[1:]) != (1, side, side) or not len(shapes):
-        raise ValueError(f"reference masks are (m, 1, {side}, {side}), as large as the views, got {tuple(shapes.shape)}: draw_shapes(masks, count, {side})")
+        raise ValueError(
+            f"reference masks are (m, 1, {side}, {side}), as large as the views, got"
+            f" {tuple(shapes.shape)}: draw_shapes(masks, count, {side})"
+        )
     discriminator.check(side)
 
-
+# %% ../../../nbs/methods/ld/03_shape_guided.ipynb #cc269732
 def _inside(field: Tensor | None, images: Tensor) -> Tensor:
     """1.0 inside the field of view, 0.0 outside."""
     return torch.ones_like(images[:, 0]) if field is None else (field > 0).float()
 
-# %% ../../../nbs/methods/ld/03_shape_guided.ipynb #5ca368ce
+# %% ../../../nbs/methods/ld/03_shape_guided.ipynb #1825fb92
 @dataclass(frozen=True, kw_only=True)
 class PriorOptions:
     """The adversary that knows the shape of masks."""
@@ -138,7 +146,7 @@ class PriorOptions:
         """A new discriminator; None without an adversary."""
         return Discriminator(self.blocks, self.official_quirk) if self.adversary else None
 
-
+# %% ../../../nbs/methods/ld/03_shape_guided.ipynb #5ca368ce
 def shape_guided(
     *,
     network: DenseNet,
@@ -163,31 +171,41 @@ def shape_guided(
         adversary_lr=prior.adversary_lr,
     )
 
-# %% ../../../nbs/methods/ld/03_shape_guided.ipynb #f4b0bfb8
+# %% ../../../nbs/methods/ld/03_shape_guided.ipynb #4ae03bde
 class PseudoLabels(NamedTuple):
-    """What the first stage says: `label` 0 or 1, and how far its two answers disagree, 0 or more, in nats."""
+    """What the first stage says: `label` 0 or 1, and how far its two answers disagree, 0 or more,
+    in nats."""
 
     label: UInt8[Tensor, "b h w"]
     uncertainty: Float[Tensor, "b h w"]
 
-
+# %% ../../../nbs/methods/ld/03_shape_guided.ipynb #3c6ffea5
 def pseudo_labels(stages: Stages) -> PseudoLabels:
-    """Label where the mean of both answers exceeds 0.5, uncertainty their symmetric KL divergence as coins."""
+    """Label where the mean of both answers exceeds 0.5, uncertainty their symmetric KL divergence
+    as coins."""
     r, q = (x.clamp(1e-4, 1 - 1e-4) for x in stages)
     odds = torch.logit(r) - torch.logit(q)  # the sum of both divergences is (r - q) times this
-    return PseudoLabels((stages.clustering + stages.embedding > 1).to(torch.uint8), 0.5 * (r - q) * odds)
+    return PseudoLabels(
+        (stages.clustering + stages.embedding > 1).to(torch.uint8), 0.5 * (r - q) * odds
+    )
 
-
-def weighted_bce(logits: Float[Tensor, "b h w"], label: Shaped[Tensor, "b h w"], uncertainty: Float[Tensor, "b h w"]) -> Float[Tensor, ""]:
+# %% ../../../nbs/methods/ld/03_shape_guided.ipynb #f4b0bfb8
+def weighted_bce(
+    logits: Float[Tensor, "b h w"],
+    label: Shaped[Tensor, "b h w"],
+    uncertainty: Float[Tensor, "b h w"],
+) -> Float[Tensor, ""]:
     """Mean over all pixels of exp(-uncertainty) times the binary cross-entropy."""
     each = F.binary_cross_entropy_with_logits(logits.float(), label.float(), reduction="none")
     return ((-uncertainty.float()).exp() * each).mean()
 
-# %% ../../../nbs/methods/ld/03_shape_guided.ipynb #d9aab13d
+# %% ../../../nbs/methods/ld/03_shape_guided.ipynb #7482420f
 class Refiner(Learner):
-    """The second stage: `network` and `head` learn from images and pseudo labels, mirrored and turned together by `geometry` (None: as they are).
+    """The second stage: `network` and `head` learn from images and pseudo labels, mirrored and
+    turned together by `geometry` (None: as they are).
 
-    `batch["pixels"]` (b, 3, h, w) in [0, 1], square; `batch["label"]` (b, h, w) of 0 and 1; `batch["uncertainty"]` (b, h, w). Logs bce, dice.
+    `batch["pixels"]` (b, 3, h, w) in [0, 1], square; `batch["label"]` (b, h, w) of 0 and 1;
+    `batch["uncertainty"]` (b, h, w). Logs bce, dice.
     """
 
     batch_keys: ClassVar[tuple[str, ...]] = ("pixels", "label", "uncertainty")
@@ -197,10 +215,14 @@ class Refiner(Learner):
         self.network, self.head, self.geometry = network, head, geometry
 
     def losses(self, batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
-        stacked = torch.cat([batch["pixels"], batch["label"][:, None].float(), batch["uncertainty"][:, None]], 1)
+        stacked = torch.cat(
+            [batch["pixels"], batch["label"][:, None].float(), batch["uncertainty"][:, None]], 1
+        )
         if self.geometry is not None:
             n, _, h, w = stacked.shape
-            stacked = take(stacked, self.geometry.draw(n, (h, w), stacked.device), ViewOptions().side(h, w))
+            stacked = take(
+                stacked, self.geometry.draw(n, (h, w), stacked.device), ViewOptions().side(h, w)
+            )
         pixels, label, uncertainty = stacked[:, :-2], (stacked[:, -2] > 0.5).float(), stacked[:, -1]
         logits = self.logits(pixels)
         bce, dice = weighted_bce(logits, label, uncertainty), negative_dice(logits.sigmoid(), label)
@@ -211,7 +233,9 @@ class Refiner(Learner):
         return self.head(self.network(images)[-1]).float()
 
     @torch.no_grad()
-    def refined(self, images: Float[Tensor, "b c h w"], field: Shaped[Tensor, "b h w"] | None = None) -> Float[Tensor, "b h w"]:
+    def refined(
+        self, images: Float[Tensor, "b c h w"], field: Shaped[Tensor, "b h w"] | None = None
+    ) -> Float[Tensor, "b h w"]:
         """Probability of each pixel, 0 where the `field` of view is 0."""
         return self.logits(images).sigmoid() * _inside(field, images)
 
@@ -219,8 +243,9 @@ class Refiner(Learner):
         """Features of whole images: the mean over space of the encoder's coarsest map."""
         return whole_image_features(self.network, images)
 
-
+# %% ../../../nbs/methods/ld/03_shape_guided.ipynb #d9aab13d
 def refiner(*, network: DenseNet, augment: bool = True) -> Refiner:
-    """The second stage on a fresh network; `augment`: mirrors with probability 0.5 and rotations by up to 180 degrees."""
+    """The second stage on a fresh network; `augment`: mirrors with probability 0.5 and rotations by
+    up to 180 degrees."""
     geometry = Geometry(180.0, (0.5, 0.5), (1.0, 1.0), (1.0, 1.0)) if augment else None
     return Refiner(network=network, head=BinaryHead(network.channels[-1]), geometry=geometry)

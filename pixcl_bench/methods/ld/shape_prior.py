@@ -22,36 +22,49 @@ from torch.optim.adam import adam
 from ...ops.affine import Geometry, take
 from ...nets.dense import draw_weights
 
-# %% ../../../nbs/methods/ld/04_shape_prior.ipynb #bd2ba913
+# %% ../../../nbs/methods/ld/04_shape_prior.ipynb #60f61c4d
 @dataclass(frozen=True)
 class ShapeGeometry(Geometry):
-    """Mirrors, a rotation by any angle, and a crop whose four sides each move in by up to `trim` of the mask's side."""
+    """Mirrors, a rotation by any angle, and a crop whose four sides each move in by up to `trim` of
+    the mask's side."""
 
     trim: float = 0.1
 
-    def _boxes(self, items: int, aspect: float, device: torch.device | None, tries: int = 1) -> tuple[Tensor, Tensor]:
+    def _boxes(
+        self, items: int, aspect: float, device: torch.device | None, tries: int = 1
+    ) -> tuple[Tensor, Tensor]:
         inset = self.trim * torch.rand(2, items, 2, device=device)
         return 1 - inset.sum(0), inset[0] - inset[1]
 
-
+# %% ../../../nbs/methods/ld/04_shape_prior.ipynb #bd2ba913
 @torch.no_grad()
-def draw_shapes(masks: Shaped[Tensor, "m h w"], count: int, side: int, threshold: float = 0.1) -> Float[Tensor, "n 1 s s"]:
-    """`count` varied reference masks of side x side pixels, 0.0 or 1.0, from torch's global generator; of `masks` what is above 0 counts.
+def draw_shapes(
+    masks: Shaped[Tensor, "m h w"], count: int, side: int, threshold: float = 0.1
+) -> Float[Tensor, "n 1 s s"]:
+    """`count` varied reference masks of side x side pixels, 0.0 or 1.0, from torch's global
+    generator; of `masks` what is above 0 counts.
 
-    Every drawn mask is used twice. Raises `ValueError` where there is no mask, or none has a foreground.
+    Every drawn mask is used twice. Raises `ValueError` where there is no mask, or none has a
+    foreground.
     """
     if not len(masks) or not masks.any():
-        raise ValueError(f"a prior of shapes needs masks with something in them, got {len(masks)}, all empty: give binary masks of another kind of picture")
+        raise ValueError(
+            f"a prior of shapes needs masks with something in them, got {len(masks)}, all empty:"
+            " give binary masks of another kind of picture"
+        )
     pick = torch.randint(len(masks), (-(-count // 2),), device=masks.device).repeat(2)[:count]
     shapes = (masks[pick] > 0).float()[:, None]
     h, w = shapes.shape[2:]
     if (factor := min(h, w) // side) > 1:
         shapes = (F.avg_pool2d(shapes, factor) > 0.3).float()
-    return (take(shapes, ShapeGeometry().draw(count, (h, w), masks.device), side) > threshold).float()
+    return (
+        take(shapes, ShapeGeometry().draw(count, (h, w), masks.device), side) > threshold
+    ).float()
 
 # %% ../../../nbs/methods/ld/04_shape_prior.ipynb #c61c1611
 class Discriminator(nn.Module):
-    """Masks (b, 1, h, w) in [0, 1] -> logits (b): above 0 where a mask looks real. Sides of at least `least` = 5 * 2^blocks pixels."""
+    """Masks (b, 1, h, w) in [0, 1] -> logits (b): above 0 where a mask looks real. Sides of at
+    least `least` = 5 * 2^blocks pixels."""
 
     def __init__(self, blocks: int = 5, official_quirk: bool = False) -> None:
         super().__init__()
@@ -64,33 +77,48 @@ class Discriminator(nn.Module):
             layers += [nn.Conv2d(c, d, 3, padding=1), nn.LeakyReLU(slope), nn.MaxPool2d(2)]
         for c, d in pairwise((widths[-1], 32, 32)):
             layers += [nn.Conv2d(c, d, 3), nn.LeakyReLU(slope)]
-        self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Conv2d(32, 32, 1), nn.LeakyReLU(slope), nn.Conv2d(32, 1, 1))
+        self.layers = nn.Sequential(
+            *layers,
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(32, 32, 1),
+            nn.LeakyReLU(slope),
+            nn.Conv2d(32, 1, 1),
+        )
         draw_weights(self)
 
     def check(self, side: int) -> None:
         """Raise `ValueError` where masks of this side are too small."""
         if side < self.least:
             fit = (side // 5).bit_length() - 1
-            hint = f"take blocks={fit} (at least {5 * 2**fit} pixels) or larger views" if fit >= 1 else "take views of at least 10 pixels"
-            raise ValueError(f"a discriminator of {self.blocks} blocks sees masks of at least {self.least} pixels, got {side}: {hint}")
+            hint = (
+                f"take blocks={fit} (at least {5 * 2**fit} pixels) or larger views"
+                if fit >= 1
+                else "take views of at least 10 pixels"
+            )
+            raise ValueError(
+                f"a discriminator of {self.blocks} blocks sees masks of at least {self.least}"
+                f" pixels, got {side}: {hint}"
+            )
 
     def forward(self, shapes: Float[Tensor, "b 1 h w"]) -> Float[Tensor, " b"]:
         self.check(min(shapes.shape[2:]))
         return self.layers(shapes).flatten().float()
 
-# %% ../../../nbs/methods/ld/04_shape_prior.ipynb #478f220b
+# %% ../../../nbs/methods/ld/04_shape_prior.ipynb #c6e1ed9c
 def fooling(fake: Float[Tensor, " n"]) -> Float[Tensor, ""]:
     """Binary cross-entropy of logits of made masks against "real": what the network minimises."""
     return F.softplus(-fake).mean()
 
-
+# %% ../../../nbs/methods/ld/04_shape_prior.ipynb #478f220b
 def telling(real: Float[Tensor, " m"], fake: Float[Tensor, " n"]) -> Float[Tensor, ""]:
-    """Binary cross-entropy of real masks against "real" and made ones against "made", over all: what the discriminator minimises."""
+    """Binary cross-entropy of real masks against "real" and made ones against "made", over all:
+    what the discriminator minimises."""
     return F.softplus(torch.cat([-real, fake])).mean()
 
 # %% ../../../nbs/methods/ld/04_shape_prior.ipynb #da23b8bd
 class OwnAdam(nn.Module):
-    """Adam (betas 0.9, 0.999, eps 1e-8, no decay) for the parameters of a module whose gradients nobody else sees; its memory is three buffers."""
+    """Adam (betas 0.9, 0.999, eps 1e-8, no decay) for the parameters of a module whose gradients
+    nobody else sees; its memory is three buffers."""
 
     mean: Tensor
     square: Tensor
@@ -99,23 +127,54 @@ class OwnAdam(nn.Module):
     def __init__(self, module: nn.Module, lr: float) -> None:
         super().__init__()
         self.lr, size = lr, sum(p.numel() for p in module.parameters())
-        for name, value in (("mean", torch.zeros(size)), ("square", torch.zeros(size)), ("steps", torch.zeros(()))):
+        for name, value in (
+            ("mean", torch.zeros(size)),
+            ("square", torch.zeros(size)),
+            ("steps", torch.zeros(())),
+        ):
             self.register_buffer(name, value)
 
     @torch.no_grad()
     def step(self, parameters: list[Tensor], gradients: list[Tensor]) -> None:
-        """Move `parameters`, in place, against `gradients`; always the same ones in the same order."""
-        flat, slope = (torch.cat([x.flatten() for x in tensors]) for tensors in (parameters, gradients))
-        adam([flat], [slope], [self.mean], [self.square], [], [self.steps], capturable=self.steps.is_cuda,
-             amsgrad=False, beta1=0.9, beta2=0.999, lr=self.lr, weight_decay=0.0, eps=1e-8, maximize=False)  # fmt: skip
+        """Move `parameters`, in place, against `gradients`; always the same ones in the same
+        order."""
+        flat, slope = (
+            torch.cat([x.flatten() for x in tensors]) for tensors in (parameters, gradients)
+        )
+        adam(
+            [flat],
+            [slope],
+            [self.mean],
+            [self.square],
+            [],
+            [self.steps],
+            capturable=self.steps.is_cuda,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=self.lr,
+            weight_decay=0.0,
+            eps=1e-8,
+            maximize=False,
+        )
         moved = flat.split([p.numel() for p in parameters])
-        torch._foreach_copy_(parameters, [x.view(p.shape) for x, p in zip(moved, parameters, strict=True)])
+        torch._foreach_copy_(
+            parameters, [x.view(p.shape) for x, p in zip(moved, parameters, strict=True)]
+        )
 
 # %% ../../../nbs/methods/ld/04_shape_prior.ipynb #262ad95b
-def teach(discriminator: Discriminator, optimiser: OwnAdam, real: Float[Tensor, "m 1 s s"], fake: Float[Tensor, "n 1 s s"]) -> Float[Tensor, ""]:
-    """One step of the discriminator on real and made masks, in place; returns its loss before it. `fake` gets no gradient."""
+def teach(
+    discriminator: Discriminator,
+    optimiser: OwnAdam,
+    real: Float[Tensor, "m 1 s s"],
+    fake: Float[Tensor, "n 1 s s"],
+) -> Float[Tensor, ""]:
+    """One step of the discriminator on real and made masks, in place; returns its loss before it.
+    `fake` gets no gradient."""
     with torch.enable_grad():
-        weights = {name: p.detach().requires_grad_() for name, p in discriminator.named_parameters()}
+        weights = {
+            name: p.detach().requires_grad_() for name, p in discriminator.named_parameters()
+        }
         logits = partial(functional_call, discriminator, weights)(torch.cat([real, fake.detach()]))
         loss = telling(*logits.split([len(real), len(fake)]))
         gradients = torch.autograd.grad(loss, [*weights.values()])

@@ -82,22 +82,26 @@ def ld_dense(
         grey=grey,
     )
 
-# %% ../../../nbs/methods/ld/02_transfer.ipynb #5b0e933b
+# %% ../../../nbs/methods/ld/02_transfer.ipynb #5c6f4464
 def negative_dice(p: Float[Tensor, "b *s"], y: Shaped[Tensor, "b *s"]) -> Float[Tensor, ""]:
-    """Minus the soft Dice of probabilities `p` and targets `y` (0, 1), over the whole batch: between -1 and 0. Both complemented where `y` is empty."""
+    """Minus the soft Dice of probabilities `p` and targets `y` (0, 1), over the whole batch:
+    between -1 and 0. Both complemented where `y` is empty."""
     with torch.autocast(p.device.type, enabled=False):
         p = p if p.dtype == torch.float64 else p.float()
         y, empty = y.to(p.dtype), ~(y > 0).any()
         p, y = torch.where(empty, 1 - p, p), torch.where(empty, 1 - y, y)
         return -2 * (y * p).sum() / (y.sum() + p.sum() + 1)
 
-
+# %% ../../../nbs/methods/ld/02_transfer.ipynb #5b0e933b
 class BinaryHead(nn.Sequential):
-    """The end of LD's downstream decoder: map of c channels -> c/2 -> c/2 -> one logit a pixel, (b, h, w)."""
+    """The end of LD's downstream decoder: map of c channels -> c/2 -> c/2 -> one logit a pixel, (b,
+    h, w)."""
 
     def __init__(self, channels: int) -> None:
         half = max(1, channels // 2)
-        super().__init__(conv_bn(channels, half), conv_bn(half, half), nn.Conv2d(half, 1, 3, padding=1))
+        super().__init__(
+            conv_bn(channels, half), conv_bn(half, half), nn.Conv2d(half, 1, 3, padding=1)
+        )
         draw_weights(self)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b h w"]:

@@ -28,7 +28,8 @@ from ...nets.dense import DenseNet
 
 # %% ../../../nbs/methods/ld/05_vessel_filters.ipynb #fe90614d
 class VesselFilter(Learner):
-    """A floor without a network: `vessels` of photographs, once `fit_prior` has seen the reference masks."""
+    """A floor without a network: `vessels` of photographs, once `fit_prior` has seen the reference
+    masks."""
 
     batch_keys: ClassVar[tuple[str, ...]] = ()
     trains: ClassVar[bool] = False
@@ -40,46 +41,63 @@ class VesselFilter(Learner):
     def fit_prior(self, masks: Shaped[Tensor, "m h w"]) -> None:
         """Take what is wanted from reference masks; of a mask what is above 0 counts."""
 
-    def vessels(self, images: UInt8[Tensor, "b c h w"], field: Shaped[Tensor, "b h w"]) -> Float[Tensor, "b h w"]:
-        """1.0 at vessels, else 0.0, and 0.0 where the `field` of view is 0; nothing where the field is empty."""
+    def vessels(
+        self, images: UInt8[Tensor, "b c h w"], field: Shaped[Tensor, "b h w"]
+    ) -> Float[Tensor, "b h w"]:
+        """1.0 at vessels, else 0.0, and 0.0 where the `field` of view is 0; nothing where the field
+        is empty."""
         green = images[:, images.shape[1] // 2].cpu().numpy().astype(np.float64) / 255
         inside = (field > 0).cpu().numpy()
-        found = [self.find(one, where) & where if where.any() else where for one, where in zip(green, inside, strict=True)]
+        found = [
+            self.find(one, where) & where if where.any() else where
+            for one, where in zip(green, inside, strict=True)
+        ]
         return torch.from_numpy(np.stack(found)).float().to(images.device)
 
     def find(self, green: NDArray[np.float64], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Vessels of one photograph (h, w) in [0, 1]."""
         raise NotImplementedError
 
-# %% ../../../nbs/methods/ld/05_vessel_filters.ipynb #e0816617
+# %% ../../../nbs/methods/ld/05_vessel_filters.ipynb #74ea321f
 class GreenThreshold(VesselFilter):
     """What is darker than Otsu's threshold of the green channel inside the field."""
 
     def find(self, green: NDArray[np.float64], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
         values = green[inside]
-        return np.asarray(green <= threshold_otsu(values)) if values.min() < values.max() else np.zeros_like(inside)
+        return (
+            np.asarray(green <= threshold_otsu(values))
+            if values.min() < values.max()
+            else np.zeros_like(inside)
+        )
 
-
+# %% ../../../nbs/methods/ld/05_vessel_filters.ipynb #e0816617
 def green_threshold() -> GreenThreshold:
     """Builder of the floor `green_threshold`."""
     return GreenThreshold()
 
-# %% ../../../nbs/methods/ld/05_vessel_filters.ipynb #ddcfd181
+# %% ../../../nbs/methods/ld/05_vessel_filters.ipynb #d44e278b
 def filled(green: NDArray[np.float64], inside: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The photograph with the local mean of the field, a sixteenth of its side wide, outside the field."""
+    """The photograph with the local mean of the field, a sixteenth of its side wide, outside the
+    field."""
     width = green.shape[0] / 16
     weight = ndimage.gaussian_filter(inside.astype(np.float64), width)
     around = ndimage.gaussian_filter(green * inside, width) / np.maximum(weight, 1e-6)
     return np.where(inside, green, np.where(weight > 1e-3, around, green[inside].mean()))
 
-
+# %% ../../../nbs/methods/ld/05_vessel_filters.ipynb #0dcf0410
 def dark_ridges(photo: NDArray[np.float64], width: float) -> NDArray[np.float64]:
-    """Frangi's score of lines as wide as `width` (standard deviation in pixels), 0 where the middle is brighter than its sides."""
-    return np.where(sato(photo, sigmas=(width,), black_ridges=True) > 1e-6, frangi_response(photo, sigmas=(width,), black_ridges=True), 0.0)
+    """Frangi's score of lines as wide as `width` (standard deviation in pixels), 0 where the middle
+    is brighter than its sides."""
+    return np.where(
+        sato(photo, sigmas=(width,), black_ridges=True) > 1e-6,
+        frangi_response(photo, sigmas=(width,), black_ridges=True),
+        0.0,
+    )
 
-
+# %% ../../../nbs/methods/ld/05_vessel_filters.ipynb #cace5625
 class RidgeFilter(VesselFilter):
-    """The strongest dark ridges, as many pixels as the reference masks have on average. `RuntimeError` before `fit_prior`."""
+    """The strongest dark ridges, as many pixels as the reference masks have on average.
+    `RuntimeError` before `fit_prior`."""
 
     def __init__(self, widths: tuple[float, ...]) -> None:
         super().__init__()
@@ -88,32 +106,37 @@ class RidgeFilter(VesselFilter):
 
     def fit_prior(self, masks: Shaped[Tensor, "m h w"]) -> None:
         if not len(masks) or not (masks > 0).any():
-            raise ValueError(f"a prior of shapes needs masks with something in them, got {len(masks)}, all empty")
+            raise ValueError(
+                f"a prior of shapes needs masks with something in them, got {len(masks)}, all empty"
+            )
         self.share = float((masks > 0).double().mean())
 
     def find(self, green: NDArray[np.float64], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
         if self.share is None:
-            raise RuntimeError("the filter knows no share of vessels: call fit_prior with reference masks first")
+            raise RuntimeError(
+                "the filter knows no share of vessels: call fit_prior with reference masks first"
+            )
         photo = filled(green, inside)
         response = np.max([dark_ridges(photo, width) for width in self.widths], 0)
         part = min(1.0, self.share * inside.size / inside.sum())
         return np.asarray(response >= np.quantile(response[inside], 1 - part)) & (response > 0)
 
-
+# %% ../../../nbs/methods/ld/05_vessel_filters.ipynb #ddcfd181
 def frangi(*, widths: tuple[float, ...] = (1.0,)) -> RidgeFilter:
     """Builder of the floor `frangi`; `widths`: standard deviations of the filter in pixels."""
     if not widths or min(widths) <= 0:
         raise ValueError(f"widths are lengths in pixels above 0, got {widths}")
     return RidgeFilter(tuple(widths))
 
-# %% ../../../nbs/methods/ld/05_vessel_filters.ipynb #a94999ee
+# %% ../../../nbs/methods/ld/05_vessel_filters.ipynb #4375b5f5
 class TrueMasks(Refiner):
     """A `Refiner` that is to be trained on true masks: `labels` says so."""
 
     labels: ClassVar[str] = "all"
 
-
+# %% ../../../nbs/methods/ld/05_vessel_filters.ipynb #a94999ee
 def shape_supervised(*, network: DenseNet, augment: bool = True) -> TrueMasks:
-    """Builder of the ceiling; `augment`: mirrors with probability 0.5 and rotations by up to 180 degrees, as in the second stage."""
+    """Builder of the ceiling; `augment`: mirrors with probability 0.5 and rotations by up to 180
+    degrees, as in the second stage."""
     geometry = Geometry(180.0, (0.5, 0.5), (1.0, 1.0), (1.0, 1.0)) if augment else None
     return TrueMasks(network=network, head=BinaryHead(network.channels[-1]), geometry=geometry)

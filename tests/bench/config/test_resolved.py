@@ -34,8 +34,12 @@ def test_the_same_as_before(now: dict[str, list[str]], part: str) -> None:
 def test_no_number_is_lost(config: Config) -> None:
     counts = {task: sum(row.task == task for row in config.reported) for task in config.tasks}
     assert counts == {
-        "image_ssl": 12, "semi_seg": 156, "landmarks": 160, "dense_transfer": 4, "shape_guided": 0,
-    }  # fmt: skip
+        "image_ssl": 12,
+        "semi_seg": 156,
+        "landmarks": 160,
+        "dense_transfer": 4,
+        "shape_guided": 0,
+    }
     tables = ROOT.glob("benchmarks/reported/*.csv")
     cells = sum(len(line.split(",")) for path in tables for line in path.open(encoding="utf-8"))
     assert cells > sum(counts.values())

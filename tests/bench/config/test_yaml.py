@@ -9,10 +9,24 @@ from pixcl_bench.bench.errors import UsageError
 
 def test_values_are_those_of_yaml_1_2() -> None:
     words = {
-        "1e-3": 1e-3, "2.5e4": 2.5e4, ".5": 0.5, "5.": 5.0, "010": 10, "08": 8, "0x10": 16,
-        "-1": -1, "1:30": "1:30", "yes": "yes", "no": "no", "on": "on", "true": True, "~": None,
-        "10e": "10e", "'1e-3'": "1e-3", "1.0": 1.0,
-    }  # fmt: skip
+        "1e-3": 1e-3,
+        "2.5e4": 2.5e4,
+        ".5": 0.5,
+        "5.": 5.0,
+        "010": 10,
+        "08": 8,
+        "0x10": 16,
+        "-1": -1,
+        "1:30": "1:30",
+        "yes": "yes",
+        "no": "no",
+        "on": "on",
+        "true": True,
+        "~": None,
+        "10e": "10e",
+        "'1e-3'": "1e-3",
+        "1.0": 1.0,
+    }
     document = parse("\n".join(f"- {word}" for word in words), "f")
     assert not document.problems
     found = list(zip(words, document.data, strict=True))

@@ -166,11 +166,17 @@ def digest_of(root: Path) -> str:
 LAYOUT = {
     "top/__init__.py": "__version__ = '1'\n",
     "top/sub/__init__.py": "",
-    "top/sub/deep.py": "def f():\n    return g()\n\n\ndef g():\n    return 1\n\n\ndef h():\n    return 2\n",
+    "top/sub/deep.py": (
+        "def f():\n    return g()\n\n\ndef g():\n    return 1\n\n\ndef h():\n    return 2\n"
+    ),
     "top/again.py": "from top.sub.deep import f as renamed\n",
-    "top/table.py": "from top.sub import deep\nTABLE = {'h': deep.h}\ndef pick(n):\n    return TABLE[n]\n",
+    "top/table.py": (
+        "from top.sub import deep\nTABLE = {'h': deep.h}\ndef pick(n):\n    return TABLE[n]\n"
+    ),
     "top/whole.py": "def a():\n    return 1\n\n\ndef pick(name):\n    return globals()[name]\n",
-    "top/registry.py": "SEEN = []\ndef register(f):\n    SEEN.append(f)\n@register\ndef x():\n    return 1\n",
+    "top/registry.py": (
+        "SEEN = []\ndef register(f):\n    SEEN.append(f)\n@register\ndef x():\n    return 1\n"
+    ),
 }
 
 
@@ -178,7 +184,11 @@ LAYOUT = {
     ("body", "counts", "not_counts"),
     [
         ("from top.sub.deep import f\ndef go():\n    return f()\n", "return 1", "return 2"),
-        ("from top.again import renamed\ndef go():\n    return renamed()\n", "return 1", "return 2"),
+        (
+            "from top.again import renamed\ndef go():\n    return renamed()\n",
+            "return 1",
+            "return 2",
+        ),
         ("import top.sub.deep\ndef go():\n    return top.sub.deep.f()\n", "return 1", "return 2"),
         ("import top.sub.deep as d\ndef go():\n    return d.f()\n", "return 1", "return 2"),
         ("from .sub import deep\ndef go():\n    return deep.f()\n", "return 1", "return 2"),
@@ -227,7 +237,8 @@ def test_real_methods_reach_their_code_and_no_machinery() -> None:
 
 
 def test_code_is_read_once_for_all_runs_of_a_method(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A study is planned in a few seconds: code is followed once for each learner, not for each run."""
+    """A study is planned in a few seconds: code is followed once for each learner, not for each
+    run."""
     root = ROOT
     runs = plan(load_config(root / "benchmarks.yaml"), "study")
     assert len(runs) >= 70

@@ -150,10 +150,17 @@ def new_docstring(tree: ast.Module, node: ast.AST) -> None:
 def new_local_names(tree: ast.Module, node: ast.AST) -> None:
     """Every local variable of every method gets another name."""
     for function in [inner for inner in ast.walk(node) if isinstance(inner, ast.FunctionDef)]:
-        parameters = {arg.arg for inner in ast.walk(function) if isinstance(inner, ast.arguments)
-                      for arg in (*inner.args, *inner.kwonlyargs)}  # fmt: skip
-        stored = {inner.id for inner in ast.walk(function)
-                  if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)}  # fmt: skip
+        parameters = {
+            arg.arg
+            for inner in ast.walk(function)
+            if isinstance(inner, ast.arguments)
+            for arg in (*inner.args, *inner.kwonlyargs)
+        }
+        stored = {
+            inner.id
+            for inner in ast.walk(function)
+            if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
+        }
         for inner in ast.walk(function):
             if isinstance(inner, ast.Name) and inner.id in stored - parameters:
                 inner.id += "_new"
@@ -224,9 +231,7 @@ def test_a_renamed_definition_loses_no_record(
     assert different(base, project.hashes(renamed)) == set()
 
 
-@pytest.mark.parametrize(
-    "symbol", ["nt_xent", "epoch_order", "PixelSet"]
-)
+@pytest.mark.parametrize("symbol", ["nt_xent", "epoch_order", "PixelSet"])
 def test_a_moved_file_loses_no_record(project: Copy, base: dict[str, str], symbol: str) -> None:
     """The module goes into a new folder under a new name; who imports it says so."""
     path = project.home_of(symbol)
@@ -245,8 +250,9 @@ def test_a_moved_file_loses_no_record(project: Copy, base: dict[str, str], symbo
     (folder / "__init__.py").write_text("")
     path.rename(folder / f"{path.stem}_new.py")
     package, _, stem = old.rpartition(".")
-    project.replace(rf"from {re.escape(package)} import {stem}\b( as \w+)?",
-                    rf"import {new} as {stem}")  # fmt: skip
+    project.replace(
+        rf"from {re.escape(package)} import {stem}\b( as \w+)?", rf"import {new} as {stem}"
+    )
     project.replace(rf"\b{re.escape(old)}\b", new)
     assert (
         different(

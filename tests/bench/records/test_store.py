@@ -101,7 +101,8 @@ def test_killed_between_writing_and_renaming(tmp_path: Path) -> None:
         "write_record(Path(sys.argv[1]), record(metrics={'score': 0.5}))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path), str(Path(__file__).parent), str(TESTS)], check=False
+        [sys.executable, "-c", code, str(tmp_path), str(Path(__file__).parent), str(TESTS)],
+        check=False,
     )
     assert done.returncode == -9
     assert read_record(tmp_path / "record.json").metrics["score"] == 0.25
@@ -109,7 +110,9 @@ def test_killed_between_writing_and_renaming(tmp_path: Path) -> None:
     assert read_record(tmp_path / "record.json").metrics["score"] == 0.75
 
 
-def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(a: object, b: object) -> None:
         raise OSError("disk full")
 
@@ -143,7 +146,9 @@ def test_history_and_curve(tmp_path: Path) -> None:
     assert len(points) == 50
     assert points[0][0] == 0
     assert points[-1][0] == 399
-    assert store.curve([{"step": 1, "loss": 2.0}, {"step": 2, "loss": None}, {"lr": 1}]) == [(1, 2.0)]
+    assert store.curve([{"step": 1, "loss": 2.0}, {"step": 2, "loss": None}, {"lr": 1}]) == [
+        (1, 2.0)
+    ]
 
 
 def test_a_session_writes_the_record_last(config: Config) -> None:
@@ -161,9 +166,16 @@ def test_a_session_writes_the_record_last(config: Config) -> None:
     job.progress(10, 10)
     assert json.loads((job.folder / "progress.json").read_text())["step"] == 10
     done = job.finish(
-        metrics={"score": 0.5, "error": None}, history=[{"step": 0, "loss": 1.0}], notes={"uses_labels": True}
+        metrics={"score": 0.5, "error": None},
+        history=[{"step": 0, "loss": 1.0}],
+        notes={"uses_labels": True},
     )
-    assert (done.status, done.uses_labels, done.dataset_kind, done.notes) == ("ok", True, "embedded", {})
+    assert (done.status, done.uses_labels, done.dataset_kind, done.notes) == (
+        "ok",
+        True,
+        "embedded",
+        {},
+    )
     assert done.key == run_key(plan(config, "quick", methods=["plain"])[0], config.root) == job.key
     assert done.code["hash"]
     assert done.data["fingerprint"] == job.run.data_fingerprint
@@ -177,7 +189,9 @@ def test_a_session_writes_the_record_last(config: Config) -> None:
         ({"scor": 0.5}, "did you mean 'scor'"),
     ],
 )
-def test_a_session_refuses_wrong_results(config: Config, result: dict[str, Any], message: str) -> None:
+def test_a_session_refuses_wrong_results(
+    config: Config, result: dict[str, Any], message: str
+) -> None:
     job = opened(config)
     with pytest.raises(UsageError, match=message):
         job.finish(metrics=result)
@@ -195,7 +209,9 @@ def test_a_session_refuses_wrong_results(config: Config, result: dict[str, Any],
         ({"overrides": "[1]"}, "mapping"),
     ],
 )
-def test_a_session_checks_its_parameters(config: Config, wish: dict[str, Any], message: str) -> None:
+def test_a_session_checks_its_parameters(
+    config: Config, wish: dict[str, Any], message: str
+) -> None:
     with pytest.raises(UsageError, match=message):
         opened(config, **wish)
     for more, hint in (
@@ -231,7 +247,9 @@ def test_a_run_of_another_key_is_cleared_away(config: Config) -> None:
     (job.folder / "executed.ipynb").write_text("{}")
     assert opened(config).folder == job.folder
     assert (job.folder / "checkpoint.safetensors").exists(), "the same run may resume"
-    assert (job.folder / "record.json").exists(), "the same run keeps its result until it has a new one"
+    assert (job.folder / "record.json").exists(), (
+        "the same run keeps its result until it has a new one"
+    )
     opened(config, overrides={"lr": 0.5})
     assert sorted(p.name for p in job.folder.iterdir()) == ["executed.ipynb", "run.json"]
 

@@ -1,5 +1,5 @@
-"""The runner with a small notebook: skips what is done, records failures with their reason, leaves no process
-behind."""
+"""The runner with a small notebook: skips what is done, records failures with their reason, leaves
+no process behind."""
 
 import errno
 import io
@@ -44,7 +44,10 @@ def config(tmp_path: Path) -> Config:
 def go(runs: list[Run], config: Config, **more: Any) -> tuple[Summary, str]:
     text = io.StringIO()
     console = Console(file=text, width=120)
-    return run_grid(runs, config=config, results=config.results, console=console, **more), text.getvalue()
+    return (
+        run_grid(runs, config=config, results=config.results, console=console, **more),
+        text.getvalue(),
+    )
 
 
 def ended(config: Config) -> dict[str, Record]:
@@ -67,7 +70,9 @@ def test_finished_runs_are_not_run_again(config: Config) -> None:
         "parameters"
     ]
     lines = text.splitlines()
-    assert lines[0].startswith("2 runs of profile 'quick'; 2 runs to do on cpu, 2 at once, 1 thread each")
+    assert lines[0].startswith(
+        "2 runs of profile 'quick'; 2 runs to do on cpu, 2 at once, 1 thread each"
+    )
     assert sum("started" in line for line in lines) == sum(" done " in line for line in lines) == 2
     assert text.count("A toy task: score") == 1, "the table is printed when a seed is complete"
     assert "51.4" in text
@@ -99,11 +104,17 @@ def test_failures_are_recorded_and_the_grid_goes_on(tmp_path: Path) -> None:
     text = text.replace("    methods:\n      chance:", f"    methods:\n{extra}      chance:", 1)
     config = load_config(make_project(tmp_path, text))
     runs = plan(config, "quick", methods=[f"m_{mode}" for mode in MODES])
-    runs = [run.model_copy(update={"time_limit": 5.0}) if run.method == "m_sleep" else run for run in runs]
+    runs = [
+        run.model_copy(update={"time_limit": 5.0}) if run.method == "m_sleep" else run
+        for run in runs
+    ]
     summary, lines = go(runs, config, jobs=3)
     assert (summary.done, len(summary.failed), summary.left) == (1, 5, 0)
     why = {r.method: (r.reason, r.detail or "") for r in scan(config.results)}
-    assert why["m_raise"] == ("error", "ValueError: the loss is not finite (cell [5] of executed.ipynb)")
+    assert why["m_raise"] == (
+        "error",
+        "ValueError: the loss is not finite (cell [5] of executed.ipynb)",
+    )
     assert why["m_memory"][0] == "out of memory"
     assert why["m_kill"][0] in ("out of memory", "killed")
     assert "SIGKILL" in why["m_kill"][1]
@@ -125,7 +136,10 @@ def test_stop_on_failure(config: Config) -> None:
     path.write_text(notebook([CELLS[0], "1 / 0"]))
     summary, _ = go(plan(config, "quick"), config, jobs=1, keep_going=False)
     assert (len(summary.failed), summary.left) == (1, 3)
-    assert summary.failed[0].detail == "ZeroDivisionError: division by zero (cell [3] of executed.ipynb)"
+    assert (
+        summary.failed[0].detail
+        == "ZeroDivisionError: division by zero (cell [3] of executed.ipynb)"
+    )
 
 
 def mine(root: Path) -> list[psutil.Process]:
@@ -190,7 +204,9 @@ def test_stopping_the_suite_leaves_no_children(tmp_path: Path, number: signal.Si
 
 def test_misspelt_parameters(config: Config) -> None:
     path = config.root / "nbs/benchmarks/toy.ipynb"
-    with pytest.raises(NotebookError, match=r"unknown parameter 'methd' \(did you mean 'method'\?\)"):
+    with pytest.raises(
+        NotebookError, match=r"unknown parameter 'methd' \(did you mean 'method'\?\)"
+    ):
         check_parameters(["methd", "seed"], path)
     [run] = plan(config, "quick", methods=["plain"], seeds=[0])
     job = make_jobs([run], config, config.results)[0]
@@ -223,9 +239,16 @@ def test_papermill_by_hand(config: Config, tmp_path: Path) -> None:
         check=False,
     )
     assert good.returncode == 0, good.stderr
-    assert make_jobs(plan(config, "quick", methods=["plain"], seeds=[0]), config, config.results)[0].done()
+    assert make_jobs(plan(config, "quick", methods=["plain"], seeds=[0]), config, config.results)[
+        0
+    ].done()
     bad = subprocess.run(
-        [*command, "-p", "methd", "plain"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+        [*command, "-p", "methd", "plain"],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert bad.returncode != 0
     assert "unknown parameter 'methd' (did you mean 'method'?)" in bad.stderr
@@ -332,7 +355,12 @@ def test_environment_of_a_run(config: Config) -> None:
     assert (env["PIXCL_BENCH_SUITE"], env["CUDA_VISIBLE_DEVICES"]) == ("1", "")
     assert env["PYTHONPATH"] == os.pathsep.join([PACKAGE, "q"])
     cuda = Job(
-        run.model_copy(update={"device": "cuda"}), "k", config.path, config.root, config.results, gpu="3"
+        run.model_copy(update={"device": "cuda"}),
+        "k",
+        config.path,
+        config.root,
+        config.results,
+        gpu="3",
     )
     assert cuda.environment({})["CUDA_VISIBLE_DEVICES"] == "3"
 
@@ -350,7 +378,12 @@ def test_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     machine.gpus.cache_clear()
-    assert (machine.gpus(), machine.gpu_names(), resolve_device("auto"), default_jobs("cuda", 8)) == (
+    assert (
+        machine.gpus(),
+        machine.gpu_names(),
+        resolve_device("auto"),
+        default_jobs("cuda", 8),
+    ) == (
         2,
         ["0", "1"],
         "cuda",
@@ -364,7 +397,9 @@ def test_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_kill_tree_spares_itself() -> None:
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True
+    )
     kill_tree(child.pid)
     assert child.wait(10) == -signal.SIGKILL
     kill_tree(child.pid)

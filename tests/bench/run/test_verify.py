@@ -144,9 +144,15 @@ def test_another_loss_curve_is_seen(config: Config, tmp_path: Path) -> None:
     text = path.read_text()
     assert '"curve"' in text
     run = open_run(
-        "toy", method="plain", dataset="digits", seed=0, profile="quick", device="cpu",
-        config=config.path, results=tmp_path / "new",
-    )  # fmt: skip
+        "toy",
+        method="plain",
+        dataset="digits",
+        seed=0,
+        profile="quick",
+        device="cpu",
+        config=config.path,
+        results=tmp_path / "new",
+    )
     run.finish(
         metrics={"score": 0.5, "error": None},
         history=[{"step": i, "loss": 2 / (i + 1)} for i in range(80)],

@@ -1,5 +1,5 @@
-"""How a run's kernel is started: at unix sockets that leave nothing behind, and again where it dies or stays
-silent before any cell."""
+"""How a run's kernel is started: at unix sockets that leave nothing behind, and again where it dies
+or stays silent before any cell."""
 
 import io
 import json
@@ -26,7 +26,8 @@ from pixcl_bench.bench.run.worker import KernelStartError, addresses, explain
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="unix sockets")
 
-# Python imports `sitecustomize` before anything else: it counts the kernels started in a file and ends those
+# Python imports `sitecustomize` before anything else: it counts the kernels started in a file and
+# ends those
 # that the plan names by their number ("last" stands for all that follow) before they have begun.
 SITE = """\
 import os
@@ -52,13 +53,14 @@ import json, os
 from ipykernel.connect import get_connection_info
 info = get_connection_info(unpack=True)
 files = sorted(os.listdir(os.path.dirname(info["ip"]) or "."))
-open("where.json", "w").write(json.dumps({"transport": info["transport"], "ip": info["ip"], "files": files}))
+where = {"transport": info["transport"], "ip": info["ip"], "files": files}
+open("where.json", "w").write(json.dumps(where))
 """
 
 
 class Kernels:
-    """The kernels of a test: how each start is to end (an exit code, `hang` or `ok`; the last for all that
-    follow), and how many there were."""
+    """The kernels of a test: how each start is to end (an exit code, `hang` or `ok`; the last for
+    all that follow), and how many there were."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.count = folder, folder / "count"
@@ -125,7 +127,10 @@ def test_a_kernel_that_dies_at_the_start_is_started_again(config: Config, kernel
 
 
 def test_three_starts_and_no_more(
-    config: Config, kernels: Kernels, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    config: Config,
+    kernels: Kernels,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     kernels.plan(7)
     job = make_job(config)
@@ -138,17 +143,22 @@ def test_three_starts_and_no_more(
         assert worker.main(str(spec)) == 1
     record = read_record(job.folder / "failure.json")
     assert (record.status, record.reason, record.key) == ("failed", "error", job.key)
-    assert record.detail == (
-        "the kernel (the last of 3 starts, before any cell was run) ended with exit code 7 "
+    assert (
+        record.detail
+        == "the kernel (the last of 3 starts, before any cell was run) ended with exit code 7 "
         "without a record; see run.log"
     )
     assert kernels.started == 3
-    assert [f"Kernel start {i} of 3 failed (exit code 7)" in caplog.text for i in (1, 2, 3)] == [True] * 3
+    assert [f"Kernel start {i} of 3 failed (exit code 7)" in caplog.text for i in (1, 2, 3)] == [
+        True
+    ] * 3
     assert not (job.folder / "executed.ipynb").exists(), "nothing has been executed"
 
 
 @pytest.mark.parametrize("end", ["1 / 0", "import os; os._exit(9)"])
-def test_what_fails_in_a_cell_is_not_tried_again(config: Config, kernels: Kernels, end: str) -> None:
+def test_what_fails_in_a_cell_is_not_tried_again(
+    config: Config, kernels: Kernels, end: str
+) -> None:
     kernels.plan("ok")
     path = config.root / "nbs/benchmarks/toy.ipynb"
     path.write_text(notebook([CELLS[0], WHERE, end]))
@@ -174,9 +184,13 @@ def in_process(config: Config, kernels: Kernels, *acts: int | str) -> list[Any]:
 
 @POSIX
 def test_a_silent_kernel_at_unix_sockets(
-    config: Config, kernels: Kernels, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    config: Config,
+    kernels: Kernels,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A kernel that never answers is ended and started again; then all goes through unix sockets."""
+    """A kernel that never answers is ended and started again; then all goes through unix
+    sockets."""
     with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as short:
         monkeypatch.setattr(tempfile, "tempdir", short)
         monkeypatch.setattr(worker, "START_TIMEOUT", 1)
@@ -190,7 +204,10 @@ def test_a_silent_kernel_at_unix_sockets(
         with caplog.at_level(logging.WARNING, "pixcl_bench.bench.run.worker"):
             listed = in_process(config, kernels, "hang", "ok")
         assert kernels.started == 2
-        assert "Kernel start 1 of 3 failed (still running): Kernel didn't respond in 1 seconds" in caplog.text
+        assert (
+            "Kernel start 1 of 3 failed (still running): Kernel didn't respond in 1 seconds"
+            in caplog.text
+        )
         assert [process.poll() is not None for process in listed] == [True, True], "both are gone"
         told = json.loads((config.root / "where.json").read_text())
         assert told["transport"] == "ipc"
@@ -266,7 +283,11 @@ def test_a_time_limit_holds_while_the_kernel_starts(
     ],
 )
 def test_why_no_kernel_could_be_started(
-    monkeypatch: pytest.MonkeyPatch, code: int | None, kills: tuple[int, int], reason: str, words: str
+    monkeypatch: pytest.MonkeyPatch,
+    code: int | None,
+    kills: tuple[int, int],
+    reason: str,
+    words: str,
 ) -> None:
     monkeypatch.setattr(worker, "memory_kills", lambda: kills[1])
     told = explain(KernelStartError("it did not answer", code, 3), [], kills[0])

@@ -1,4 +1,5 @@
-"""LD's fundus and chest sets on miniature trees in their published forms: files, lists, divisions, errors."""
+"""LD's fundus and chest sets on miniature trees in their published forms: files, lists, divisions,
+errors."""
 
 import gzip
 import importlib
@@ -129,7 +130,10 @@ def fundus_tree(root: Path, name: str) -> None:
                 )
             case "stare", _, _:
                 pair_of(
-                    root, f"STARE/stare-images/im{n:04d}.ppm.gz", f"STARE/labels-ah/im{n:04d}.ah.ppm.gz", k
+                    root,
+                    f"STARE/stare-images/im{n:04d}.ppm.gz",
+                    f"STARE/labels-ah/im{n:04d}.ah.ppm.gz",
+                    k,
                 )
             case "chase", _, _:
                 pair_of(root, f"CHASEDB/Image_{n:02d}L.jpg", f"CHASEDB/Image_{n:02d}L_1stHO.png", k)
@@ -141,8 +145,12 @@ def scr_tree(root: Path) -> None:
     rng = np.random.default_rng(0)
     (root / "X-ray/SCR/oriIMG").mkdir(parents=True)
     for k in range(8):
-        rng.integers(0, 4096, (FILM, FILM)).astype(">i2").tofile(root / f"X-ray/SCR/oriIMG/JPCLN{k:03d}.IMG")
-        for j, organ in enumerate(("heart", "left lung", "right lung", "left clavicle", "right clavicle")):
+        rng.integers(0, 4096, (FILM, FILM)).astype(">i2").tofile(
+            root / f"X-ray/SCR/oriIMG/JPCLN{k:03d}.IMG"
+        )
+        for j, organ in enumerate(
+            ("heart", "left lung", "right lung", "left clavicle", "right clavicle")
+        ):
             mask = np.zeros((FILM // 2, FILM // 2), np.uint8)
             mask[2 + k : 6 + k, 2 * j : 2 * j + 3] = 255
             fold = "fold1" if k < 5 else "fold2"
@@ -195,7 +203,11 @@ def test_a_set_in_its_published_tree(name: str, tmp_path: Path) -> None:
     count = int(0.2 * first)
     assert data.splits["val"].tolist() == list(range(count))
     assert count in (0, 1)
-    assert data.splits["train"].tolist() == data.splits["unlabelled"].tolist() == list(range(count, first))
+    assert (
+        data.splits["train"].tolist()
+        == data.splits["unlabelled"].tolist()
+        == list(range(count, first))
+    )
     assert data.splits["test"].tolist() == list(range(first, first + second))
     assert data.masks.unique().tolist() == [0, 1]
     assert bool((data.masks == 1).any(-1).any(-1).all())
@@ -231,7 +243,12 @@ def test_the_catalogue_takes_the_loaders(tmp_path: Path) -> None:
         "lists/rite-vessel/train.json",
     )
     refuse(lambda: load("drishti-cup", tmp_path), "Drishti", error=CatalogueError)
-    refuse(lambda: ld_list("rite", root=tmp_path), "'rite' is no set", "rite-vessel", error=CatalogueError)
+    refuse(
+        lambda: ld_list("rite", root=tmp_path),
+        "'rite' is no set",
+        "rite-vessel",
+        error=CatalogueError,
+    )
 
 
 def test_sizes_options_and_fingerprints(tmp_path: Path) -> None:
@@ -240,7 +257,8 @@ def test_sizes_options_and_fingerprints(tmp_path: Path) -> None:
 
     def made(**options: object) -> object:
         return ld_list(
-            "drishti-disc", **({"root": tmp_path, "cache": cache, "rules": rules, "image_size": 16} | options)
+            "drishti-disc",
+            **({"root": tmp_path, "cache": cache, "rules": rules, "image_size": 16} | options),
         )
 
     data = made()
@@ -269,7 +287,8 @@ def test_sizes_options_and_fingerprints(tmp_path: Path) -> None:
 
 def files(root: Path) -> list[Pair]:
     return [
-        Pair(save(root / f"x/{k}.png", eye(k)[0]), (save(root / f"y/{k}.png", eye(k)[1]),)) for k in range(4)
+        Pair(save(root / f"x/{k}.png", eye(k)[0]), (save(root / f"y/{k}.png", eye(k)[1]),))
+        for k in range(4)
     ]
 
 
@@ -334,12 +353,21 @@ def test_own_lists_go_before_the_rule(tmp_path: Path) -> None:
     assert data.stems == ("05_training", "04_training", "03_training", "01_training", "02_training")
     assert [len(data.splits[key]) for key in ("train", "val", "test", "unlabelled")] == [3, 0, 2, 3]
     write_pairs(lists / "test.json", rule[0][2:4], home)
-    refuse(lambda: load("rite-vessel", tmp_path, cache=tmp_path / "cache"), "also in train.json", "1 more")
+    refuse(
+        lambda: load("rite-vessel", tmp_path, cache=tmp_path / "cache"),
+        "also in train.json",
+        "1 more",
+    )
     same = save(home / "again/05_training.tif", eye(7)[0])
     write_pairs(
-        lists / "test.json", [rule[1][0], Pair(same.rename(same.with_name("x.tif")), rule[1][1].labels)], home
+        lists / "test.json",
+        [rule[1][0], Pair(same.rename(same.with_name("x.tif")), rule[1][1].labels)],
+        home,
     )
-    assert len(load("rite-vessel", tmp_path, cache=tmp_path / "cache", image_size=16).splits["test"]) == 2
+    assert (
+        len(load("rite-vessel", tmp_path, cache=tmp_path / "cache", image_size=16).splits["test"])
+        == 2
+    )
 
 
 def test_a_merged_mask_may_be_listed(tmp_path: Path) -> None:
@@ -350,7 +378,9 @@ def test_a_merged_mask_may_be_listed(tmp_path: Path) -> None:
         merged = []
         for pair in pairs:
             label = np.maximum(*(read_label(path) for path in pair.labels))
-            merged.append(Pair(pair.image, (save(home / "SCR" / "lung" / f"{pair.image.stem}.png", label),)))
+            merged.append(
+                Pair(pair.image, (save(home / "SCR" / "lung" / f"{pair.image.stem}.png", label),))
+            )
         write_pairs(home / "lists/scr-lung" / f"{part}.json", merged, home)
     rules, cache = MINI["scr-lung"], tmp_path / "cache"
     listed = ld_list("scr-lung", root=tmp_path, cache=cache, image_size=32, rules=rules)
@@ -377,10 +407,16 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     (home / "Image_02L_1stHO.png").unlink()
     (home / "Image_07L_1stHO.png").unlink()
     rules = MINI["chase-vessel"]
-    refuse(lambda: ld_list("chase-vessel", root=tmp_path, rules=rules), "Image_02L_1stHO.png", "2 of the 16")
+    refuse(
+        lambda: ld_list("chase-vessel", root=tmp_path, rules=rules),
+        "Image_02L_1stHO.png",
+        "2 of the 16",
+    )
     for path in home.iterdir():
         path.unlink()
-    refuse(lambda: ld_list("chase-vessel", root=tmp_path, rules=rules), "CHASEDB: holds no file *.jpg")
+    refuse(
+        lambda: ld_list("chase-vessel", root=tmp_path, rules=rules), "CHASEDB: holds no file *.jpg"
+    )
     (tmp_path / "retinal_images/original_data/IDRID/A. Segmentation").mkdir(parents=True)
     refuse(
         lambda: ld_list("idrid-disc", root=tmp_path, rules=MINI["idrid-disc"]),
@@ -390,14 +426,17 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_published_divisions_by_names(tmp_path: Path) -> None:
-    names = [f"HRF/images/{k:02d}_{kind}.jpg" for k in range(15, 0, -1) for kind in ("h", "g", "dr")] + [
-        f"CHASEDB/Image_{k:02d}{side}.jpg" for k in range(14, 0, -1) for side in "RL"
-    ]
+    names = [
+        f"HRF/images/{k:02d}_{kind}.jpg" for k in range(15, 0, -1) for kind in ("h", "g", "dr")
+    ] + [f"CHASEDB/Image_{k:02d}{side}.jpg" for k in range(14, 0, -1) for side in "RL"]
     for name in names:
         path = tmp_path / "original_data" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    for name, last, first in (("hrf-vessel", "09_dr", "09_g"), ("chase-vessel", "Image_10R", "Image_11L")):
+    for name, last, first in (
+        ("hrf-vessel", "09_dr", "09_g"),
+        ("chase-vessel", "Image_10R", "Image_11L"),
+    ):
         train, test = fundus_pairs(name, tmp_path, LIST_RULES[name])
         assert (len(train), len(test)) == LIST_RULES[name].counts
         assert (train[-1].image.stem, test[0].image.stem) == (last, first)
@@ -430,9 +469,13 @@ def test_unlabelled_photographs_join_on_request(tmp_path: Path) -> None:
     assert data.splits["unlabelled"].tolist() == [1, 2, 3, 4, 8, 9, 10]
     assert bool((data.masks[8:] == IGNORE).all())
     assert torch.equal(data.images[:8], alone.images)
-    order = [read_unlabelled_fundus(home / f"{name}.jpeg", 16) for name in ("10_right", "11_left", "9_left")]
+    order = [
+        read_unlabelled_fundus(home / f"{name}.jpeg", 16)
+        for name in ("10_right", "11_left", "9_left")
+    ]
     assert all(
-        one is not None and np.array_equal(one["image"], data.images[8 + k]) for k, one in enumerate(order)
+        one is not None and np.array_equal(one["image"], data.images[8 + k])
+        for k, one in enumerate(order)
     )
     assert len(made(extra=2).images) == 10
     assert len(made(extra=0).images) == 8
@@ -488,7 +531,9 @@ def test_the_field_is_the_largest_part() -> None:
 def test_shrinking_looks_at_four_neighbours(size: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
     tensor = torch.from_numpy(image).permute(2, 0, 1)[None].double()
-    expected = F.interpolate(tensor, (512, 512), mode="bilinear", align_corners=False)[0].permute(1, 2, 0)
+    expected = F.interpolate(tensor, (512, 512), mode="bilinear", align_corners=False)[0].permute(
+        1, 2, 0
+    )
     assert np.abs(shrunk(image) - expected.numpy()).max() < 0.5001
     assert np.array_equal(to_side(image, 600), shrunk(image, 600))
     assert to_side(image, 20).shape == (20, 20, 3)
@@ -516,11 +561,19 @@ def test_hard_and_soft_labels(tmp_path: Path) -> None:
     assert np.array_equal(soft, shrunk(ramp[box]) > 76.5)
     assert hard.sum() > soft.sum()
     save(tmp_path / "m.png", ramp // 20)
-    refuse(lambda: read_fundus(pair, 16, LIST_RULES["drishti-disc"]), "m.png", "brightest value is 11 of 255")
+    refuse(
+        lambda: read_fundus(pair, 16, LIST_RULES["drishti-disc"]),
+        "m.png",
+        "brightest value is 11 of 255",
+    )
     save(tmp_path / "m.png", ramp * 0)
     assert read_fundus(pair, 16, LIST_RULES["drishti-disc"])["mask"].max() == 0
     save(tmp_path / "m.png", ramp[:-1])
-    refuse(lambda: read_fundus(pair, 16, LIST_RULES["rite-vessel"]), "a.png is 40 x 48", "m.png is 39 x 48")
+    refuse(
+        lambda: read_fundus(pair, 16, LIST_RULES["rite-vessel"]),
+        "a.png is 40 x 48",
+        "m.png is 39 x 48",
+    )
 
 
 def test_picture_files(tmp_path: Path) -> None:
@@ -537,7 +590,11 @@ def test_picture_files(tmp_path: Path) -> None:
     (tmp_path / "no.ppm.gz").write_bytes(b"no gzip at all")
     save(tmp_path / "deep.png", np.zeros((4, 4), np.uint16))
     for name in ("torn.ppm.gz", "no.ppm.gz"):
-        refuse(lambda name=name: read_picture(tmp_path / name, "RGB"), name, "cannot be read as an image")
+        refuse(
+            lambda name=name: read_picture(tmp_path / name, "RGB"),
+            name,
+            "cannot be read as an image",
+        )
     refuse(lambda: read_picture(tmp_path / "deep.png", "L"), "deep.png", "8 bits a channel")
     refuse(lambda: read_picture(tmp_path / "none.png", "L"), "none.png: there is no such file")
     assert list(files_of(tmp_path, ".ppm", ".ppm.gz")) == ["a", "no", "torn"]
@@ -620,14 +677,24 @@ def test_siim_halves_go_by_seed(tmp_path: Path) -> None:
     assert sorted(names) == [f"1.2.{k}" for k in range(8)]
     assert len(train) == 4
     assert [pair.image.stem for pair in train] == sorted(pair.image.stem for pair in train)
-    assert siim_pairs(tmp_path / "X-ray", seed=0) == (train, test) != siim_pairs(tmp_path / "X-ray", seed=1)
+    assert (
+        siim_pairs(tmp_path / "X-ray", seed=0)
+        == (train, test)
+        != siim_pairs(tmp_path / "X-ray", seed=1)
+    )
     expected = naive_runs("33 3 29 3", FILM, FILM) | naive_runs("0 2", FILM, FILM)
     pair = next(pair for pair in train + test if pair.image.stem == "1.2.0")
     mask = read_chest(pair, 512, MINI["siim-pneumothorax"])["mask"]
-    assert np.array_equal(mask, object_mask(np.where(expected, np.uint8(255), np.uint8(0)), 512, 0.3))
+    assert np.array_equal(
+        mask, object_mask(np.where(expected, np.uint8(255), np.uint8(0)), 512, 0.3)
+    )
     pair.image.unlink()
     rules = MINI["siim-pneumothorax"]
-    refuse(lambda: ld_list("siim-pneumothorax", root=tmp_path, rules=rules), "1.2.0.dcm", "1 of the 8 files")
+    refuse(
+        lambda: ld_list("siim-pneumothorax", root=tmp_path, rules=rules),
+        "1.2.0.dcm",
+        "1 of the 8 files",
+    )
     bad = Pair(train[-1].image, runs=("9999 1",))
     refuse(lambda: read_chest(bad, 16, rules), train[-1].image.stem, "pixel 10,000")
 
@@ -653,7 +720,12 @@ def test_scr_masks(tmp_path: Path) -> None:
     train[1].labels[1].unlink()
     refuse(
         lambda: convert_pairs(
-            get_info("scr-clavicle"), train[1:], [], side=16, rules=MINI["scr-clavicle"], cache=tmp_path
+            get_info("scr-clavicle"),
+            train[1:],
+            [],
+            side=16,
+            rules=MINI["scr-clavicle"],
+            cache=tmp_path,
         ),
         "JPCLN001.gif: there is no such file; 1 of the 12 files",
     )
@@ -713,7 +785,9 @@ def test_dicom_files(tmp_path: Path) -> None:
     refuse(lambda: read_dicom(path), "a.dcm: cannot be read as a DICOM image", "a.png in its place")
 
 
-def test_without_pydicom_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pydicom_the_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     siim_tree(tmp_path)
     images = tmp_path / SIIM / "dicom-images-train"
     for path in images.rglob("*.png"):
@@ -724,7 +798,9 @@ def test_without_pydicom_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.
     assert data.images.shape == (8, 1, 16, 16)  # the .png goes before the .dcm
     next(iter(images.rglob("1.2.3.png"))).unlink()
     refuse(
-        lambda: ld_list("siim-pneumothorax", root=tmp_path, cache=cache, image_size=16, rules=rules),
+        lambda: ld_list(
+            "siim-pneumothorax", root=tmp_path, cache=cache, image_size=16, rules=rules
+        ),
         "1.2.3.dcm",
         "pip install 'pixcl_bench[dicom]'",
         "1.2.3.png",

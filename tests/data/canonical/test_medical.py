@@ -1,4 +1,5 @@
-"""The papers' volumes: miniature trees in the published formats, axes, and every error of a damaged tree."""
+"""The papers' volumes: miniature trees in the published formats, axes, and every error of a damaged
+tree."""
 
 import json
 import warnings
@@ -53,7 +54,9 @@ def put_h5(path: Path, **arrays: np.ndarray) -> None:
             file.create_dataset(key, data=array, compression="gzip")
 
 
-def put_nifti(path: Path, array: np.ndarray, sizes: tuple[float, float, float] = (1.5, 1.25, 8.0)) -> None:
+def put_nifti(
+    path: Path, array: np.ndarray, sizes: tuple[float, float, float] = (1.5, 1.25, 8.0)
+) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     nibabel.save(nibabel.Nifti1Image(array, np.diag([*sizes, 1.0])), path)
 
@@ -69,7 +72,8 @@ TRAIN = ("patient099", "patient003", "patient001")
 
 
 def acdc_tree(root: Path, stacked: bool = False) -> Path:
-    """ACDC's `.h5` tree with three, one and one patients; the slices of each patient are shuffled."""
+    """ACDC's `.h5` tree with three, one and one patients; the slices of each patient are
+    shuffled."""
     home = root / "ACDC"
     names = {p: [f"{p}_frame0{f}" for f in (1, 2)] for p in (*TRAIN, "patient004", "patient005")}
     for n, volume in enumerate(v for volumes in names.values() for v in volumes):
@@ -78,7 +82,9 @@ def acdc_tree(root: Path, stacked: bool = False) -> Path:
         if not (train and stacked):
             put_h5(home / "data" / f"{volume}.h5", image=image, label=label, scribble=label)
         for k in range(SHAPE[0] if train else 0):
-            put_h5(home / "data" / "slices" / f"{volume}_slice_{k}.h5", image=image[k], label=label[k])
+            put_h5(
+                home / "data" / "slices" / f"{volume}_slice_{k}.h5", image=image[k], label=label[k]
+            )
     order = [f"{v}_slice_{k}" for p in TRAIN for k in (2, 0, 1) for v in reversed(names[p])]
     lines(home / "train_slices.list", *order)
     lines(home / "train.list", *sorted(v for p in TRAIN for v in names[p]), "")
@@ -105,7 +111,11 @@ def la_tree(root: Path, train: int = 8, test: int = 2) -> Path:
     ids = [f"{chr(65 + n)}1B2C3D4E5F6G7H8I9J0"[:20] for n in range(train + test)]
     for n, name in enumerate(ids):
         image, label = voxels(n, 2)
-        put_h5(home / "2018LA_Seg_Training Set" / name / "mri_norm2.h5", image=xyz(image), label=xyz(label))
+        put_h5(
+            home / "2018LA_Seg_Training Set" / name / "mri_norm2.h5",
+            image=xyz(image),
+            label=xyz(label),
+        )
     lines(home / "train.list", *reversed(ids[:train]), end="\r\n")
     lines(home / "test.list", *ids[train:])
     return home
@@ -122,7 +132,11 @@ def pancreas_tree(root: Path, ids: tuple[int, ...], test: tuple[int, ...]) -> Pa
 
 
 def msd_tree(
-    root: Path, task: str, count: int, classes: int = 2, spacing: tuple[float, float, float] = (1.25,) * 3
+    root: Path,
+    task: str,
+    count: int,
+    classes: int = 2,
+    spacing: tuple[float, float, float] = (1.25,) * 3,
 ) -> Path:
     home, training = root / task, []
     for n in range(count):
@@ -131,7 +145,9 @@ def msd_tree(
         put_nifti(home / "imagesTr" / name, xyz(image * 800 - 400), spacing)
         put_nifti(home / "labelsTr" / name, xyz(label), spacing)
         training.append({"image": f"./imagesTr/{name}", "label": f"./labelsTr/{name}"})
-    training.append({"image": "./imagesTr/._case_000.nii.gz", "label": "./labelsTr/._case_000.nii.gz"})
+    training.append(
+        {"image": "./imagesTr/._case_000.nii.gz", "label": "./labelsTr/._case_000.nii.gz"}
+    )
     (home / "imagesTr" / "._case_000.nii.gz").write_bytes(b"mac")
     (home / "dataset.json").write_text(
         json.dumps({"name": task, "training": training, "test": ["./imagesTs/x.nii.gz"]})
@@ -154,7 +170,11 @@ def test_a_marker_is_where_it_should_be(tmp_path: Path) -> None:
         read_nrrd(tmp_path / "m.nrrd"),
         read_nrrd(tmp_path / "s.nrrd"),
     ):
-        assert (stored.voxels.shape, stored.voxels[2, 1, 4], stored.spacing) == (SHAPE, 1, (8.0, 1.25, 1.5))
+        assert (stored.voxels.shape, stored.voxels[2, 1, 4], stored.spacing) == (
+            SHAPE,
+            1,
+            (8.0, 1.25, 1.5),
+        )
     put_h5(tmp_path / "xyz.h5", image=marker, label=marker)
     put_h5(tmp_path / "zyx.h5", image=xyz(marker), label=xyz(marker))
     for name, axes in (("xyz", "xyz"), ("zyx", "zyx")):
@@ -183,7 +203,10 @@ def test_acdc_follows_its_lists(tmp_path: Path, stacked: bool) -> None:
     acdc_tree(tmp_path, stacked)
     data = acdc(root=tmp_path)
     assert data.patients("train") == TRAIN
-    assert [case.name for case in data.of("train")][:2] == ["patient099_frame02", "patient099_frame01"]
+    assert [case.name for case in data.of("train")][:2] == [
+        "patient099_frame02",
+        "patient099_frame01",
+    ]
     assert [case.name for case in data.of("val")] == ["patient004_frame01", "patient004_frame02"]
     image, label = voxels(1)  # patient099_frame02
     assert np.array_equal(data.cases[0].image, image)
@@ -226,7 +249,8 @@ def test_acdc_from_the_original_files(tmp_path: Path) -> None:
         acdc(root=tmp_path)
     lines(lists / "val.list", "patient077_frame01")
     with pytest.raises(
-        VolumeError, match=r"val\.list: line 1: case 'patient077_frame01' has no folder .*patient077"
+        VolumeError,
+        match=r"val\.list: line 1: case 'patient077_frame01' has no folder .*patient077",
     ):
         acdc(root=tmp_path)
     (home / "patient005" / "Info.cfg").unlink()
@@ -236,7 +260,12 @@ def test_acdc_from_the_original_files(tmp_path: Path) -> None:
 
 def test_acdc_prefixes_of_an_artificial_list() -> None:
     """The counts of the published list: 23, 68 and 136 slices end where the named patients end."""
-    sizes = {"patient099": 23, "patient038": 22, "patient050": 23, **dict.fromkeys(ACDC_PREFIXES[2][1], 17)}
+    sizes = {
+        "patient099": 23,
+        "patient038": 22,
+        "patient050": 23,
+        **dict.fromkeys(ACDC_PREFIXES[2][1], 17),
+    }
     rest = [f"patient{n:03d}" for n in range(1, 101) if f"patient{n:03d}" not in sizes][:63]
     sizes |= dict.fromkeys(rest, 18)
     rng = np.random.default_rng(0)
@@ -258,7 +287,8 @@ def test_acdc_prefixes_of_an_artificial_list() -> None:
         warnings.simplefilter("error")
         check_prefixes(listed)
     with pytest.warns(
-        UserWarning, match="the first 23 slices are of .* in the field's list they are of patient099"
+        UserWarning,
+        match="the first 23 slices are of .* in the field's list they are of patient099",
     ):
         check_prefixes(CaseList(listed.path, tuple(sorted(names)), listed.lines))
     everybody = [f"patient{n:03d}" for n in range(1, 101)]
@@ -288,7 +318,10 @@ def test_la_follows_its_lists(tmp_path: Path) -> None:
 
 def la_raw(root: Path, count: int, size: int = 40) -> Path:
     home = root / "LA" / "Training Set"
-    header: dict[str, Any] = {"space": "left-posterior-superior", "space directions": np.eye(3) * 0.625}
+    header: dict[str, Any] = {
+        "space": "left-posterior-superior",
+        "space directions": np.eye(3) * 0.625,
+    }
     for n in range(count):
         image = np.random.default_rng(n).integers(0, 200, (size + 10, size, 4)).astype(np.uint8)
         label = np.zeros_like(image)
@@ -323,7 +356,8 @@ def test_la_from_the_original_files(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert sorted((cache / "converted").glob("la2018-*/manifest.json")) == kept
     monkeypatch.setattr(medical, "LA_CENTRE", 16)
     with pytest.raises(
-        VolumeError, match=r"laendo\.nrrd: the centre of \(4, 16, 16\) voxels leaves \d+ labelled voxels out"
+        VolumeError,
+        match=r"laendo\.nrrd: the centre of \(4, 16, 16\) voxels leaves \d+ labelled voxels out",
     ):
         la2018(root=tmp_path, cache=cache, crop="centre")
     ids = sorted(path.name for path in home.iterdir())
@@ -338,7 +372,9 @@ def test_la_from_the_original_files(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     nrrd.write(str(home / ids[7] / "laendo.nrrd"), label, {"spacings": [0.625] * 3})
     with pytest.raises(
         VolumeError,
-        match=rf"{ids[7]}/laendo\.nrrd: label has 7 at \(z, y, x\) = \(0, 0, 0\).*allowed are 0, 255",
+        match=(
+            rf"{ids[7]}/laendo\.nrrd: label has 7 at \(z, y, x\) = \(0, 0, 0\).*allowed are 0, 255"
+        ),
     ):
         la2018(root=tmp_path, cache=cache)
 
@@ -351,7 +387,9 @@ def test_la_asks_for_a_form_that_is_there(tmp_path: Path) -> None:
         la2018(root=tmp_path, crop="centre", layout="h5")
 
 
-@pytest.mark.parametrize(("count", "keep", "wanted"), [(80, 16, 8), (62, 12, 6), (4, 16, 0), (10, 16, 1)])
+@pytest.mark.parametrize(
+    ("count", "keep", "wanted"), [(80, 16, 8), (62, 12, 6), (4, 16, 0), (10, 16, 1)]
+)
 def test_val_is_carved_behind_the_labelled_cases(count: int, keep: int, wanted: int) -> None:
     found = carve(count, seed=0, name="x", keep=keep)
     assert len(found) == len(set(found)) == wanted
@@ -416,7 +454,11 @@ def test_msd_download_is_monai_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(monai.apps.datasets, "DecathlonDataset", fetch)
     assert len(msd_heart(root=tmp_path, cache=tmp_path / "cache", download=True).cases) == 10
-    assert (asked[0]["task"], asked[0]["root_dir"], asked[0]["download"]) == ("Task02_Heart", tmp_path, True)
+    assert (asked[0]["task"], asked[0]["root_dir"], asked[0]["download"]) == (
+        "Task02_Heart",
+        tmp_path,
+        True,
+    )
     monkeypatch.delenv("PIXCL_BENCH_DATA", raising=False)
     with pytest.raises(CatalogueError, match="no data root is set to download to"):
         msd_heart(download=True)
@@ -433,7 +475,13 @@ def test_msd_errors(tmp_path: Path) -> None:
     (home / "dataset.json").write_text('{"training": []}')
     with pytest.raises(VolumeError, match=r"dataset\.json: 'training' lists no case"):
         msd_heart(root=tmp_path, cache=tmp_path)
-    for text in ('{"train": []}', "{", '{"training": [{"image": "a"}]}', '{"training": ["a"]}', "[]"):
+    for text in (
+        '{"train": []}',
+        "{",
+        '{"training": [{"image": "a"}]}',
+        '{"training": ["a"]}',
+        "[]",
+    ):
         (home / "dataset.json").write_text(text)
         with pytest.raises(VolumeError, match=r"dataset\.json: not a list of the Decathlon"):
             decathlon.decathlon_files(home)
@@ -487,10 +535,18 @@ def test_a_drawn_cohort_can_be_written(tmp_path: Path) -> None:
     for n in range(3):
         image, label = voxels(n)
         cases.append(
-            Case(f"p{n}/base", f"p{n}", torch.from_numpy(image), torch.from_numpy(label), (8.0, 1.0, 1.0))
+            Case(
+                f"p{n}/base",
+                f"p{n}",
+                torch.from_numpy(image),
+                torch.from_numpy(label),
+                (8.0, 1.0, 1.0),
+            )
         )
     splits = {"train": torch.tensor([1]), "val": torch.tensor([0]), "test": torch.tensor([2])}
-    data = VolumeSet("drawn", "synthetic", "f", tuple(cases), splits, ("b", "1", "2", "3"), "patient")
+    data = VolumeSet(
+        "drawn", "synthetic", "f", tuple(cases), splits, ("b", "1", "2", "3"), "patient"
+    )
     write_processed(data, tmp_path / "ACDC")
     back = acdc(root=tmp_path)
     assert back.patients("train") == ("p1",)
@@ -578,30 +634,47 @@ DAMAGES = [
     (
         damage_key,
         VolumeError,
-        r"patient004_frame01\.h5: no array 'label', it holds image, mask; expected 'image' and 'label'",
+        (
+            r"patient004_frame01\.h5: no array 'label', it holds image, mask; expected 'image' and"
+            r" 'label'"
+        ),
     ),
     (
         damage_label,
         VolumeError,
-        r"patient004_frame01\.h5: label has 9 at \(z, y, x\) = \(2, 1, 3\) and 0 more .*are 0, 1, 2, 3",
+        (
+            r"patient004_frame01\.h5: label has 9 at \(z, y, x\) = \(2, 1, 3\) and 0 more .*are 0,"
+            r" 1, 2, 3"
+        ),
     ),
     (
         damage_shape,
         VolumeError,
         r"patient004_frame01\.h5 has an image of shape \(3, 6, 5\), .*a label of shape \(2, 6, 5\)",
     ),
-    (damage_nan, VolumeError, r"patient004_frame01\.h5: image has nan at \(z, y, x\) = \(1, 2, 3\)"),
+    (
+        damage_nan,
+        VolumeError,
+        r"patient004_frame01\.h5: image has nan at \(z, y, x\) = \(1, 2, 3\)",
+    ),
     (
         damage_missing,
         VolumeError,
-        r"val\.list: line 2: case .patient004_frame02. has no file .*patient004_frame02\.h5; put it there",
+        (
+            r"val\.list: line 2: case .patient004_frame02. has no file .*patient004_frame02\.h5;"
+            r" put it there"
+        ),
     ),
     (
         damage_overlap,
         SplitError,
         r"val\.list: line 2 and .*test\.list: line 2 both hold 'patient004_frame02'",
     ),
-    (damage_patient, SplitError, r"val\.list: line 1 and .*test\.list: line 1 share patient 'patient004'"),
+    (
+        damage_patient,
+        SplitError,
+        r"val\.list: line 1 and .*test\.list: line 1 share patient 'patient004'",
+    ),
     (
         damage_train_in_test,
         SplitError,
@@ -637,12 +710,14 @@ def test_stacking_says_which_slice_is_wrong(tmp_path: Path) -> None:
     image, label = voxels(0)
     put_h5(path, image=image[0][1:], label=label[0])
     with pytest.raises(
-        VolumeError, match=r"slice_1\.h5: image \(5, 5\) and label \(6, 5\), but the first slice is \(6, 5\)"
+        VolumeError,
+        match=r"slice_1\.h5: image \(5, 5\) and label \(6, 5\), but the first slice is \(6, 5\)",
     ):
         acdc(root=tmp_path)
     path.unlink()
     with pytest.raises(
-        VolumeError, match=r"train_slices\.list: line \d+: case 'patient003_frame01_slice_1' has no file"
+        VolumeError,
+        match=r"train_slices\.list: line \d+: case 'patient003_frame01_slice_1' has no file",
     ):
         acdc(root=tmp_path)
     listed = (home / "train_slices.list").read_text().split()
@@ -661,7 +736,9 @@ def test_a_damaged_nifti_tree_says_what_is_wrong(tmp_path: Path) -> None:
     image.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(
         VolumeError,
-        match=r"patient002_frame12\.nii\.gz: not a whole NIfTI file \(\d+ bytes; .*download it again",
+        match=(
+            r"patient002_frame12\.nii\.gz: not a whole NIfTI file \(\d+ bytes; .*download it again"
+        ),
     ):
         acdc(root=tmp_path)
     image.write_bytes(b"<html>")
@@ -674,13 +751,19 @@ def test_a_damaged_nifti_tree_says_what_is_wrong(tmp_path: Path) -> None:
     put_nifti(label, np.full(SHAPE[::-1], 4, np.uint8))
     with pytest.raises(
         VolumeError,
-        match=r"frame12_gt\.nii\.gz: label has 4 at .* and 89 more such voxels; allowed are 0, 1, 2, 3",
+        match=(
+            r"frame12_gt\.nii\.gz: label has 4 at .* and 89 more such voxels; allowed are 0, 1,"
+            r" 2, 3"
+        ),
     ):
         acdc(root=tmp_path)
     put_nifti(label, np.zeros((5, 6, 4), np.uint8))
     with pytest.raises(
         VolumeError,
-        match=r"frame12\.nii\.gz .* image of shape \(3, 6, 5\), .*_gt\.nii\.gz a label of shape \(4, 6, 5\)",
+        match=(
+            r"frame12\.nii\.gz .* image of shape \(3, 6, 5\), .*_gt\.nii\.gz a label of shape \(4,"
+            r" 6, 5\)"
+        ),
     ):
         acdc(root=tmp_path)
 
@@ -694,7 +777,13 @@ def test_what_is_not_there_is_explained(tmp_path: Path, name: str) -> None:
         assert found is not None
         assert all(
             part in found
-            for part in (info.name, published.what, published.homepage, published.folder, "PIXCL_BENCH_DATA")
+            for part in (
+                info.name,
+                published.what,
+                published.homepage,
+                published.folder,
+                "PIXCL_BENCH_DATA",
+            )
         )
     with pytest.raises(CatalogueError, match="is not there"):
         load(info.name, tmp_path)
@@ -707,7 +796,8 @@ def test_an_empty_folder_is_explained(tmp_path: Path, name: str) -> None:
     (tmp_path / get_info(name).published.folder).mkdir()  # type: ignore[union-attr]
     with pytest.raises(CatalogueError, match=r"holds neither of its forms\n  get "):
         load(name, tmp_path)
-    with pytest.raises(Exception, match="layout"):  # refused by its type in tests, by value elsewhere
+    # refused by its type in tests, by value elsewhere
+    with pytest.raises(Exception, match="layout"):
         {"acdc": acdc, "la2018": la2018}[name](root=tmp_path, layout="zip")  # type: ignore[operator]
 
 

@@ -48,7 +48,10 @@ def heads(root: Path, second: str = "Test2Data", colour: bool = False) -> Path:
     for n in range(1, 11):
         image, points = film(n, 90, 70, 19)
         part = "TrainingData" if n < 6 else "Test1Data" if n < 9 else second
-        save(home / "RawImage" / part / f"{n:03d}.bmp", image[..., None].repeat(3, -1) if colour else image)
+        save(
+            home / "RawImage" / part / f"{n:03d}.bmp",
+            image[..., None].repeat(3, -1) if colour else image,
+        )
         for annotator, off in (("400_junior", 1), ("400_senior", 0)):
             (home / annotator).mkdir(exist_ok=True)
             (home / annotator / f"{n:03d}.txt").write_text(text(points + off))
@@ -72,7 +75,13 @@ def hands(root: Path) -> Path:
 @pytest.fixture
 def load(tmp_path: Path) -> Callable[..., LandmarkSet]:
     def read(**options: object) -> LandmarkSet:
-        given = {"root": tmp_path, "cache": tmp_path / "cache", "image_size": 32, "rules": MINI, **options}
+        given = {
+            "root": tmp_path,
+            "cache": tmp_path / "cache",
+            "image_size": 32,
+            "rules": MINI,
+            **options,
+        }
         return isbi2015(**given)  # type: ignore[arg-type]
 
     return read
@@ -81,7 +90,13 @@ def load(tmp_path: Path) -> Callable[..., LandmarkSet]:
 @pytest.fixture
 def load_hands(tmp_path: Path) -> Callable[..., LandmarkSet]:
     def read(**options: object) -> LandmarkSet:
-        given = {"root": tmp_path, "cache": tmp_path / "cache", "image_size": 32, "rules": HANDS, **options}
+        given = {
+            "root": tmp_path,
+            "cache": tmp_path / "cache",
+            "image_size": 32,
+            "rules": HANDS,
+            **options,
+        }
         return hand_atlas(**given)  # type: ignore[arg-type]
 
     return read
@@ -112,7 +127,9 @@ def test_what_to_get_is_said(tmp_path: Path) -> None:
 # ---- isbi2015
 
 
-def test_the_mean_of_both_annotators_on_the_grid(tmp_path: Path, load: Callable[..., LandmarkSet]) -> None:
+def test_the_mean_of_both_annotators_on_the_grid(
+    tmp_path: Path, load: Callable[..., LandmarkSet]
+) -> None:
     heads(tmp_path)
     data = load()
     native = np.stack([film(n, 90, 70, 19)[1] for n in range(1, 11)]) + 0.5
@@ -140,13 +157,20 @@ def test_splits_are_the_published_ones(tmp_path: Path, load: Callable[..., Landm
 
 def test_the_published_numbers_are_the_defaults() -> None:
     rules, hand_rules = CephalogramRules(), HandRules()
-    assert (rules.counts, rules.size, rules.mm, rules.template) == ((150, 150, 100), (2400, 1935), 0.1, 114)
+    assert (rules.counts, rules.size, rules.mm, rules.template) == (
+        (150, 150, 100),
+        (2400, 1935),
+        0.1,
+        114,
+    )
     assert (hand_rules.count, hand_rules.test, hand_rules.template) == (909, 300, 21)
     split = hold_out(range(300, 909), 321, 15, seed=0, name="hand-atlas")
     assert (len(split["train"]), len(split["val"]), 321 in split["train"]) == (594, 15, True)
 
 
-def test_images_are_grey_resized_and_native(tmp_path: Path, load: Callable[..., LandmarkSet]) -> None:
+def test_images_are_grey_resized_and_native(
+    tmp_path: Path, load: Callable[..., LandmarkSet]
+) -> None:
     heads(tmp_path, colour=True)
     data = load()
     image = film(7, 90, 70, 19)[0]
@@ -156,12 +180,16 @@ def test_images_are_grey_resized_and_native(tmp_path: Path, load: Callable[..., 
     assert np.array_equal(data.images[6].numpy(), np.asarray(small))
 
 
-def test_the_last_part_may_lie_beside_the_first(tmp_path: Path, load: Callable[..., LandmarkSet]) -> None:
+def test_the_last_part_may_lie_beside_the_first(
+    tmp_path: Path, load: Callable[..., LandmarkSet]
+) -> None:
     heads(tmp_path, second="Test1Data")
     assert len(load().images) == 10
 
 
-def test_a_changed_file_is_seen_through_the_cache(tmp_path: Path, load: Callable[..., LandmarkSet]) -> None:
+def test_a_changed_file_is_seen_through_the_cache(
+    tmp_path: Path, load: Callable[..., LandmarkSet]
+) -> None:
     home = heads(tmp_path)
     before = load()
     assert torch.equal(before.images, load().images)
@@ -175,7 +203,9 @@ def test_the_size_changes_the_fingerprint(tmp_path: Path, load: Callable[..., La
     assert len({load(image_size=side).fingerprint for side in (16, 32, 384)}) == 3
 
 
-def test_the_evaluator_from_native_points_agrees(tmp_path: Path, load: Callable[..., LandmarkSet]) -> None:
+def test_the_evaluator_from_native_points_agrees(
+    tmp_path: Path, load: Callable[..., LandmarkSet]
+) -> None:
     heads(tmp_path)
     data = load(image_size=384)
     real = torch.rand(10, 19, 2) * torch.tensor([2399.0, 1934.0])
@@ -215,7 +245,10 @@ BAD_HEADS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "outside": (
         lambda home: replace_text(home / "400_junior" / "004.txt", first(home, 4), "70,20"),
-        r"400_junior.004.txt: landmark 1 \(sella\) is at x=70, y=20, outside its image 004.bmp of 70 x 90",
+        (
+            r"400_junior.004.txt: landmark 1 \(sella\) is at x=70, y=20, outside its image 004.bmp"
+            r" of 70 x 90"
+        ),
     ),
     "negative": (
         lambda home: replace_text(home / "400_junior" / "004.txt", first(home, 4), "-1,20"),
@@ -230,7 +263,9 @@ BAD_HEADS: dict[str, tuple[Callable[[Path], object], str]] = {
         r"009.bmp: image is 1 x 1 pixels .*, expected 90 x 70; .* original file",
     ),
     "resized": (
-        lambda home: save(home / "RawImage" / "Test2Data" / "009.bmp", np.zeros((180, 140), np.uint8)),
+        lambda home: save(
+            home / "RawImage" / "Test2Data" / "009.bmp", np.zeros((180, 140), np.uint8)
+        ),
         r"009.bmp: image is 180 x 140 pixels .*, expected 90 x 70",
     ),
     "no picture": (
@@ -241,7 +276,9 @@ BAD_HEADS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD_HEADS)
-def test_bad_cephalograms_are_named(tmp_path: Path, load: Callable[..., LandmarkSet], case: str) -> None:
+def test_bad_cephalograms_are_named(
+    tmp_path: Path, load: Callable[..., LandmarkSet], case: str
+) -> None:
     change, message = BAD_HEADS[case]
     change(heads(tmp_path))
     with pytest.raises(LandmarkError, match=message):
@@ -250,7 +287,9 @@ def test_bad_cephalograms_are_named(tmp_path: Path, load: Callable[..., Landmark
 
 def test_a_part_of_the_published_files_is_refused(tmp_path: Path) -> None:
     heads(tmp_path)
-    with pytest.raises(LandmarkError, match=r"011.txt: this annotator's file is not there \(10 files"):
+    with pytest.raises(
+        LandmarkError, match=r"011.txt: this annotator's file is not there \(10 files"
+    ):
         isbi2015(root=tmp_path, cache=tmp_path)
 
 
@@ -268,10 +307,14 @@ def test_a_byte_order_mark_and_blank_lines_do_no_harm(tmp_path: Path) -> None:
 # ---- hand-atlas
 
 
-def test_hands_are_fifty_millimetres_wide(tmp_path: Path, load_hands: Callable[..., LandmarkSet]) -> None:
+def test_hands_are_fifty_millimetres_wide(
+    tmp_path: Path, load_hands: Callable[..., LandmarkSet]
+) -> None:
     hands(tmp_path)
     data, flat = load_hands(), load_hands(hand_frame="resized")
-    native = torch.from_numpy(np.stack([film(n, 80 + 10 * n, 70, 37)[1] for n in range(8)])).double()
+    native = torch.from_numpy(
+        np.stack([film(n, 80 + 10 * n, 70, 37)[1] for n in range(8)])
+    ).double()
     sides = torch.tensor([[80 + 10 * n, 70] for n in range(8)])
     wide = radial_errors(data.points[:, :1], data.points[:, 4:5], data.spacing)
     assert torch.allclose(wide, torch.full((8, 1), 50.0, dtype=torch.float64), atol=1e-3)
@@ -293,7 +336,11 @@ def test_the_first_files_of_the_hands_are_test(
     data = load_hands()
     assert data.splits["test"].tolist() == [0, 1, 2]
     assert sorted(data.splits["train"].tolist() + data.splits["val"].tolist()) == [3, 4, 5, 6, 7]
-    assert (data.templates, len(data.splits["val"]), data.names) == ((5,), 1, get_info("hand-atlas").classes)
+    assert (data.templates, len(data.splits["val"]), data.names) == (
+        (5,),
+        1,
+        get_info("hand-atlas").classes,
+    )
 
 
 @pytest.mark.parametrize("head", ["", "id,x0,y0\n", "2999,1,2\n", "2999," + "1," * 73 + "1\n"])
@@ -345,7 +392,9 @@ BAD_HANDS: dict[str, tuple[Callable[[Path, list[str]], list[str] | None], str]] 
 
 
 @pytest.mark.parametrize("case", BAD_HANDS)
-def test_bad_hands_are_named(tmp_path: Path, load_hands: Callable[..., LandmarkSet], case: str) -> None:
+def test_bad_hands_are_named(
+    tmp_path: Path, load_hands: Callable[..., LandmarkSet], case: str
+) -> None:
     home = hands(tmp_path)
     change, message = BAD_HANDS[case]
     changed = change(home, (home / "all.csv").read_text().splitlines()[1:])

@@ -1,4 +1,5 @@
-"""Potsdam and LoveDA on miniature trees in their published forms, tiling, lists, the neutral layout."""
+"""Potsdam and LoveDA on miniature trees in their published forms, tiling, lists, the neutral
+layout."""
 
 from collections.abc import Callable
 from functools import partial
@@ -64,7 +65,9 @@ def save(path: Path, array: np.ndarray) -> Path:
 
 def sheet(seed: int, side: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    return rng.integers(0, 256, (side, side, 3), np.uint8), rng.integers(0, classes, (side, side), np.uint8)
+    return rng.integers(0, 256, (side, side, 3), np.uint8), rng.integers(
+        0, classes, (side, side), np.uint8
+    )
 
 
 def town(
@@ -103,7 +106,13 @@ Load = Callable[..., TiledSet]
 @pytest.fixture
 def load(tmp_path: Path) -> Load:
     def read(**options: object) -> TiledSet:
-        given = {"root": tmp_path, "cache": tmp_path / "cache", "rules": MINI, "choice": THIRD, **options}
+        given = {
+            "root": tmp_path,
+            "cache": tmp_path / "cache",
+            "rules": MINI,
+            "choice": THIRD,
+            **options,
+        }
         return potsdam(**given)  # type: ignore[arg-type]
 
     return read
@@ -112,7 +121,13 @@ def load(tmp_path: Path) -> Load:
 @pytest.fixture
 def land(tmp_path: Path) -> Load:
     def read(**options: object) -> TiledSet:
-        given = {"root": tmp_path, "cache": tmp_path / "cache", "rules": SMALL, "choice": THIRD, **options}
+        given = {
+            "root": tmp_path,
+            "cache": tmp_path / "cache",
+            "rules": SMALL,
+            "choice": THIRD,
+            **options,
+        }
         return loveda("urban", **given)  # type: ignore[arg-type]
 
     return read
@@ -143,7 +158,10 @@ def test_one_per_cent_of_potsdam(tmp_path: Path) -> None:
     stems = [stem for one in sheets for stem in one.stems]
     for choice, expected in ((NONE, (13_824, 0, 138)), (TileChoice(), (12_672, 1_152, 126))):
         splits = tile_splits(sheets, choice, seed=0, name="potsdam", where="here")
-        assert (len(splits["train"]), len(splits["val"]), len(splits["test"])) == (*expected[:2], 8_064)
+        assert (len(splits["train"]), len(splits["val"]), len(splits["test"])) == (
+            *expected[:2],
+            8_064,
+        )
         data = make_pixel_set(
             get_info("potsdam"),
             images=np.zeros((len(stems), 1, 1, 1), np.uint8),
@@ -152,11 +170,17 @@ def test_one_per_cent_of_potsdam(tmp_path: Path) -> None:
             palette=np.zeros((6, 3), np.uint8),
         )
         assert len(labelled_subset(data, 0.01, seed=0)) == expected[2]
-    groups = [{stems[i].rpartition("__")[0] for i in splits[key]} for key in ("train", "val", "test")]
+    groups = [
+        {stems[i].rpartition("__")[0] for i in splits[key]} for key in ("train", "val", "test")
+    ]
     assert [len(group) for group in groups] == [22, 2, 14]
     assert not groups[0] & groups[1] | groups[0] & groups[2] | groups[1] & groups[2]
-    quick = tile_splits(sheets, TileChoice(quick_val=True), seed=3, name="potsdam", where="here")["test"]
-    again = tile_splits(sheets, TileChoice(quick_val=True), seed=4, name="potsdam", where="here")["test"]
+    quick = tile_splits(sheets, TileChoice(quick_val=True), seed=3, name="potsdam", where="here")[
+        "test"
+    ]
+    again = tile_splits(sheets, TileChoice(quick_val=True), seed=4, name="potsdam", where="here")[
+        "test"
+    ]
     assert len(quick) == 1500
     assert (quick == again).all()
 
@@ -182,7 +206,12 @@ def test_names() -> None:
         "top_potsdam_2_10_RGBIR__1",
         "top_potsdam_2_10_RGBIR__576",
     )
-    assert [group_of(stem) for stem in ("a_b__12", "a__b", "7", "__3")] == ["a_b", "a__b", "7", "__3"]
+    assert [group_of(stem) for stem in ("a_b__12", "a__b", "7", "__3")] == [
+        "a_b",
+        "a__b",
+        "7",
+        "__3",
+    ]
     assert sorted(["t10__1", "t2__10", "t2__9"], key=natural_key) == ["t2__9", "t2__10", "t10__1"]
 
 
@@ -194,7 +223,9 @@ def test_lists(tmp_path: Path) -> None:
     assert listed_tiles(listed, {"a__3": 0, "a__1": 5, "a__2": 2}, "x").tolist() == [0, 2, 5]
     with pytest.raises(
         PixelError,
-        match=r"train\.txt, line 3: there is no tile 'a__2' in the set; 2 of its 3 tiles are missing",
+        match=(
+            r"train\.txt, line 3: there is no tile 'a__2' in the set; 2 of its 3 tiles are missing"
+        ),
     ):
         listed_tiles(listed, {"a__1": 0}, "the set")
     path.write_text("\n")
@@ -231,11 +262,18 @@ def test_colours_and_values_round_trip(tmp_path: Path) -> None:
     save(tmp_path / "m.tif", encode_colours(ids, POTSDAM_CODES))
     assert (read_mask(tmp_path / "m.tif", Coding(POTSDAM_CODES)) == ids).all()
     save(tmp_path / "m.png", np.arange(8, dtype=np.uint8).reshape(2, 4))
-    assert read_mask(tmp_path / "m.png", Coding(values=LOVEDA_CODES)).flatten().tolist() == [255, *range(7)]
+    assert read_mask(tmp_path / "m.png", Coding(values=LOVEDA_CODES)).flatten().tolist() == [
+        255,
+        *range(7),
+    ]
     save(tmp_path / "m.png", np.full((2, 2), 8, np.uint8))
-    with pytest.raises(PixelError, match=r"m\.png: value 8 at \(y, x\) = \(0, 0\) is no class, nor are 3"):
+    with pytest.raises(
+        PixelError, match=r"m\.png: value 8 at \(y, x\) = \(0, 0\) is no class, nor are 3"
+    ):
         read_mask(tmp_path / "m.png", Coding(values=LOVEDA_CODES))
-    assert (read_mask(tmp_path / "m.png", Coding(values=LOVEDA_CODES, unknown="ignore")) == IGNORE).all()
+    assert (
+        read_mask(tmp_path / "m.png", Coding(values=LOVEDA_CODES, unknown="ignore")) == IGNORE
+    ).all()
 
 
 @pytest.mark.parametrize(
@@ -245,17 +283,22 @@ def test_potsdam_from_ortho_images(tmp_path: Path, load: Load, folder: str, kind
     made, data = town(tmp_path, folder, kind), load()
     assert sizes(data) == {"unlabelled": 18, "train": 18, "val": 9, "test": 9}
     assert tuple(data.images.shape) == (36, 3, 16, 16)
-    assert (data.class_names, data.palette[4].tolist()) == (get_info("potsdam").classes, [255, 255, 0])
+    assert (data.class_names, data.palette[4].tolist()) == (
+        get_info("potsdam").classes,
+        [255, 255, 0],
+    )
     assert data.groups is not None
     for group, name in enumerate(("2_9", "2_10", "3_10", "2_13")):
         of = torch.nonzero(data.groups == group)[:, 0]
-        assert [data.stems[int(i)] for i in of[:2]] == [f"top_potsdam_{name}_RGBIR__{k}" for k in (1, 2)]
+        assert [data.stems[int(i)] for i in of[:2]] == [
+            f"top_potsdam_{name}_RGBIR__{k}" for k in (1, 2)
+        ]
         whole = join_tiles(data.images[of].permute(0, 2, 3, 1).numpy(), (40, 40))
         assert (whole == made[name][0]).all()
         assert (join_tiles(data.masks[of].numpy(), (40, 40)) == made[name][1]).all()
-    assert sorted(path.name[:8] for path in (tmp_path / "cache/converted").iterdir() if path.is_dir()) == [
-        "potsdam-"
-    ]
+    assert sorted(
+        path.name[:8] for path in (tmp_path / "cache/converted").iterdir() if path.is_dir()
+    ) == ["potsdam-"]
 
 
 def test_potsdam_options(tmp_path: Path, load: Load) -> None:
@@ -281,7 +324,11 @@ def test_potsdam_eroded_labels(tmp_path: Path, load: Load) -> None:
     for name, (_, mask) in made.items():
         eroded = mask.copy()
         eroded[:, :2] = IGNORE
-        where = tmp_path / "potsdam/5_Labels_all_noBoundary" / f"top_potsdam_{name}_label_noBoundary.tif"
+        where = (
+            tmp_path
+            / "potsdam/5_Labels_all_noBoundary"
+            / f"top_potsdam_{name}_label_noBoundary.tif"
+        )
         save(where, encode_colours(eroded, POTSDAM_CODES))
     data = load(labels="no-boundary")
     assert (data.masks[0][:, :2] == IGNORE).all()
@@ -296,7 +343,10 @@ def test_potsdam_says_what_is_wrong(tmp_path: Path, load: Load) -> None:
     save(label, colours)
     with pytest.raises(
         PixelError,
-        match=r"2_13_label\.tif: colour \(252, 255, 0\) at \(y, x\) = \(5, 6\) is not in the palette.*car|4",
+        match=(
+            r"2_13_label\.tif: colour \(252, 255, 0\) at \(y, x\) = \(5, 6\) is not in the"
+            r" palette.*car|4"
+        ),
     ):
         load()
     assert int((load(unknown="ignore").masks == IGNORE).sum()) >= 1
@@ -318,7 +368,9 @@ def test_a_failed_conversion_leaves_nothing(tmp_path: Path) -> None:
     good = Sheet(save(tmp_path / "a.png", image), save(tmp_path / "a_.png", mask), "train", ("a",))
     odd = Sheet(good.image, save(tmp_path / "b_.png", mask + 3), "val", ("b",))
     values, cache = Coding(values={0: 0, 1: 1, 2: 2}), tmp_path / "cache"
-    convert = partial(convert_sheets, "x", tile=16, size=16, coding=values, fingerprint="x", cache=cache)
+    convert = partial(
+        convert_sheets, "x", tile=16, size=16, coding=values, fingerprint="x", cache=cache
+    )
     with pytest.raises(PixelError, match=r"b_\.png: value"):
         convert([good, odd])
     assert not [path for path in (tmp_path / "cache/converted").iterdir() if path.is_dir()]
@@ -356,7 +408,10 @@ def test_potsdam_from_tiles_and_lists(tmp_path: Path, load: Load) -> None:
     (tiles / "images" / f"{whole.stems[20]}.tif").unlink()
     with pytest.raises(
         PixelError,
-        match=r"val\.txt, line 3: there is no tile 'top_potsdam_3_10_RGBIR__3' in .*; 1 of its 9 tiles",
+        match=(
+            r"val\.txt, line 3: there is no tile 'top_potsdam_3_10_RGBIR__3' in .*; 1 of its 9"
+            r" tiles"
+        ),
     ):
         load(choice=NONE)
 
@@ -366,7 +421,9 @@ def test_labels_of_tiles_in_one_channel_need_codes(tmp_path: Path, load: Load) -
         image, mask = sheet(0, 16, 7)
         save(tmp_path / f"potsdam/tiles/images/top_potsdam_{name}_RGBIR__1.png", image)
         save(tmp_path / f"potsdam/tiles/labels/top_potsdam_{name}_RGBIR__1.png", mask)
-    with pytest.raises(PixelError, match="the mask has one channel, expected colours; say which value"):
+    with pytest.raises(
+        PixelError, match="the mask has one channel, expected colours; say which value"
+    ):
         load()
     data = load(codes={0: IGNORE} | {k: k - 1 for k in range(1, 7)})
     assert (data.masks[0].numpy() == np.where(mask == 0, IGNORE, mask - 1)).all()
@@ -379,7 +436,12 @@ def test_loveda(tmp_path: Path, land: Load) -> None:
     country(tmp_path)
     data = land()
     assert sizes(data) == {"unlabelled": 8, "train": 8, "val": 4, "test": 4}
-    assert data.stems[::4] == ("Train_Urban_2__1", "Train_Urban_3__1", "Train_Urban_10__1", "Val_Urban_20__1")
+    assert data.stems[::4] == (
+        "Train_Urban_2__1",
+        "Train_Urban_3__1",
+        "Train_Urban_10__1",
+        "Val_Urban_20__1",
+    )
     image, mask = sheet(20, 32, 8)
     assert (join_tiles(data.images[12:].permute(0, 2, 3, 1).numpy(), (32, 32)) == image).all()
     expected = np.where(mask == 0, IGNORE, mask - 1)
@@ -452,7 +514,9 @@ def test_neutral_says_what_is_wrong(tmp_path: Path, load: Load) -> None:
     data = load(root=tmp_path / "whole")
     folder = export_neutral(data, tmp_path / "potsdam")
     assert read_meta(folder / "meta.json").tile == 16
-    assert (folder / "splits/train.txt").read_text().splitlines()[0] == "top_potsdam_2_9_RGBIR__1.png"
+    assert (folder / "splits/train.txt").read_text().splitlines()[
+        0
+    ] == "top_potsdam_2_9_RGBIR__1.png"
     with pytest.raises(PixelError, match="potsdam: is not empty"):
         export_neutral(data, folder)
     with (folder / "splits/val.txt").open("a") as file:
@@ -468,7 +532,9 @@ def test_neutral_says_what_is_wrong(tmp_path: Path, load: Load) -> None:
     with pytest.raises(PixelError, match=r"meta\.json: classes are .* expected those of potsdam"):
         load()
     (folder / "meta.json").write_text(text.replace('"tile": 16', '"tile": "16"'))
-    with pytest.raises(PixelError, match=r"meta\.json: tile is '16', expected the side of the images"):
+    with pytest.raises(
+        PixelError, match=r"meta\.json: tile is '16', expected the side of the images"
+    ):
         load()
 
 

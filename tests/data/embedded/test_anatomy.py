@@ -1,4 +1,5 @@
-"""Brain and torso: the right way round, nothing cut off, nothing shared between slabs, no class missing."""
+"""Brain and torso: the right way round, nothing cut off, nothing shared between slabs, no class
+missing."""
 
 from itertools import pairwise, permutations, product
 from pathlib import Path
@@ -19,7 +20,8 @@ GRIDS = [(order, signs) for order in permutations(range(3)) for signs in product
 
 
 def stored(order: tuple[int, ...], signs: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """A volume whose voxel holds its place in mm (x + 10 y + 100 z), stored with swapped and flipped axes."""
+    """A volume whose voxel holds its place in mm (x + 10 y + 100 z), stored with swapped and
+    flipped axes."""
     x, y, z = np.meshgrid(np.arange(3), np.arange(4), np.arange(5), indexing="ij")
     voxels, affine = (x + 10 * y + 100 * z).transpose(order).astype(np.int16), np.zeros((4, 4))
     affine[3, 3] = 1
@@ -55,18 +57,26 @@ def test_nrrd_and_nifti_of_one_volume_agree(tmp_path: Path) -> None:
         "space origin": to_lps[:3, 3],
     }
     nrrd.write(str(tmp_path / "a.nrrd"), np.ascontiguousarray(voxels), header)
-    (one, at), (other, there) = (anatomy.read_ras(tmp_path / name) for name in ("a.nii.gz", "a.nrrd"))
+    (one, at), (other, there) = (
+        anatomy.read_ras(tmp_path / name) for name in ("a.nii.gz", "a.nrrd")
+    )
     np.testing.assert_array_equal(one, other)
     np.testing.assert_allclose(at, there)
 
 
 def test_an_nrrd_in_another_space_is_named(tmp_path: Path) -> None:
-    header = {"space": "right-anterior-superior", "space directions": np.eye(3), "space origin": [0, 0, 0]}
+    header = {
+        "space": "right-anterior-superior",
+        "space directions": np.eye(3),
+        "space origin": [0, 0, 0],
+    }
     nrrd.write(str(tmp_path / "b.nrrd"), np.zeros((2, 2, 2), np.uint8), header)
     with pytest.raises(ValueError, match=r"b\.nrrd: does not say how it lies in the patient"):
         anatomy.read_ras(tmp_path / "b.nrrd")
     del header["space origin"]
-    nrrd.write(str(tmp_path / "c.nrrd"), np.zeros((2, 2, 2)), header | {"space": "left-posterior-superior"})
+    nrrd.write(
+        str(tmp_path / "c.nrrd"), np.zeros((2, 2, 2)), header | {"space": "left-posterior-superior"}
+    )
     with pytest.raises(ValueError, match=r"c\.nrrd: does not say how it lies in the patient"):
         anatomy.read_ras(tmp_path / "c.nrrd")
 
@@ -112,7 +122,10 @@ def test_every_region_is_listed_once() -> None:
         (anatomy.SEGMENTS, anatomy.SEGMENTS_REST),
     ):
         codes = [
-            c for ranges in (*groups.values(), rest) for low, high in ranges for c in range(low, high + 1)
+            c
+            for ranges in (*groups.values(), rest)
+            for low, high in ranges
+            for c in range(low, high + 1)
         ]
         assert len(codes) == len(set(codes))
     assert tuple(anatomy.REGIONS) == get_info("brain").classes[1:]
@@ -162,7 +175,9 @@ def test_few_slices_are_spread() -> None:
         assert sorted(anatomy.farthest_first(count)) == list(range(count))
     assert anatomy.farthest_first(9)[:3] == [4, 0, 8]
     listed = anatomy.spread_slices([8, 6, 8])
-    assert sorted(listed) == [(case, k) for case, depth in enumerate((8, 6, 8)) for k in range(depth)]
+    assert sorted(listed) == [
+        (case, k) for case, depth in enumerate((8, 6, 8)) for k in range(depth)
+    ]
     assert [case for case, _ in listed[:6]] == [0, 1, 2, 0, 1, 2]
 
 
@@ -189,7 +204,9 @@ def test_slabs_of_real_volumes(name: str, request: pytest.FixtureRequest) -> Non
     taken = [at + k for at in place.values() for k in range(slabs.depth)]
     assert len(taken) == len(set(taken)) == slabs.count * slabs.depth
     for split in ("val", "test"):
-        near = min(abs(place[a.name] - place[b.name]) for a in data.of("train") for b in data.of(split))
+        near = min(
+            abs(place[a.name] - place[b.name]) for a in data.of("train") for b in data.of(split)
+        )
         assert near == slabs.depth + slabs.gap
     assert len({case.patient for case in data.cases}) == len(data.cases)
     first = [place[case.name] for case in data.of("train")[:3]]
@@ -230,7 +247,8 @@ def test_organs_lie_where_they_should(torso: VolumeSet) -> None:
             for case in torso.of("train")
         ]
         centre[name] = torch.cat(at).float().mean(0)
-    assert centre["liver"][2] < centre["spine"][2] < centre["spleen"][2]  # the patient's right is on the left
+    # the patient's right is on the left
+    assert centre["liver"][2] < centre["spine"][2] < centre["spleen"][2]
     assert centre["aorta"][1] < centre["spine"][1]  # the front is on top
     assert centre["bladder"][0] < centre["kidneys"][0] < centre["liver"][0]  # from foot to head
     assert torso.cases[0].spacing == (3.0, 3.0, 3.0)

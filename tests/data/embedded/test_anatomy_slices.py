@@ -1,4 +1,5 @@
-"""`brain-slices` and `torso-slices`: slices are those of the volumes, slabs stay together, sizes change."""
+"""`brain-slices` and `torso-slices`: slices are those of the volumes, slabs stay together, sizes
+change."""
 
 from dataclasses import replace
 
@@ -46,7 +47,9 @@ def test_slices_are_those_of_the_slabs(
 
 
 def test_what_the_sets_say_of_themselves(slices: dict[str, PixelSet]) -> None:
-    sizes = {name: [len(data.splits[split]) for split in data.splits] for name, data in slices.items()}
+    sizes = {
+        name: [len(data.splits[split]) for split in data.splits] for name, data in slices.items()
+    }
     assert sizes == {"brain": [64, 64, 32, 32], "torso": [42, 42, 18, 24]}
     for name, data in slices.items():
         info = get_info(f"{name}-slices")
@@ -62,7 +65,11 @@ def test_what_the_sets_say_of_themselves(slices: dict[str, PixelSet]) -> None:
 def test_the_catalogue_passes_the_size_on(slices: dict[str, PixelSet]) -> None:
     small = load("torso-slices", image_size=64)
     assert isinstance(small, PixelSet)
-    assert (small.size, small.num_classes, small.fingerprint) == ((64, 64), 14, slices["torso"].fingerprint)
+    assert (small.size, small.num_classes, small.fingerprint) == (
+        (64, 64),
+        14,
+        slices["torso"].fingerprint,
+    )
     exact = slices["torso"].images.float().reshape(-1, 64, 2, 64, 2).mean((2, 4))
     assert (small.images[:, 0] - exact).abs().max() <= 1
     assert torch.equal(small.masks, slices["torso"].masks[:, 1::2, 1::2])
@@ -86,15 +93,23 @@ def test_slices_of_several_sizes_need_a_size(torso: VolumeSet) -> None:
     cases = list(torso.cases)
     first = torso.splits["train"][0]
     cases[first] = replace(
-        cases[first], image=cases[first].image[:, :100].clone(), label=cases[first].label[:, :100].clone()
+        cases[first],
+        image=cases[first].image[:, :100].clone(),
+        label=cases[first].label[:, :100].clone(),
     )
     mixed = replace(torso, cases=tuple(cases))
     with pytest.raises(
         PixelError,
-        match=r"torso-slices: slices of several sizes, \(100, 128\) and \(128, 128\): give an image_size",
+        match=(
+            r"torso-slices: slices of several sizes, \(100, 128\) and \(128, 128\): give an"
+            r" image_size"
+        ),
     ):
         slices_of(TORSO_SLICES, mixed, palette=palette_of(TORSO_SLICES))
-    assert slices_of(TORSO_SLICES, mixed, palette=palette_of(TORSO_SLICES), image_size=64).size == (64, 64)
+    assert slices_of(TORSO_SLICES, mixed, palette=palette_of(TORSO_SLICES), image_size=64).size == (
+        64,
+        64,
+    )
 
 
 @pytest.mark.parametrize("size", [0, -4])

@@ -28,7 +28,9 @@ def brains() -> LandmarkSet:
 def test_installed_files_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "toy_files" / "data"
     folder.mkdir(parents=True)
-    (tmp_path / "toy_files" / "__init__.py").write_text("raise RuntimeError('must not be imported')\n")
+    (tmp_path / "toy_files" / "__init__.py").write_text(
+        "raise RuntimeError('must not be imported')\n"
+    )
     (folder / "a.txt").write_text("hello")
     monkeypatch.syspath_prepend(str(tmp_path))
     digest = file_digest(folder / "a.txt")
@@ -91,7 +93,11 @@ def test_the_stereo_pair(pair: LandmarkSet) -> None:
     assert pair.unit == "px"
     assert pair.partners is not None
     assert pair.partners.tolist() == [1, 0]
-    assert {split: len(index) for split, index in pair.splits.items()} == {"train": 0, "val": 0, "test": 2}
+    assert {split: len(index) for split, index in pair.splits.items()} == {
+        "train": 0,
+        "val": 0,
+        "test": 2,
+    }
     assert torch.equal(pair.points[0, :, 0], pair.points[1, :, 0])  # rectified
     shift = pair.points[0, :, 1] - pair.points[1, :, 1]
     assert float(shift.min()) > 3

@@ -1,4 +1,5 @@
-"""The set `landcover`: patches as the maps have them, splits by blocks, every class on every side."""
+"""The set `landcover`: patches as the maps have them, splits by blocks, every class on every
+side."""
 
 import numpy as np
 import pytest
@@ -92,4 +93,6 @@ def test_the_colours_say_the_class(data: PixelSet) -> None:
     codes = {colour: k for k, colour in enumerate(palette)} | {(0, 0, 0): IGNORE}
     assert len(codes) == 12
     mask = data.masks[data.splits["test"][0]].numpy()
-    np.testing.assert_array_equal(decode_colours(encode_colours(mask, palette), codes, where="x"), mask)
+    np.testing.assert_array_equal(
+        decode_colours(encode_colours(mask, palette), codes, where="x"), mask
+    )

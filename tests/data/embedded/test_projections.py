@@ -52,7 +52,8 @@ def test_the_place_of_a_vertebra_does_not_move_when_its_top_or_its_process_is_cu
 
 def test_a_straight_camera() -> None:
     straight = p.camera(0, 0, 0, 1.0)
-    np.testing.assert_allclose(straight @ [30.0, 99.0, 0.0], [0, -10])  # the patient's right is on the left
+    # the patient's right is on the left
+    np.testing.assert_allclose(straight @ [30.0, 99.0, 0.0], [0, -10])
     np.testing.assert_allclose(straight @ [0.0, 0.0, 30.0], [-10, 0])  # the head is on top
     np.testing.assert_allclose(p.ray(straight), [0, 1, 0], atol=1e-12)
 
@@ -74,7 +75,9 @@ def test_sums_along_leaning_rays_against_a_loop() -> None:
         (i, j), value = (int(np.floor(u)), int(np.floor(v))), 0.0
         for a, b in ((0, 0), (0, 1), (1, 0), (1, 1)):
             if 0 <= i + a < 7 and 0 <= j + b < 6:
-                value += (1 - abs(u - i - a)) * (1 - abs(v - j - b)) * float(density[i + a, d, j + b])
+                value += (
+                    (1 - abs(u - i - a)) * (1 - abs(v - j - b)) * float(density[i + a, d, j + b])
+                )
         return value
 
     for u, v in np.ndindex(*total.shape):
@@ -119,7 +122,10 @@ def test_a_view_depends_on_its_number_alone_and_shutters_spare_landmarks() -> No
 def test_a_picture_is_dark_behind_its_shutters() -> None:
     of = p.Body(np.ones((60, 40, 60), np.float32), np.array([[30.0, 20.0, 30.0]]))
     view = p.View(
-        p.camera(0, 0, 0, 1.0), np.zeros(2), p.draw_waves(Draws(0, "w"), size=0.0), shutters=(40, 50, 41, 52)
+        p.camera(0, 0, 0, 1.0),
+        np.zeros(2),
+        p.draw_waves(Draws(0, "w"), size=0.0),
+        shutters=(40, 50, 41, 52),
     )
     image = p.render(of, view, Draws(0, "noise"))
     assert image[:40].max() == image[-41:].max() == image[:, :50].max() == image[:, -52:].max() == 0
@@ -148,8 +154,12 @@ def test_people_hang_the_right_way_round(sets: dict[str, LandmarkSet]) -> None:
     place = {name: sets["drr"].points[:700, i] for i, name in enumerate(sets["drr"].names)}
     assert bool((place["liver"][:, 1] + 20 < place["spleen"][:, 1]).all())
     assert bool((place["T12"][:, 0] + 40 < place["L5"][:, 0]).all())
-    side = {name: sets["drr-lateral"].points[:700, i] for i, name in enumerate(sets["drr-lateral"].names)}
-    assert bool((side["bladder"][:, 1] + 3 < side["sacrum"][:, 1]).all())  # the front is on the left
+    side = {
+        name: sets["drr-lateral"].points[:700, i]
+        for i, name in enumerate(sets["drr-lateral"].names)
+    }
+    # the front is on the left
+    assert bool((side["bladder"][:, 1] + 3 < side["sacrum"][:, 1]).all())
 
 
 def test_a_view_can_be_drawn_again(sets: dict[str, LandmarkSet]) -> None:

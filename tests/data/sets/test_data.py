@@ -1,6 +1,8 @@
-"""Splits, sources and loaders: on the embedded data, and on miniatures of the canonical sets as published.
+"""Splits, sources and loaders: on the embedded data, and on miniatures of the canonical sets as
+published.
 
-CIFAR is published as pickles, so its miniature has to be one: only bytes written here are unpickled here.
+CIFAR is published as pickles, so its miniature has to be one: only bytes written here are unpickled
+here.
 """
 
 import gzip
@@ -15,7 +17,15 @@ import pytest
 import torch
 from PIL import Image
 
-from pixcl_bench.data.canonical.images import CIFAR10, CIFAR100, STL10, cifar10, cifar100, imagefolder, stl10
+from pixcl_bench.data.canonical.images import (
+    CIFAR10,
+    CIFAR100,
+    STL10,
+    cifar10,
+    cifar100,
+    imagefolder,
+    stl10,
+)
 from pixcl_bench.data.catalogue import CatalogueError, get_info, load
 from pixcl_bench.data.embedded.digits import digits as load_digits
 from pixcl_bench.data.embedded.digits import read_digits
@@ -96,12 +106,16 @@ def test_overlapping_or_impossible_splits_are_refused(splits: dict[str, Any], me
 
 
 def test_pre_training_may_share_with_train_alone() -> None:
-    check_splits({"unlabelled": [0, 1, 2], "train": [0, 1], "val": [3], "test": torch.tensor([4])}, count=5)
+    check_splits(
+        {"unlabelled": [0, 1, 2], "train": [0, 1], "val": [3], "test": torch.tensor([4])}, count=5
+    )
 
 
 def test_the_digest_sees_every_index() -> None:
     splits = {"train": [0, 1], "test": torch.tensor([2])}
-    assert split_digest(splits) == split_digest({"test": np.array([2]), "train": np.array([0, 1], np.int32)})
+    assert split_digest(splits) == split_digest(
+        {"test": np.array([2]), "train": np.array([0, 1], np.int32)}
+    )
     assert split_digest(splits) != split_digest(splits | {"test": [3]})
     assert split_digest({"a": [1], "b": []}) != split_digest({"a": [], "b": [1]})
 
@@ -136,10 +150,14 @@ def test_landcover_is_what_the_catalogue_says(landcover_tiles: ImageSet) -> None
     assert f"{len(landcover_tiles.images):,}" in info.size
     sizes = [len(landcover_tiles.splits[split]) for split in ("unlabelled", "train", "val", "test")]
     assert sizes == [5860, 3420, 1129, 1182]
-    assert set(landcover_tiles.splits["train"].tolist()) <= set(landcover_tiles.splits["unlabelled"].tolist())
+    assert set(landcover_tiles.splits["train"].tolist()) <= set(
+        landcover_tiles.splits["unlabelled"].tolist()
+    )
 
 
-def test_landcover_is_the_same_again_and_another_with_another_seed(landcover_tiles: ImageSet) -> None:
+def test_landcover_is_the_same_again_and_another_with_another_seed(
+    landcover_tiles: ImageSet,
+) -> None:
     assert load_tiles().summary() == landcover_tiles.summary()
     other = load_tiles(split_seed=1)
     assert other.summary()["split_digest"] != landcover_tiles.summary()["split_digest"]
@@ -147,12 +165,17 @@ def test_landcover_is_the_same_again_and_another_with_another_seed(landcover_til
 
 
 def test_landcover_colours_tell_something_but_not_all(landcover_tiles: ImageSet) -> None:
-    bank, queries = (all_images(landcover_tiles, split).float().mean((2, 3)) for split in ("train", "test"))
+    bank, queries = (
+        all_images(landcover_tiles, split).float().mean((2, 3)) for split in ("train", "test")
+    )
     labels = landcover_tiles.labels[landcover_tiles.splits["train"]]
     near = torch.cdist(queries, bank).argsort(dim=1, stable=True)[:, :20]
     votes = torch.nn.functional.one_hot(labels[near], 11).sum(1)
     accuracy = (
-        (votes.argmax(1) == landcover_tiles.labels[landcover_tiles.splits["test"]]).float().mean().item()
+        (votes.argmax(1) == landcover_tiles.labels[landcover_tiles.splits["test"]])
+        .float()
+        .mean()
+        .item()
     )
     assert 0.6 < accuracy < 0.85
 
@@ -173,7 +196,9 @@ def test_the_conversion_gives_what_the_cache_holds(landcover_tiles: ImageSet) ->
     tiles = cut_tiles(*read_maps(*fetch_maps()))
     assert tiles["labels"].tolist() == landcover_tiles.labels.tolist()
     test = landcover_tiles.splits["test"]
-    assert torch.equal(torch.from_numpy(tiles["images"][test.numpy()]), all_images(landcover_tiles, "test"))
+    assert torch.equal(
+        torch.from_numpy(tiles["images"][test.numpy()]), all_images(landcover_tiles, "test")
+    )
 
 
 def test_wrong_maps_are_named(tmp_path: Path) -> None:
@@ -219,7 +244,8 @@ def test_an_image_set_refuses_what_does_not_fit(digits: ImageSet) -> None:
     with pytest.raises(ValueError, match="digits: 5000 images but 4999 labels"):
         replace(digits, labels=digits.labels[:-1])
     with pytest.raises(
-        ValueError, match=r"digits, split 'unlabelled': label 9 at position \d+, allowed are -1\.\.8"
+        ValueError,
+        match=r"digits, split 'unlabelled': label 9 at position \d+, allowed are -1\.\.8",
     ):
         replace(digits, class_names=digits.class_names[:9], splits={**digits.splits})
     with pytest.raises(SplitError, match="'val' and 'test' share 1000"):
@@ -256,7 +282,9 @@ def test_tensor_images_live_on_the_device() -> None:
 def test_folder_images_arrive_on_the_device(tmp_path: Path) -> None:
     paths = write_images(tmp_path, 4)
     here, there = (
-        torch.cat(list(FolderImages(paths, 16, workers=1).batches(torch.arange(4).split(2), device)))
+        torch.cat(
+            list(FolderImages(paths, 16, workers=1).batches(torch.arange(4).split(2), device))
+        )
         for device in ("cpu", "cuda")
     )
     assert there.device.type == "cuda"
@@ -304,7 +332,8 @@ def test_colour_statistics_of_many_images_come_from_some(monkeypatch: pytest.Mon
 
 
 def write_cifar(root: Path, published: Any, per_class: int, **spoil: Any) -> Any:
-    """A miniature of `published` (CIFAR10 or CIFAR100) under `root`; returns its reader, checksums set."""
+    """A miniature of `published` (CIFAR10 or CIFAR100) under `root`; returns its reader, checksums
+    set."""
     base, fine = root / published.base_folder, published is CIFAR100
     base.mkdir(parents=True, exist_ok=True)
     names = list(get_info("cifar100" if fine else "cifar10").classes)
@@ -334,8 +363,11 @@ def write_cifar(root: Path, published: Any, per_class: int, **spoil: Any) -> Any
 def test_cifar10_in_miniature(tmp_path: Path) -> None:
     data = cifar10(root=tmp_path, reader=write_cifar(tmp_path, CIFAR10, 2))
     assert {split: len(index) for split, index in data.splits.items()} == {
-        "unlabelled": 90, "train": 90, "val": 10, "test": 20
-    }  # fmt: skip
+        "unlabelled": 90,
+        "train": 90,
+        "val": 10,
+        "test": 20,
+    }
     assert data.counts("val").tolist() == [1] * 10
     stored = np.random.default_rng(5).integers(
         0, 256, (20, 3072), dtype=np.uint8
@@ -361,11 +393,16 @@ def test_cifar100_in_miniature(tmp_path: Path) -> None:
             r"data_batch_2.*label 10 at position 20, allowed are 0\.\.9",
         ),
         ({"test_batch": {"labels": [0] * 19}}, "test_batch: 20 images but 19 labels"),
-        ({"test_batch": {"data": np.zeros((20, 100), np.uint8)}}, "test_batch: not in the published format"),
+        (
+            {"test_batch": {"data": np.zeros((20, 100), np.uint8)}},
+            "test_batch: not in the published format",
+        ),
         ({"names": ["cat"] * 10}, "batches.meta: class names are not the published ones"),
     ],
 )
-def test_wrong_content_of_cifar_is_named(tmp_path: Path, spoil: dict[str, Any], message: str) -> None:
+def test_wrong_content_of_cifar_is_named(
+    tmp_path: Path, spoil: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         cifar10(root=tmp_path, reader=write_cifar(tmp_path, CIFAR10, 2, **spoil))
 
@@ -398,7 +435,12 @@ def write_stl(root: Path) -> type[STL10]:
 def test_stl10_in_miniature(tmp_path: Path) -> None:
     reader = write_stl(tmp_path)
     data = stl10(root=tmp_path, cache=tmp_path / "cache", reader=reader)
-    assert [len(data.splits[split]) for split in ("unlabelled", "train", "val", "test")] == [7, 90, 10, 20]
+    assert [len(data.splits[split]) for split in ("unlabelled", "train", "val", "test")] == [
+        7,
+        90,
+        10,
+        20,
+    ]
     stored = np.random.default_rng(7).integers(0, 256, (7, 3, 96, 96), dtype=np.uint8)
     assert torch.equal(
         all_images(data, "unlabelled"), torch.from_numpy(stored).transpose(2, 3)
@@ -411,13 +453,19 @@ def test_stl10_in_miniature(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("train_y.bin", bytes([0] * 100), r"train_y.bin: label 0 at position 0, allowed are 1\.\.10"),
+        (
+            "train_y.bin",
+            bytes([0] * 100),
+            r"train_y.bin: label 0 at position 0, allowed are 1\.\.10",
+        ),
         ("test_y.bin", bytes([1] * 21), "test_y.bin: 21 labels for 20 images"),
         ("unlabeled_X.bin", b"abc", "unlabeled_X.bin: 3 bytes are no whole number of images"),
         ("test_X.bin", b"", "test_X.bin: 0 bytes are no whole number of images"),
     ],
 )
-def test_wrong_stl10_files_are_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+def test_wrong_stl10_files_are_named(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
     reader = write_stl(tmp_path)
     (tmp_path / "stl10_binary" / name).write_bytes(content)
     with pytest.raises(ValueError, match=message):
@@ -435,7 +483,12 @@ def test_imagefolder_in_miniature(tmp_path: Path) -> None:
     write_folders(tmp_path)
     data = load("imagefolder", tmp_path, image_size=24, workers=0)
     assert data.class_names == ("ants", "bees", "cows")
-    assert [len(data.splits[split]) for split in ("unlabelled", "train", "val", "test")] == [54, 54, 6, 12]
+    assert [len(data.splits[split]) for split in ("unlabelled", "train", "val", "test")] == [
+        54,
+        54,
+        6,
+        12,
+    ]
     assert data.counts("val").tolist() == [2, 2, 2]
     assert all_images(data, "test").shape == (12, 3, 24, 24)
     assert (
@@ -464,8 +517,12 @@ def test_wrong_folders_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "sizes"),
     [
-        pytest.param("cifar10", [45000, 45000, 5000, 10000], marks=pytest.mark.canonical("cifar10")),
-        pytest.param("cifar100", [45000, 45000, 5000, 10000], marks=pytest.mark.canonical("cifar100")),
+        pytest.param(
+            "cifar10", [45000, 45000, 5000, 10000], marks=pytest.mark.canonical("cifar10")
+        ),
+        pytest.param(
+            "cifar100", [45000, 45000, 5000, 10000], marks=pytest.mark.canonical("cifar100")
+        ),
         pytest.param("stl10", [100000, 4500, 500, 8000], marks=pytest.mark.canonical("stl10")),
     ],
 )

@@ -56,7 +56,12 @@ def test_a_good_set_says_what_it_holds() -> None:
     assert data.spacing.tolist() == [[0.5, 0.25]] * 4
     assert data.splits["train"].tolist() == [2, 0]  # the order is part of the set
     facts = data.summary()
-    assert (facts["train"], facts["val"], facts["test_other"], facts["landmarks_test_other"]) == (2, 0, 1, 2)
+    assert (facts["train"], facts["val"], facts["test_other"], facts["landmarks_test_other"]) == (
+        2,
+        0,
+        1,
+        2,
+    )
     assert data.fingerprint == INFO.fingerprint()
 
 
@@ -73,7 +78,10 @@ def test_numpy_and_double_are_taken() -> None:
     [
         (
             (15.6, 3.0),
-            r"toy: points of image 1 have 'c' at \(y, x\) = \(15.6, 3\): that is outside its image of 16 x",
+            (
+                r"toy: points of image 1 have 'c' at \(y, x\) = \(15.6, 3\): that is outside its"
+                r" image of 16 x"
+            ),
         ),
         ((15.5, 3.0), "outside"),
         ((3.0, 19.5), "outside"),
@@ -98,14 +106,23 @@ def test_the_border_pixels_belong_to_the_image(at: tuple[float, float]) -> None:
 @pytest.mark.parametrize(
     ("changed", "text"),
     [
-        ({"names": ("a", "b")}, r"expected torch.float32 of shape \(4, 2, 2\) for 4 images and 2 names"),
+        (
+            {"names": ("a", "b")},
+            r"expected torch.float32 of shape \(4, 2, 2\) for 4 images and 2 names",
+        ),
         ({"names": ("a", "b", "b")}, "each once"),
         ({"images": torch.zeros(4, 16, 20)}, "toy: images are torch.float32"),
         ({"images": torch.zeros(4, 1, 16, 20, dtype=torch.uint8)}, r"expected \(n, h, w\)"),
-        ({"spacing": torch.tensor([[1.0, 1], [1, 1], [1, -1], [1, 1]])}, r"2 has spacing \[1.0, -1.0\]"),
+        (
+            {"spacing": torch.tensor([[1.0, 1], [1, 1], [1, -1], [1, 1]])},
+            r"2 has spacing \[1.0, -1.0\]",
+        ),
         ({"spacing": torch.ones(3, 2)}, "spacing are torch.float32 of shape"),
         ({"splits": {"train": [0], "test": [1]}}, "splits are"),
-        ({"splits": {"train": [0, 1], "val": [], "test": [1]}}, "toy: splits 'train' and 'test' share 1"),
+        (
+            {"splits": {"train": [0, 1], "val": [], "test": [1]}},
+            "toy: splits 'train' and 'test' share 1",
+        ),
         ({"splits": {"train": [0], "val": [], "test": [4]}}, "holds index 4"),
         ({"splits": {"train": [0], "val": [1], "test": []}}, "split 'test' is empty"),
         ({"splits": {"train": [], "val": [1], "test": [0]}}, "split 'train' is empty"),
@@ -113,10 +130,16 @@ def test_the_border_pixels_belong_to_the_image(at: tuple[float, float]) -> None:
         ({"partners": [4, -1, -1, -1]}, "image 0 has the partner 4"),
         ({"partners": [-1, 1, -1, -1]}, "image 1 has the partner 1"),
         ({"partners": [0, 1]}, "partners are"),
-        ({"published_points": points_with(0, 0, (NAN, NAN))}, "published_points of image 0 have 'a'"),
-        ({"published_points": points_with(0, 1, (50.0, 1.0))}, "published_points of image 0 have 'b'"),
+        (
+            {"published_points": points_with(0, 0, (NAN, NAN))},
+            "published_points of image 0 have 'a'",
+        ),
+        (
+            {"published_points": points_with(0, 1, (50.0, 1.0))},
+            "published_points of image 0 have 'b'",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit_is_refused(changed: dict[str, Any], text: str) -> None:
     with pytest.raises(LandmarkError, match=text):
         make_landmark_set(INFO, **parts() | changed)
@@ -144,5 +167,7 @@ def test_entries_are_complete() -> None:
         assert all((info.licence, info.citation, info.split_rule, info.notes, info.sources))
         assert len(info.fingerprint()) == 64
         for source in info.sources:
-            assert all(len(m.sha256) == 64 and not Path(m.path).is_absolute() for m in source.members)
+            assert all(
+                len(m.sha256) == 64 and not Path(m.path).is_absolute() for m in source.members
+            )
     assert len({get_info(name).fingerprint() for name in names[:3]}) == 3

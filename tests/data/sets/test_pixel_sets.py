@@ -1,4 +1,5 @@
-"""Sets of images with a class at every pixel: what is refused, label budgets, colours of classes."""
+"""Sets of images with a class at every pixel: what is refused, label budgets, colours of
+classes."""
 
 import json
 import math
@@ -70,11 +71,15 @@ def test_a_set_knows_its_parts() -> None:
     assert (data.size, data.num_classes, data.background) == ((8, 12), 3, 0)
     np.testing.assert_allclose(data.mean, given["images"][:14].mean((0, 2, 3)) / 255, atol=1e-9)
     np.testing.assert_allclose(data.std, given["images"][:14].std((0, 2, 3)) / 255, atol=1e-9)
-    assert class_pixels(data, "test").tolist() == [(given["masks"][16:] == k).sum() for k in range(3)]
+    assert class_pixels(data, "test").tolist() == [
+        (given["masks"][16:] == k).sum() for k in range(3)
+    ]
     facts = json.loads(json.dumps(data.summary()))
     assert (facts["split_seed"], facts["train"], facts["image_size"]) == (3, 10, [8, 12])
     assert facts["fingerprint"] == INFO.fingerprint()
-    with pytest.raises(PixelError, match=r"toy: there is no split 'tset', there are unlabelled, train"):
+    with pytest.raises(
+        PixelError, match=r"toy: there is no split 'tset', there are unlabelled, train"
+    ):
         class_pixels(data, "tset")
 
 
@@ -108,7 +113,10 @@ def test_unlabelled_images_have_ignored_masks_and_val_may_be_empty() -> None:
             "toy: images of 8 x 12 but masks of 8 x 11 (height x width)",
         ),
         ({"masks": parts()["masks"][:19]}, "toy: 20 images but 19 masks"),
-        ({"masks": with_pixel(3)}, "toy: mask 9 has class 3 at (y, x) = (3, 5) and 0 more such pixels"),
+        (
+            {"masks": with_pixel(3)},
+            "toy: mask 9 has class 3 at (y, x) = (3, 5) and 0 more such pixels",
+        ),
         (
             {"masks": with_pixel(254)},
             "class 254 at (y, x) = (3, 5) and 0 more such pixels; allowed are 0..2 and 255",
@@ -131,7 +139,10 @@ def test_unlabelled_images_have_ignored_masks_and_val_may_be_empty() -> None:
             {"splits": SPLITS | {"val": [4]}},
             "toy: splits 'unlabelled' and 'val' share 1 item(s), the first is 4",
         ),
-        ({"splits": SPLITS | {"val": [16]}}, "toy: splits 'val' and 'test' share 1 item(s), the first is 16"),
+        (
+            {"splits": SPLITS | {"val": [16]}},
+            "toy: splits 'val' and 'test' share 1 item(s), the first is 16",
+        ),
         (
             {"splits": SPLITS | {"unlabelled": range(13), "train": [4], "val": [13]}},
             "toy: splits 'unlabelled' and 'val' share 1 group(s), the first is 6",
@@ -139,8 +150,14 @@ def test_unlabelled_images_have_ignored_masks_and_val_may_be_empty() -> None:
         ({"splits": SPLITS | {"test": [20]}}, "split 'test' holds index 20, allowed 0..19"),
         ({"splits": SPLITS | {"test": []}}, "toy: split 'test' is empty"),
         ({"splits": SPLITS | {"unlabelled": []}}, "toy: split 'unlabelled' is empty"),
-        ({"splits": {"train": [0], "test": [1]}}, "splits are ['test', 'train'], expected at least"),
-        ({"groups": [1, 2]}, "groups are torch.int64 of shape (2,), expected torch.int64 of shape (20,)"),
+        (
+            {"splits": {"train": [0], "test": [1]}},
+            "splits are ['test', 'train'], expected at least",
+        ),
+        (
+            {"groups": [1, 2]},
+            "groups are torch.int64 of shape (2,), expected torch.int64 of shape (20,)",
+        ),
         (
             {"extra": {"prior": np.zeros((3, 8, 8))}},
             "extra 'prior' is of shape (3, 8, 8), the 20 images are of 8 x 12",
@@ -171,9 +188,16 @@ def test_statistics_must_be_numbers() -> None:
 
 def many(count: int) -> PixelSet:
     images = torch.zeros(1, 1, 2, 2, dtype=torch.uint8).expand(count + 2, -1, -1, -1)
-    splits = {"unlabelled": range(count), "train": range(count), "val": [count], "test": [count + 1]}
+    splits = {
+        "unlabelled": range(count),
+        "train": range(count),
+        "val": [count],
+        "test": [count + 1],
+    }
     masks = torch.zeros(1, 2, 2, dtype=torch.uint8).expand(count + 2, -1, -1)
-    return make_pixel_set(INFO, images=images, masks=masks, splits=splits, palette=parts()["palette"])
+    return make_pixel_set(
+        INFO, images=images, masks=masks, splits=splits, palette=parts()["palette"]
+    )
 
 
 @pytest.mark.parametrize(("count", "tiles"), [(13_824, 138), (18_496, 184), (21_856, 218)])
@@ -183,7 +207,9 @@ def test_one_percent_of_the_published_sets(count: int, tiles: int) -> None:
 
 def test_budgets_are_nested_and_depend_on_the_seed_alone() -> None:
     data = many(200)
-    ten, five, one = (labelled_subset(data, fraction, seed=1).tolist() for fraction in (0.1, 0.05, 0.01))
+    ten, five, one = (
+        labelled_subset(data, fraction, seed=1).tolist() for fraction in (0.1, 0.05, 0.01)
+    )
     assert (len(ten), len(five), len(one)) == (20, 10, 2)
     assert ten[:10] == five
     assert five[:2] == one
@@ -191,7 +217,10 @@ def test_budgets_are_nested_and_depend_on_the_seed_alone() -> None:
     assert labelled_subset(data, 0.1, seed=1).tolist() == ten
     assert labelled_subset(data, 0.1, seed=2).tolist() != ten
     shuffled = toy(splits=SPLITS | {"train": list(range(13, 3, -1))})
-    assert labelled_subset(shuffled, 0.3, seed=0).tolist() == labelled_subset(toy(), 0.3, seed=0).tolist()
+    assert (
+        labelled_subset(shuffled, 0.3, seed=0).tolist()
+        == labelled_subset(toy(), 0.3, seed=0).tolist()
+    )
 
 
 @pytest.mark.parametrize("count", [1, 7, 10, 64, 99, 100, 640])
@@ -222,12 +251,18 @@ def shows(*classes: set[int], names: int = 5) -> PixelSet:
     masks = np.full((train + 2, 4, 6), IGNORE, np.uint8)
     for i, found in enumerate(classes):
         for k in found:
-            masks[i].flat[(7 * i + 5 * k) % 24] = k  # 5 and 24 share no factor: each class has its pixel
+            # 5 and 24 share no factor: each class has its pixel
+            masks[i].flat[(7 * i + 5 * k) % 24] = k
     return make_pixel_set(
         INFO,
         images=np.zeros((train + 2, 3, 4, 6), np.uint8),
         masks=masks,
-        splits={"unlabelled": range(train), "train": range(train), "val": [train], "test": [train + 1]},
+        splits={
+            "unlabelled": range(train),
+            "train": range(train),
+            "val": [train],
+            "test": [train + 1],
+        },
         palette=[(k, k, k) for k in range(names)],
         class_names=[f"class {k}" for k in range(names)],
     )
@@ -283,7 +318,11 @@ def test_with_too_few_places_the_rarest_are_shown() -> None:
 
 
 def test_where_every_class_is_everywhere_a_stratified_draw_is_uniform() -> None:
-    data, counts, pairs = shows(*({0, 1, 2, 3, 4} for _ in range(20))), np.zeros(20), np.zeros((20, 20))
+    data, counts, pairs = (
+        shows(*({0, 1, 2, 3, 4} for _ in range(20))),
+        np.zeros(20),
+        np.zeros((20, 20)),
+    )
     for seed in range(600):
         drawn = stratified(data, 0.25, seed)
         counts[drawn] += 1
@@ -315,7 +354,9 @@ def test_all_labels_are_the_same_images_in_the_same_order() -> None:
 
 def test_stratified_budgets_are_refused_like_the_others() -> None:
     data = shows({0}, {1}, {2})
-    with pytest.raises(PixelError, match=r"label budget 0\.1 is empty: it is no image of 3 in train"):
+    with pytest.raises(
+        PixelError, match=r"label budget 0\.1 is empty: it is no image of 3 in train"
+    ):
         stratified(data, 0.1)
     with pytest.raises(PixelError, match="is no fraction"):
         stratified(data, 1.5)
@@ -329,7 +370,9 @@ def test_colours_go_both_ways() -> None:
     np.testing.assert_array_equal(encode_colours(torch.from_numpy(mask), toy().palette), coloured)
     every = {(i, 255 - i, 7): i for i in range(255)} | {(0, 0, 0): IGNORE}
     ramp = np.arange(256, dtype=np.uint8)[None]
-    np.testing.assert_array_equal(decode_colours(encode_colours(ramp, every), every, where="m.png"), ramp)
+    np.testing.assert_array_equal(
+        decode_colours(encode_colours(ramp, every), every, where="m.png"), ramp
+    )
 
 
 def test_a_strange_colour_is_refused_or_ignored() -> None:

@@ -1,4 +1,5 @@
-"""Cases, sets of cases and their splits: what is refused names the case, the patient and the value."""
+"""Cases, sets of cases and their splits: what is refused names the case, the patient and the
+value."""
 
 from dataclasses import replace
 from typing import Any
@@ -78,11 +79,23 @@ def with_voxel(part: str, value: float) -> Case:
 @pytest.mark.parametrize(
     ("case", "message"),
     [
-        (with_voxel("label", 2), r"'case_7': label has 2 at \(z, y, x\) = \(2, 1, 4\).*0\.\.1 and 255"),
-        (with_voxel("image", float("nan")), r"'case_7': image has nan at \(z, y, x\) = \(2, 1, 4\)"),
+        (
+            with_voxel("label", 2),
+            r"'case_7': label has 2 at \(z, y, x\) = \(2, 1, 4\).*0\.\.1 and 255",
+        ),
+        (
+            with_voxel("image", float("nan")),
+            r"'case_7': image has nan at \(z, y, x\) = \(2, 1, 4\)",
+        ),
         (with_voxel("image", float("-inf")), r"'case_7': image has -inf"),
-        (replace(toy(), label=toy().label[:2]), r"'case_7': image of shape \(3, 8, 10\).*\(2, 8, 10\)"),
-        (replace(toy(), image=toy().image[0]), r"'case_7': image is torch.float32 of shape \(8, 10\)"),
+        (
+            replace(toy(), label=toy().label[:2]),
+            r"'case_7': image of shape \(3, 8, 10\).*\(2, 8, 10\)",
+        ),
+        (
+            replace(toy(), image=toy().image[0]),
+            r"'case_7': image is torch.float32 of shape \(8, 10\)",
+        ),
         (replace(toy(), image=toy().image.double()), r"'case_7': image is torch.float64"),
         (replace(toy(), label=toy().label.long()), r"'case_7': label is torch.int64"),
         (replace(toy(), label=toy().label[:, :0]), r"'case_7': label is .*\(3, 0, 10\)"),
@@ -107,7 +120,10 @@ def test_ignored_voxels_are_allowed_and_not_counted() -> None:
 @pytest.mark.parametrize(
     ("splits", "message"),
     [
-        ({"train": [0, 1, 2], "val": [4], "test": [2]}, r"'train' and 'test' share 1 item.*the first is 2"),
+        (
+            {"train": [0, 1, 2], "val": [4], "test": [2]},
+            r"'train' and 'test' share 1 item.*the first is 2",
+        ),
         (
             {"train": [0], "val": [4], "test": [1]},
             r"toy: patient 'dora' is in 'train' \(case 'dora_0'\) and in 'test' \(case 'dora_1'\)",
@@ -120,7 +136,9 @@ def test_ignored_voxels_are_allowed_and_not_counted() -> None:
         ({"train": [0], "test": [2]}, r"expected \['test', 'train', 'val'\]"),
     ],
 )
-def test_overlapping_or_impossible_splits_are_refused(splits: dict[str, list[int]], message: str) -> None:
+def test_overlapping_or_impossible_splits_are_refused(
+    splits: dict[str, list[int]], message: str
+) -> None:
     with pytest.raises(SplitError, match=message):
         made(splits=splits)
 
@@ -165,7 +183,9 @@ def test_the_floors_are_exact_where_they_can_be() -> None:
         cases = [case(i, w, bright) for i, w in enumerate(where)]
         splits = {"train": range(4), "val": [4], "test": [5, 6, 7]}
         return trivial_dice(
-            make_volume_set(INFO, cases=cases, splits={k: list(v) for k, v in splits.items()}, unit="patient")
+            make_volume_set(
+                INFO, cases=cases, splits={k: list(v) for k, v in splits.items()}, unit="patient"
+            )
         )
 
     fixed, moving = floors([4] * 8, 0.0), floors([0, 2, 8, 10, 1, 9, 3, 6], 9.0)

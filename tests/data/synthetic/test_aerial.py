@@ -1,4 +1,5 @@
-"""Drawn towns: streets, things that stand over each other, one sun, tiles; nothing trivial solves them."""
+"""Drawn towns: streets, things that stand over each other, one sun, tiles; nothing trivial solves
+them."""
 
 from pathlib import Path
 
@@ -62,9 +63,12 @@ def test_the_highest_is_seen_whatever_the_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("towards", "step"), [(0.0, (0, -1)), (np.pi / 2, (-1, 0)), (np.pi, (0, 1)), (np.pi / 4, (-1, -1))]
+    ("towards", "step"),
+    [(0.0, (0, -1)), (np.pi / 2, (-1, 0)), (np.pi, (0, 1)), (np.pi / 4, (-1, -1))],
 )
-def test_shadows_fall_away_from_the_sun_as_long_as_they_must(towards: float, step: tuple[int, int]) -> None:
+def test_shadows_fall_away_from_the_sun_as_long_as_they_must(
+    towards: float, step: tuple[int, int]
+) -> None:
     height = np.zeros((61, 61))
     height[30, 30] = 10.3
     dark = np.argwhere(cast(height, towards, np.pi / 4)) - 30
@@ -119,10 +123,15 @@ def test_nearest_mean_colour_and_position_stay_far_below(
     majority = np.full_like(nearest, np.bincount(masks[train].ravel()).argmax())
     assert miou(majority, masks[test]) < 0.12
     assert miou(nearest, masks[test]) < 0.3
-    place = np.stack([cut_tiles(masks[train][:, None], 64)[:, 0] == k for k in range(6)]).sum(1).argmax(0)
+    place = (
+        np.stack([cut_tiles(masks[train][:, None], 64)[:, 0] == k for k in range(6)])
+        .sum(1)
+        .argmax(0)
+    )
     truth = cut_tiles(masks[test][:, None], 64)[:, 0]
     assert miou(np.broadcast_to(place, truth.shape), truth) < 0.15
-    flat = [images[train][masks[train] == k].mean(-1).mean() for k in (IMPERVIOUS, BUILDING)]  # no gap to use
+    # no gap to use
+    flat = [images[train][masks[train] == k].mean(-1).mean() for k in (IMPERVIOUS, BUILDING)]
     assert abs(flat[0] - flat[1]) < 25
 
 
@@ -142,13 +151,17 @@ def test_tiles_cover_a_scene_once() -> None:
         cut_tiles(counted, 21)
 
 
-def test_the_set_is_split_by_scene_and_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_set_is_split_by_scene_and_cached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     drawn = []
 
     def quick(number: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         drawn.append(number)
         rng = np.random.default_rng(number)
-        return rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8), rng.integers(0, 6, (SIDE, SIDE), np.uint8)
+        return rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8), rng.integers(
+            0, 6, (SIDE, SIDE), np.uint8
+        )
 
     monkeypatch.setattr(module, "draw_scene", quick)
     data = aerial(cache=tmp_path)

@@ -1,4 +1,5 @@
-"""Drawn skulls and hands: outlines become areas, patients stay as they are, the look ignores the anatomy.
+"""Drawn skulls and hands: outlines become areas, patients stay as they are, the look ignores the
+anatomy.
 
 A few patients are drawn here; the notebooks hold the figures of the whole sets.
 """
@@ -31,7 +32,9 @@ from pixcl_bench.data.synthetic.drawing import (
 )
 from pixcl_bench.data.synthetic.phantom import Draws
 
-SETS = pytest.mark.parametrize("module", [cephalogram_module, hand_module], ids=["cephalogram", "hand"])
+SETS = pytest.mark.parametrize(
+    "module", [cephalogram_module, hand_module], ids=["cephalogram", "hand"]
+)
 COUNT = 60
 LANDMARKS = {cephalogram_module.__name__: 19, hand_module.__name__: 37}
 
@@ -74,7 +77,8 @@ def test_areas_are_right_wherever_an_outline_lies() -> None:
     disc = ring(np.asarray([[4.13, 5.31]]), np.asarray([2.0, 3.0]), 200)
     assert area(disc) == pytest.approx(6 * np.pi, rel=2e-3)
     assert area(disc[:, ::-1]) == pytest.approx(area(disc))
-    assert area(disc + np.asarray([0, 4.69])) == pytest.approx(3 * np.pi, rel=5e-3)  # half off to the right
+    # half off to the right
+    assert area(disc + np.asarray([0, 4.69])) == pytest.approx(3 * np.pi, rel=5e-3)
     assert area(disc - np.asarray([0, 5.31])) == pytest.approx(3 * np.pi, rel=5e-3)
     assert area(disc - np.asarray([4.13, 0])) == pytest.approx(3 * np.pi, rel=5e-3)
     assert area(disc + 50) == area(disc - 50) == 0
@@ -108,7 +112,8 @@ def test_texture_and_films() -> None:
     thickness[:, 20:44, 20:44] = 1.0
     films = expose(looks, thickness)
     assert (films.dtype, films.shape) == (np.dtype("uint8"), (6, 32, 32))
-    assert (films[:, 12:20, 12:20].mean((1, 2)) > films[:, :6].mean((1, 2)) + 40).all()  # thick is bright
+    # thick is bright
+    assert (films[:, 12:20, 12:20].mean((1, 2)) > films[:, :6].mean((1, 2)) + 40).all()
     assert len(np.unique(films, axis=0)) == 6
 
 
@@ -121,7 +126,9 @@ def test_fit_leaves_who_fits_and_moves_who_does_not() -> None:
     np.testing.assert_allclose(factor[:, 0, 0], [1, 1, 0.4])
     assert moved.min() >= 1 - 1e-9
     assert moved.max() <= 9 + 1e-9
-    np.testing.assert_allclose(to_pixels(np.asarray([[[0.0, 10.0]]]), (10.0, 10.0), 20), [[[-0.5, 19.5]]])
+    np.testing.assert_allclose(
+        to_pixels(np.asarray([[[0.0, 10.0]]]), (10.0, 10.0), 20), [[[-0.5, 19.5]]]
+    )
 
 
 def test_yardsticks() -> None:
@@ -132,7 +139,9 @@ def test_yardsticks() -> None:
     points = np.asarray([[0.0, 3.0], [30, 40], [63, 20]])
     moved = np.roll(image, (5, -7), (0, 1))
     np.testing.assert_array_equal(patch_match(image, points, image[None], sides=(9, 15))[0], points)
-    np.testing.assert_array_equal(patch_match(image, points[1:2], moved[None], sides=(9, 15))[0], [[35, 33]])
+    np.testing.assert_array_equal(
+        patch_match(image, points[1:2], moved[None], sides=(9, 15))[0], [[35, 33]]
+    )
 
 
 # ---- the patients
@@ -147,7 +156,9 @@ def test_a_patient_is_the_same_in_any_company_and_at_any_size(module: ModuleType
     assert (other["image"] != alone["image"]).mean() > 0.3
     large = module.draw_patients([7], size=192)
     assert large["image"].shape == (1, 192, 192)
-    np.testing.assert_allclose((large["points"] + 0.5) * (128 / 192) - 0.5, alone["points"], atol=1e-3)
+    np.testing.assert_allclose(
+        (large["points"] + 0.5) * (128 / 192) - 0.5, alone["points"], atol=1e-3
+    )
     assert np.abs(module.draw_patients([7], seed=1)["points"] - alone["points"]).max() > 2
 
 
@@ -207,14 +218,24 @@ def test_cephalogram_has_the_landmarks_the_film_and_the_modes() -> None:
     assert modes.shape == (len(cephalogram_module.MODES), len(mean), 2)
     assert np.linalg.matrix_rank(modes.reshape(12, -1)) == 12
     at = dict(zip(names, patients(cephalogram_module)["points"].mean(0), strict=False))
-    assert at["nasion"][0] < at["orbitale"][0] < at["ans"][0] < at["upper_incisor"][0] < at["menton"][0]
-    assert at["porion"][1] < at["sella"][1] < at["orbitale"][1] < at["nasion"][1] < at["upper_lip"][1]
+    assert (
+        at["nasion"][0]
+        < at["orbitale"][0]
+        < at["ans"][0]
+        < at["upper_incisor"][0]
+        < at["menton"][0]
+    )
+    assert (
+        at["porion"][1] < at["sella"][1] < at["orbitale"][1] < at["nasion"][1] < at["upper_lip"][1]
+    )
     assert at["gonion"][1] < at["pns"][1] < at["ans"][1]
 
 
 def test_hand_has_the_wrist_rule_and_five_fingers() -> None:
     drawn = patients(hand_module)
-    wide = np.linalg.norm((drawn["points"][:, 0] - drawn["points"][:, 4]) * drawn["spacing"], axis=-1)
+    wide = np.linalg.norm(
+        (drawn["points"][:, 0] - drawn["points"][:, 4]) * drawn["spacing"], axis=-1
+    )
     np.testing.assert_allclose(wide, 50, rtol=1e-5)
     np.testing.assert_array_equal(drawn["spacing"][:, 0], drawn["spacing"][:, 1])
     assert drawn["spacing"].max() / drawn["spacing"].min() > 1.2  # sizes differ
@@ -249,14 +270,22 @@ def test_loading_splits_by_patient_and_draws_once(
     data = load(cache=tmp_path)
     again = load(cache=tmp_path, split_seed=1)
     assert calls == [128] * times
-    assert {split: len(index) for split, index in data.splits.items()} == {"train": 40, "val": 5, "test": 15}
+    assert {split: len(index) for split, index in data.splits.items()} == {
+        "train": 40,
+        "val": 5,
+        "test": 15,
+    }
     assert sorted(torch.cat(list(data.splits.values())).tolist()) == list(range(COUNT))
     assert torch.equal(data.images, again.images)
     assert set(data.splits["test"].tolist()) != set(again.splits["test"].tolist())
     np.testing.assert_allclose(data.spacing.numpy(), spacing(module), rtol=1e-5)
     np.testing.assert_array_equal(data.points.numpy(), drawn["points"])
     assert data.names == get_info("cephalogram" if module is cephalogram_module else "hand").classes
-    assert (data.kind, data.unit, data.num_landmarks) == ("synthetic", "mm", LANDMARKS[module.__name__])
+    assert (data.kind, data.unit, data.num_landmarks) == (
+        "synthetic",
+        "mm",
+        LANDMARKS[module.__name__],
+    )
     load(cache=tmp_path, image_size=64)
     assert calls[times:] == [64] * times  # another size is another conversion
 

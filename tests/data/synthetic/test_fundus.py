@@ -1,4 +1,5 @@
-"""Drawn fundus photographs: what is in them, that nothing trivial finds vessels; masks of another look."""
+"""Drawn fundus photographs: what is in them, that nothing trivial finds vessels; masks of another
+look."""
 
 from functools import cache
 from pathlib import Path
@@ -59,7 +60,10 @@ def roots(count: int, width: float = 8.0) -> Roots:
 
 def test_a_fork_keeps_the_cubes_of_the_widths_and_turns_to_both_sides() -> None:
     walk = Walk(
-        [Draws(0, i) for i in range(5)], roots(5), Growth(fork=1.0, slots=2), np.zeros((5, GRID, GRID))
+        [Draws(0, i) for i in range(5)],
+        roots(5),
+        Growth(fork=1.0, slots=2),
+        np.zeros((5, GRID, GRID)),
     )
     walk.age[:] = 9
     fork(walk, 0)
@@ -93,7 +97,8 @@ def test_trees_taper_stay_connected_and_do_not_depend_on_company() -> None:
 
 
 def test_coverage_is_the_area_and_never_thinner_than_can_be_drawn() -> None:
-    path = np.stack([np.linspace(100, 220, 11), np.linspace(100, 260, 11)], -1)[None, None]  # 200 long
+    # 200 long
+    path = np.stack([np.linspace(100, 220, 11), np.linspace(100, 260, 11)], -1)[None, None]
     thick = Trees(path, np.full((1, 1, 11), 6.0), np.zeros((1, 1), np.int64))
     thin = Trees(path, np.full((1, 1, 11), 0.5), np.zeros((1, 1), np.int64))
     assert coverage(thick, 128).sum() * 16 == pytest.approx(1200, rel=0.02)
@@ -103,7 +108,9 @@ def test_coverage_is_the_area_and_never_thinner_than_can_be_drawn() -> None:
 
 
 def test_thinning_out_takes_the_thinnest_and_keeps_the_share() -> None:
-    trees = grow([Draws(0, "toy", i) for i in range(4)], roots(4, 12.0), Growth(), np.zeros((4, GRID, GRID)))
+    trees = grow(
+        [Draws(0, "toy", i) for i in range(4)], roots(4, 12.0), Growth(), np.zeros((4, GRID, GRID))
+    )
     field = np.ones((4, 32, 32), bool)
     kept = thin_out(trees, field, np.full(4, 0.03), 8.0)
     assert ((coverage(kept, 128) > 0.3).mean((1, 2)) <= 0.03).all()
@@ -195,7 +202,9 @@ def test_dice_curves_by_hand() -> None:
     truth = np.asarray([[[True, True], [False, False]], [[False, False], [False, True]]])
     field = np.asarray([[[True, True], [True, True]], [[True, True], [True, False]]])
     curve = module.dice_curves(scores, truth, field)
-    np.testing.assert_allclose(curve[0, [0, 1, 5, 6, 9, 10]], [4 / 6, 4 / 5, 4 / 5, 2 / 3, 2 / 3, 0])
+    np.testing.assert_allclose(
+        curve[0, [0, 1, 5, 6, 9, 10]], [4 / 6, 4 / 5, 4 / 5, 2 / 3, 2 / 3, 0]
+    )
     np.testing.assert_allclose(curve[1], 0)  # its only vessel is outside the field
 
 
@@ -224,7 +233,11 @@ def test_the_set_is_split_by_person_and_drawn_once(small: PixelSet, tmp_path: Pa
     assert sum(map(len, people)) == COUNT // 2 == len(set.union(*people))
     assert torch.equal(small.images, again.images)
     assert small.splits["test"].tolist() != again.splits["test"].tolist()
-    assert (small.background, small.class_names, small.size) == (0, get_info("fundus").classes, (128, 128))
+    assert (small.background, small.class_names, small.size) == (
+        0,
+        get_info("fundus").classes,
+        (128, 128),
+    )
     assert {key: tuple(maps.shape) for key, maps in small.extra.items()} == {
         "field": (40, 128, 128),
         "vessel": (40, 128, 128),
@@ -287,7 +300,11 @@ def test_reading_a_folder_of_masks(tmp_path: Path) -> None:
     ("name", "values", "message"),
     [
         ("grey.png", [[0, 3], [7, 255]], r"grey\.png: not binary: 4 values \(0, 3, 7, 255\)"),
-        ("two.png", [[3, 3], [7, 7]], r"two\.png: not binary: 2 values \(3, 7\), expected 0 and one other"),
+        (
+            "two.png",
+            [[3, 3], [7, 7]],
+            r"two\.png: not binary: 2 values \(3, 7\), expected 0 and one other",
+        ),
         ("black.tif", [[0, 0], [0, 0]], r"black\.tif: the mask is empty"),
         ("white.png", [[255, 255], [255, 255]], r"white\.png: the mask is foreground everywhere"),
         (
@@ -297,7 +314,9 @@ def test_reading_a_folder_of_masks(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_masks_that_are_none(tmp_path: Path, name: str, values: list[list[int]], message: str) -> None:
+def test_masks_that_are_none(
+    tmp_path: Path, name: str, values: list[list[int]], message: str
+) -> None:
     save(tmp_path / name, np.asarray(values, np.uint8))
     with pytest.raises(PixelError, match=message):
         read_shapes(tmp_path, 16)

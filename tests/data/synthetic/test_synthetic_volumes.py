@@ -1,4 +1,5 @@
-"""Drawn hearts and atria: the same from a seed, patients who differ, no grey value that tells the label.
+"""Drawn hearts and atria: the same from a seed, patients who differ, no grey value that tells the
+label.
 
 Few patients of each cohort are drawn here; the notebooks hold the figures of whole cohorts.
 """
@@ -111,7 +112,8 @@ def test_patients_are_valid_cases(module: ModuleType) -> None:
 
 def test_structures_have_the_sizes_of_the_real_set() -> None:
     share = np.mean(
-        [np.bincount(p["label"].ravel(), minlength=4) / p["label"].size for p in patients(cardiac)], axis=0
+        [np.bincount(p["label"].ravel(), minlength=4) / p["label"].size for p in patients(cardiac)],
+        axis=0,
     )
     assert ((share[1:] > 0.02) & (share[1:] < 0.06)).all(), share
     fractions = [p["label"].mean() for p in patients(atrium)]
@@ -124,7 +126,8 @@ def test_a_heart_is_put_together_rightly() -> None:
         label = p["label"]
         assert 6 <= len(label) <= 8
         near_pool = ndimage.binary_dilation(label == 3, np.ones((1, 3, 3)))
-        assert np.isin(label[near_pool], (2, 3)).all()  # the wall closes around the pool in every slice
+        # the wall closes around the pool in every slice
+        assert np.isin(label[near_pool], (2, 3)).all()
         pool = (label == 3).sum((1, 2))
         assert pool[0] > 2 * pool[-1]
         assert (label == 1).sum((1, 2))[0] > (label == 1).sum((1, 2))[-1]
@@ -169,7 +172,9 @@ def test_no_trivial_predictor_comes_near_a_network(module: ModuleType) -> None:
 # ---- sets
 
 
-@pytest.mark.parametrize(("load", "parts"), [(cardiac.cardiac, (60, 10, 20)), (atrium.atrium, (64, 16, 20))])
+@pytest.mark.parametrize(
+    ("load", "parts"), [(cardiac.cardiac, (60, 10, 20)), (atrium.atrium, (64, 16, 20))]
+)
 def test_sets_are_what_the_catalogue_says(
     load: Callable[..., VolumeSet], parts: tuple[int, int, int]
 ) -> None:

@@ -85,12 +85,18 @@ def test_worked_numbers() -> None:
 
 def test_unsupervised_ignores_and_weighs() -> None:
     torch.manual_seed(0)
-    logits, target, sure = torch.randn(2, 3, 4, 4), torch.randint(0, 3, (2, 4, 4)), torch.ones(2, 4, 4)
+    logits, target, sure = (
+        torch.randn(2, 3, 4, 4),
+        torch.randint(0, 3, (2, 4, 4)),
+        torch.ones(2, 4, 4),
+    )
     sure[1] = 0
     expected = torch.nn.functional.cross_entropy(logits[:1], target[:1]) / 2
     assert torch.allclose(unsupervised_loss(logits, target, sure), expected)
     target[0, :2] = -1
-    each = torch.nn.functional.cross_entropy(logits[:1], target[:1], ignore_index=-1, reduction="sum")
+    each = torch.nn.functional.cross_entropy(
+        logits[:1], target[:1], ignore_index=-1, reduction="sum"
+    )
     expected = each / 24  # 8 valid pixels of the first image, 16 of the second
     assert torch.allclose(unsupervised_loss(logits, target, sure), expected)
     assert unsupervised_loss(logits, torch.full_like(target, -1), sure) == 0
@@ -113,13 +119,17 @@ def test_likeness_compares_window_by_window() -> None:
     filled = torch.arange(5) < 4
     found = likeness(z, keys, filled, 0.1)
     for w in range(3):
-        expected = torch.nn.functional.cosine_similarity(z[:, w, None], keys[None, :4, w], dim=-1) / 0.1
+        expected = (
+            torch.nn.functional.cosine_similarity(z[:, w, None], keys[None, :4, w], dim=-1) / 0.1
+        )
         assert torch.allclose(found[:, w, :4], expected, atol=1e-5)
     assert torch.isfinite(relational_kl(found, found / 10))
     assert (found[..., 4] == -1e4).all()
 
 
-@pytest.mark.parametrize(("space", "cells"), [((16, 16), 8), ((10, 7), 4), ((4, 6), 8), ((4, 8, 6), 4)])
+@pytest.mark.parametrize(
+    ("space", "cells"), [((16, 16), 8), ((10, 7), 4), ((4, 6), 8), ((4, 8, 6), 4)]
+)
 def test_cell_means_are_adaptive_pooling(space: tuple[int, ...], cells: int) -> None:
     maps = torch.rand(2, 3, *space)
     pool = getattr(torch.nn.functional, f"adaptive_avg_pool{len(space)}d")
@@ -148,10 +158,14 @@ def test_warp_commutes_with_a_pixelwise_network() -> None:
 
 @pytest.mark.parametrize("kind", ["cutmix", "classmix", "cutout"])
 @pytest.mark.parametrize("space", [(12, 16), (4, 8, 12)])
-def test_mixing_keeps_image_label_and_confidence_together(kind: Any, space: tuple[int, ...]) -> None:
+def test_mixing_keeps_image_label_and_confidence_together(
+    kind: Any, space: tuple[int, ...]
+) -> None:
     torch.manual_seed(0)
     label = torch.randint(0, 3, (3, *space))
-    images, target, sure = mix(kind, 1 + label[:, None].float(), label, (1 + label) / 3, num_classes=3)
+    images, target, sure = mix(
+        kind, 1 + label[:, None].float(), label, (1 + label) / 3, num_classes=3
+    )
     assert torch.equal(images[:, 0].long() - 1, target)
     assert torch.allclose(sure, (1 + target) / 3)
     assert not torch.equal(target, label)
@@ -193,7 +207,8 @@ def test_contract(preset: Any, dims: int, space: tuple[int, ...], classes: int) 
     ],
 )
 def test_options(options: dict[str, Any]) -> None:
-    logged = check_segmenter(small(classes=5, **options), batch_of((32, 32), 3))  # two classes never occur
+    # two classes never occur
+    logged = check_segmenter(small(classes=5, **options), batch_of((32, 32), 3))
     assert torch.isfinite(torch.tensor(list(logged.values()))).all()
 
 
@@ -205,7 +220,12 @@ def test_stages_and_total() -> None:
     total = first["supervised"] + first["global"] + first["local"]
     assert first["loss"] == pytest.approx(total, rel=1e-5)
     assert first["local"] > 0 == first["contrast"]
-    total = second["supervised"] + 0.01 * second["contrast"] + second["unsupervised"] + second["neighbour"]
+    total = (
+        second["supervised"]
+        + 0.01 * second["contrast"]
+        + second["unsupervised"]
+        + second["neighbour"]
+    )
     assert second["loss"] == pytest.approx(total, rel=1e-5)
     assert second["contrast"] > 0 == second["local"]
     advance(learner, batch, 6, 8)
@@ -239,7 +259,9 @@ def test_resume_gives_the_same_bits() -> None:
 def test_teacher_modes() -> None:
     batch = batch_of((32, 32), 3)
     learner = small().train()
-    names = {type(m).__name__: m.training for m in learner.teacher.modules() if not list(m.children())}
+    names = {
+        type(m).__name__: m.training for m in learner.teacher.modules() if not list(m.children())
+    }
     assert names["BatchNorm2d"]
     assert not names["Dropout"]
     running = small(teacher_mode="eval")
@@ -261,5 +283,7 @@ def test_errors_and_small_parts() -> None:
         PretrainingOptions(pretrain=1.0)
     with pytest.raises(ValueError, match="got 'papers'"):
         preset_of("papers", 2)
-    assert bottleneck_width(network) == bottleneck_width(vnet(num_classes=2, width=4, levels=3)) == 16
+    assert (
+        bottleneck_width(network) == bottleneck_width(vnet(num_classes=2, width=4, levels=3)) == 16
+    )
     assert at_centres(torch.arange(12), (3,)).tolist() == [2, 6, 10]

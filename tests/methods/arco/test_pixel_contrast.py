@@ -1,4 +1,5 @@
-"""The pixel contrast: worked numbers, a loop, gradients, the bank, and that no big tensor is made."""
+"""The pixel contrast: worked numbers, a loop, gradients, the bank, and that no big tensor is
+made."""
 
 import math
 from typing import Any
@@ -73,7 +74,9 @@ def uniform(query: Tensor, key: Tensor, mean: Tensor, tau: float = 0.5) -> Tenso
 
 def test_worked_numbers() -> None:
     q, mean = torch.tensor([[1, 0], [0.6, 0.8]]), torch.tensor([0.8, 0.6])
-    assert float(uniform(q, torch.tensor([[0, 1], [-1.0, 0]]), mean)) == pytest.approx(0.388766, abs=2e-6)
+    assert float(uniform(q, torch.tensor([[0, 1], [-1.0, 0]]), mean)) == pytest.approx(
+        0.388766, abs=2e-6
+    )
     assert float(uniform(3 * q, torch.tensor([[0, 9], [-2.0, 0]]), 0.1 * mean)) == pytest.approx(
         0.388766, abs=2e-6
     )
@@ -98,7 +101,8 @@ def loop(x: dict[str, Tensor], pool: Tensor, picked: Picked, tau: float) -> floa
             chosen = picked.keys[c] if picked.keys.ndim == 2 else picked.keys[c, i]
             up = math.exp(float(F.cosine_similarity(flat["student"][q], mean, dim=0)) / tau)
             down = [
-                math.exp(float(F.cosine_similarity(flat["student"][q], keys[k], dim=0)) / tau) for k in chosen
+                math.exp(float(F.cosine_similarity(flat["student"][q], keys[k], dim=0)) / tau)
+                for k in chosen
             ]
             terms.append(-math.log(up / (up + sum(down))))
         classes.append(sum(terms) / len(terms))
@@ -107,7 +111,9 @@ def loop(x: dict[str, Tensor], pool: Tensor, picked: Picked, tau: float) -> floa
 
 @pytest.mark.parametrize(("queries", "negatives", "keys"), CHOICES)
 @pytest.mark.parametrize("shape", [(12, 10), (5, 4, 6)])
-def test_agrees_with_a_loop(queries: str, negatives: str, keys: str, shape: tuple[int, ...]) -> None:
+def test_agrees_with_a_loop(
+    queries: str, negatives: str, keys: str, shape: tuple[int, ...]
+) -> None:
     x = make(shape=shape)
     loss = make_loss(queries=queries, negatives=negatives, keys=keys, temperature=0.3)
     picked = loss.pick(**x, labelled=1, entropy=entropy_of(x["probs"]), generator=seeded())
@@ -125,7 +131,10 @@ def test_agrees_with_a_loop(queries: str, negatives: str, keys: str, shape: tupl
 
 @pytest.mark.parametrize("keys", ["shared", "own"])
 def test_gradient_in_float64(keys: str) -> None:
-    x = {k: v.double() if v.is_floating_point() else v for k, v in make(b=2, c=3, d=4, shape=(4, 5)).items()}
+    x = {
+        k: v.double() if v.is_floating_point() else v
+        for k, v in make(b=2, c=3, d=4, shape=(4, 5)).items()
+    }
     picked = make_loss(keys=keys, num_queries=4, num_negatives=5, detach_keys=False).pick(
         **x, generator=seeded()
     )
@@ -207,10 +216,16 @@ def test_queries() -> None:
     p = torch.tensor([0.99, 0.5, 0.01, 0.4, 0.02, 0.01, 0.975, 0.6]).view(2, 1, 1, 4)
     probs = torch.cat([p, 1 - p], 1)
     assert hard_pixels(label, probs).tolist() == [[[-1, 0, 1, -1]], [[1, 1, -1, 0]]]
-    assert confident_pixels(label, entropy_of(probs), 1, 0.5).tolist() == [[[0, 0, 1, -1]], [[1, 1, -1, -1]]]
+    assert confident_pixels(label, entropy_of(probs), 1, 0.5).tolist() == [
+        [[0, 0, 1, -1]],
+        [[1, 1, -1, -1]],
+    ]
     x = make()
     loss = make_loss(queries="confident")
-    picked = [loss.pick(**x, labelled=0, entropy=entropy_of(x["probs"]), progress=t) for t in (0.0, 0.5, 1.0)]
+    picked = [
+        loss.pick(**x, labelled=0, entropy=entropy_of(x["probs"]), progress=t)
+        for t in (0.0, 0.5, 1.0)
+    ]
     share = [int((p.positives >= 0).sum()) for p in picked]
     pixels = int((x["label"] >= 0).sum())
     assert share == pytest.approx([0.2 * pixels, 0.1 * pixels, 1], abs=1.1)
@@ -262,7 +277,8 @@ def test_released_bank_starves_with_two_classes() -> None:
     assert held == {"released": [1, 1], "confusable": [40, 40]}
     x = make()
     entropy = entropy_of(x["probs"])
-    assert not released_rule(x["label"], x["probs"], entropy, 3, 0.2).any()  # ground truth never enters
+    # ground truth never enters
+    assert not released_rule(x["label"], x["probs"], entropy, 3, 0.2).any()
     assert released_rule(x["label"], x["probs"], entropy, 0, 1.0).any()
     assert confusable(x["label"], x["probs"]).any()
 
@@ -281,7 +297,9 @@ class Largest(TorchDispatchMode):
 
     numel = 0
 
-    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         out = function(*args, **(kwargs or {}))
         for x in out if isinstance(out, (tuple, list)) else (out,):
             if isinstance(x, Tensor):

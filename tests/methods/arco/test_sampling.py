@@ -1,4 +1,5 @@
-"""Samplers: variances against the exact ones, no bias for any mask, the released sampler's known faults."""
+"""Samplers: variances against the exact ones, no bias for any mask, the released sampler's known
+faults."""
 
 import numpy as np
 import pytest
@@ -33,7 +34,9 @@ def stratum_of(strata: Strata, c: int = 0) -> torch.Tensor:
     return torch.searchsorted(strata.high[c].contiguous(), ranks, right=True)
 
 
-def check_moments(values: torch.Tensor, mean: float, variance: float, tolerance: float = 0.05) -> None:
+def check_moments(
+    values: torch.Tensor, mean: float, variance: float, tolerance: float = 0.05
+) -> None:
     """Mean within 4 standard errors, variance within `tolerance`, over the first axis."""
     if variance < 1e-12:
         assert float(values.var()) < 1e-20
@@ -95,7 +98,9 @@ def test_every_candidate_is_as_likely_as_any_other() -> None:
                     sets=20_000,
                     generator=seeded(2),
                 )
-                counts = torch.bincount(drawn.flatten(), minlength=42)[mask.flatten() == 0] / (20_000 * n)
+                counts = torch.bincount(drawn.flatten(), minlength=42)[mask.flatten() == 0] / (
+                    20_000 * n
+                )
                 assert (counts - 1 / 19).abs().max() < 5 * (2 / 19 / 20_000 / n) ** 0.5
 
 
@@ -186,7 +191,9 @@ def test_mixed_rows_have_the_mean_of_their_mixture() -> None:
     field = torch.arange(512.0).double() + 300 * classes.flatten()
     means = torch.stack([field[classes.flatten() == c].mean() for c in range(3)])
     for sampler in SAMPLERS:
-        drawn = draw(stratify(classes, 3), 11, sampler=sampler, mix=mix, sets=20_000, generator=seeded(9))
+        drawn = draw(
+            stratify(classes, 3), 11, sampler=sampler, mix=mix, sets=20_000, generator=seeded(9)
+        )
         assert drawn.shape == (3, 20_000, 11)
         values = field[drawn[:2]].mean(2)
         error = (values.mean(1) - mix[:2].double() @ means) / (values.std(1) / 20_000**0.5)
@@ -197,7 +204,9 @@ def test_mixed_rows_have_the_mean_of_their_mixture() -> None:
     ("high", "bias", "sg", "sag"),
     [(4096, 0, 0.065, 0.0), (5233, -33, 0.127, 0.120), (4000, -246, 0.125, 0.128)],
 )
-def test_the_released_sampler_is_biased_as_measured(high: int, bias: float, sg: float, sag: float) -> None:
+def test_the_released_sampler_is_biased_as_measured(
+    high: int, bias: float, sg: float, sag: float
+) -> None:
     edge = round(high**0.5)
     place = torch.arange(high, dtype=torch.float64)
     h = place // edge + 0.5 * (place % edge)
@@ -205,9 +214,9 @@ def test_the_released_sampler_is_biased_as_measured(high: int, bias: float, sg: 
         s: h[official_indices(high, 256, sampler=s, sets=4000, generator=seeded(high))].mean(1)
         for s in SAMPLERS
     }
-    assert float((values["sg"].mean() - h.mean()) / values["sg"].std() * 4000**0.5) == pytest.approx(
-        bias, abs=6
-    )
+    assert float(
+        (values["sg"].mean() - h.mean()) / values["sg"].std() * 4000**0.5
+    ) == pytest.approx(bias, abs=6)
     assert float(values["sg"].var() / values["ns"].var()) == pytest.approx(sg, abs=0.015)
     assert float(values["sag"].var() / values["ns"].var()) == pytest.approx(sag, abs=0.015)
 
@@ -216,7 +225,9 @@ def test_the_released_sampler_on_short_lists_and_in_runs() -> None:
     for high in (1, 5, 12, 13, 16, 40, 300):
         for run in (None, 8):
             for s in SAMPLERS:
-                drawn = official_indices(high, 37, sampler=s, run=run, sets=3, generator=seeded(high))
+                drawn = official_indices(
+                    high, 37, sampler=s, run=run, sets=3, generator=seeded(high)
+                )
                 assert drawn.shape == (3, 37)
                 assert 0 <= int(drawn.min()) <= int(drawn.max()) < high
     drawn = official_indices(256, 64, run=16, sets=5, generator=seeded())

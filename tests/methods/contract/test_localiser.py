@@ -1,4 +1,5 @@
-"""The localisers' contract: points and cells, similarity maps, matching in portions, the check of methods."""
+"""The localisers' contract: points and cells, similarity maps, matching in portions, the check of
+methods."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -132,7 +133,8 @@ def test_portions_change_nothing() -> None:
     counting = Counting(network=matcher.network)
     counting.load_state_dict(matcher.state_dict())
     assert torch.equal(
-        counting.eval().locate(images, [Support(images[0], points)] * 3), whole.expand(3, -1, -1, -1)
+        counting.eval().locate(images, [Support(images[0], points)] * 3),
+        whole.expand(3, -1, -1, -1),
     )
     assert calls == [1, 1, 1, 2, 2, 1]  # each support once, each image once
 
@@ -174,7 +176,10 @@ def batch() -> dict[str, Tensor]:
 @pytest.fixture
 def supports(batch: dict[str, Tensor]) -> list[Support]:
     points = torch.tensor([[3.0, 4.0], [NAN, NAN], [15.0, 0.0]])
-    return [Support(batch["image"][0], points), Support(batch["image"][1], points.flip(0).nan_to_num(2.0))]
+    return [
+        Support(batch["image"][0], points),
+        Support(batch["image"][1], points.flip(0).nan_to_num(2.0)),
+    ]
 
 
 def test_check_accepts_and_leaves_alone(batch: dict[str, Tensor], supports: list[Support]) -> None:

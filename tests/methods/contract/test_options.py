@@ -239,8 +239,18 @@ def signature_of(builder: str, root: Path) -> Signature:
 def test_fields_of_option_classes_are_arguments(toy: Path) -> None:
     signature = signature_of("toy.method:build", toy)
     assert set(signature.arguments) == {
-        "network", "foreign", "plain", "kind", "seed", "width", "mode", "size", "sides", "rate", "levels",
-    }  # fmt: skip
+        "network",
+        "foreign",
+        "plain",
+        "kind",
+        "seed",
+        "width",
+        "mode",
+        "size",
+        "sides",
+        "rate",
+        "levels",
+    }
     assert signature.objects == {
         "options": ("seed", "width", "mode", "size", "sides", "rate", "levels")
     }
@@ -351,7 +361,8 @@ def undocumented(kind: type) -> list[str]:
 
 
 def test_every_argument_of_the_configuration_finds_its_place() -> None:
-    """The names and values of the configuration file, through the option classes of the builders."""
+    """The names and values of the configuration file, through the option classes of the
+    builders."""
     config = load_config(ROOT / "benchmarks.yaml")
     builders = {f"{b.__module__}:{b.__name__}": b for b in BUILDERS}
     seen = 0
@@ -371,6 +382,8 @@ def test_choices_are_those_of_the_configuration(toy: Path) -> None:
     fault = check_arguments("pixcl_bench.methods.arco.learner:arco", {"sampler": "sgg"}, ROOT)[0]
     assert fault.message.startswith("sampler: arco wants Literal['ns', 'sg', 'sag']")
     assert "'sg'" in fault.hint
-    fault = check_arguments("pixcl_bench.methods.igu_aug.learner:igu_aug", {"guidance": {}}, ROOT)[0]
+    fault = check_arguments("pixcl_bench.methods.igu_aug.learner:igu_aug", {"guidance": {}}, ROOT)[
+        0
+    ]
     assert fault.argument == "guidance"
     assert "gamma" in fault.hint

@@ -1,4 +1,5 @@
-"""The floor without a network: what a pixel knows, few labels, missing classes, one forest a seed."""
+"""The floor without a network: what a pixel knows, few labels, missing classes, one forest a
+seed."""
 
 import numpy as np
 import pytest
@@ -26,7 +27,9 @@ def pictures(
     return images.clamp(max=255).to(torch.uint8), masks
 
 
-def fitted(images: Tensor, masks: Tensor, *, seed: int = 0, classes: int = 5, window: int = 9) -> PixelFloor:
+def fitted(
+    images: Tensor, masks: Tensor, *, seed: int = 0, classes: int = 5, window: int = 9
+) -> PixelFloor:
     forest = pixel_forest(num_classes=classes, trees=10, window=window)
     forest.fit_pixels(images, masks, seed)
     return forest
@@ -40,7 +43,9 @@ def test_features_equal_a_loop_over_pixels(window: int) -> None:
     half = window // 2
     for y in range(8):
         for x in range(9):
-            part = images[:, :, max(0, y - half) : y + half + 1, max(0, x - half) : x + half + 1].flatten(2)
+            part = images[
+                :, :, max(0, y - half) : y + half + 1, max(0, x - half) : x + half + 1
+            ].flatten(2)
             parts = [images[:, :, y, x], part.mean(2), part.std(2, unbiased=False)]
             wanted = torch.cat(parts[: 1 if window == 1 else 3], 1)
             torch.testing.assert_close(features[:, :, y, x], wanted, atol=2e-4, rtol=0)
@@ -105,7 +110,8 @@ def test_unlabelled_pixels_teach_nothing_and_one_channel_is_enough() -> None:
     photos = images.float() / 255
     blank = torch.where((masks == 255)[:, None], 0, images)
     assert torch.equal(
-        fitted(images, masks, window=1).segment(photos), fitted(blank, masks, window=1).segment(photos)
+        fitted(images, masks, window=1).segment(photos),
+        fitted(blank, masks, window=1).segment(photos),
     )
     grey, truth = pictures(channels=1)
     assert (fitted(grey, truth).segment(grey.float() / 255).argmax(1) == truth).float().mean() > 0.9

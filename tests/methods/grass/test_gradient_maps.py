@@ -58,7 +58,9 @@ def test_worked_loss() -> None:
     expected = torch.tensor([0.233258, 0.627123, 0.627123, 0.233258])
     torch.testing.assert_close(rows, expected, atol=1e-6, rtol=0)
     assert float(nt_xent(z[:2], z[2:], 0.5)) == pytest.approx(0.430190, abs=1e-6)
-    assert float(nt_xent(torch.ones(2, 3), torch.ones(2, 3), 0.5)) == pytest.approx(math.log(3), abs=1e-6)
+    assert float(nt_xent(torch.ones(2, 3), torch.ones(2, 3), 0.5)) == pytest.approx(
+        math.log(3), abs=1e-6
+    )
 
 
 def test_properties_of_the_loss() -> None:
@@ -84,8 +86,11 @@ def test_closed_form_is_back_propagation(kind: str, neg: str) -> None:
         encoder.zero_grad(), projector.zero_grad()
         raw = attention(pooled_gradient(projector, maps.mean((2, 3)), temperature), maps)
         assert all(p.grad is None for m in (encoder, projector) for p in m.parameters())
-        torch.testing.assert_close(raw / slow.abs().amax(), slow / slow.abs().amax(), atol=1e-5, rtol=0)
-        sure = slow.abs().amax((1, 2)) > 1e-3 * slow.abs().amax()  # else rounding noise is divided by itself
+        torch.testing.assert_close(
+            raw / slow.abs().amax(), slow / slow.abs().amax(), atol=1e-5, rtol=0
+        )
+        # else rounding noise is divided by itself
+        sure = slow.abs().amax((1, 2)) > 1e-3 * slow.abs().amax()
         ours, theirs = normalise_map(raw, neg)[sure], normalise_map(slow, neg)[sure]
         largest = theirs.abs().amax((1, 2), keepdim=True)
         torch.testing.assert_close(ours / largest, theirs / largest, atol=1e-5, rtol=0)
@@ -102,7 +107,9 @@ def test_a_head_without_bias_gives_maps_of_mean_zero_that_ignore_scale() -> None
     maps[3] *= 7.0
     again = normalise_map(attention(pooled_gradient(projector, maps.mean((2, 3))), maps))
     torch.testing.assert_close(again, a, atol=1e-3, rtol=1e-3)
-    assert torch.equal(select_boxes(enlarge(again, (32, 32)), 0.55), select_boxes(enlarge(a, (32, 32)), 0.55))
+    assert torch.equal(
+        select_boxes(enlarge(again, (32, 32)), 0.55), select_boxes(enlarge(a, (32, 32)), 0.55)
+    )
 
 
 def loop(maps: Tensor, rho: float, rule: str) -> Tensor:
@@ -132,7 +139,8 @@ def test_stacked_components_equal_a_loop() -> None:
 
 @pytest.mark.parametrize("rule", ["peak", "release"])
 def test_boxes_equal_a_loop(rule: str) -> None:
-    noisy = torch.randint(0, 6, (150, 9, 14), generator=generator()).float()  # ties and boxes within boxes
+    # ties and boxes within boxes
+    noisy = torch.randint(0, 6, (150, 9, 14), generator=generator()).float()
     for rho in (0.3, 0.5, 0.7):
         for maps in (smooth(150, 5, (20, 30)), noisy):
             assert torch.equal(select_boxes(maps, rho, rule), loop(maps, rho, rule))
@@ -143,7 +151,9 @@ def test_the_two_rules_rarely_differ() -> None:
     for grid in (2, 3, 4, 7):
         maps = smooth(400, grid, (28, 28), seed=grid)
         shares.append(
-            float((select_boxes(maps) != select_boxes(maps, region="release")).any(1).float().mean())
+            float(
+                (select_boxes(maps) != select_boxes(maps, region="release")).any(1).float().mean()
+            )
         )
     assert shares[0] == 0.0
     assert max(shares) < 0.05
@@ -182,7 +192,8 @@ def test_peak_boxes_hold_the_peak_shrink_and_follow_the_image() -> None:
     assert torch.equal(select_boxes(2 * maps + 4), boxes)
     flipped = select_boxes(maps.flip(2))
     assert torch.equal(
-        torch.stack([flipped[:, 0], 24 - flipped[:, 3], flipped[:, 2], 24 - flipped[:, 1]], 1), boxes
+        torch.stack([flipped[:, 0], 24 - flipped[:, 3], flipped[:, 2], 24 - flipped[:, 1]], 1),
+        boxes,
     )
     assert torch.equal(above_threshold(maps.flip(2)), above_threshold(maps).flip(2))
 
@@ -193,7 +204,9 @@ def test_crops_equal_a_loop() -> None:
     near, between = crop_resize(images, boxes), crop_resize(images, boxes, "bilinear")
     for i, (r0, c0, r1, c1) in enumerate(boxes.tolist()):
         cut = images[i, :, r0:r1, c0:c1]
-        rows, columns = ([t * n // size for t in range(size)] for n, size in ((r1 - r0, 20), (c1 - c0, 28)))
+        rows, columns = (
+            [t * n // size for t in range(size)] for n, size in ((r1 - r0, 20), (c1 - c0, 28))
+        )
         assert torch.equal(near[i], cut[:, rows][:, :, columns])
         assert set(near[i].flatten().tolist()) <= set(cut.flatten().tolist())
         smooth_cut = F.interpolate(cut[None], (20, 28), mode="bilinear", align_corners=False)[0]

@@ -43,7 +43,9 @@ def guide(learner: GradientGuided, batch: Mapping[str, Tensor]) -> Guide:
     return guide_pass(learner.inner, batch, 1.0, learner.options)
 
 
-def gradients(learner: Learner, batch: Mapping[str, Tensor], progress: float) -> list[Tensor | None]:
+def gradients(
+    learner: Learner, batch: Mapping[str, Tensor], progress: float
+) -> list[Tensor | None]:
     learner.zero_grad(set_to_none=True)
     learner.losses(batch, progress)["loss"].backward()
     return [None if p.grad is None else p.grad.clone() for p in learner.parameters()]
@@ -76,7 +78,9 @@ def test_map_is_that_of_full_back_propagation() -> None:
         z1, z2 = learner.inner.projector(maps.mean((2, 3))).chunk(2)
         nt_xent(z1, z2, 0.5).backward()
         full = (maps.grad.mean((2, 3), keepdim=True) * maps).mean(1).detach()
-        torch.testing.assert_close(raw / full.abs().amax(), full / full.abs().amax(), atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            raw / full.abs().amax(), full / full.abs().amax(), atol=1e-5, rtol=0
+        )
 
 
 def test_guided_step_is_the_plain_step_on_crops() -> None:
@@ -105,7 +109,10 @@ def test_moco_sees_both_views_guided() -> None:
     with torch.no_grad():
         next(learner.encoder.parameters()).add_(1.0)
     learner.after_step(0.1)
-    assert any(not torch.equal(a, b) for a, b in zip(before, learner.inner.target.parameters(), strict=True))
+    assert any(
+        not torch.equal(a, b)
+        for a, b in zip(before, learner.inner.target.parameters(), strict=True)
+    )
 
 
 def test_stage_switch_and_bits_of_the_warm_up() -> None:
@@ -121,13 +128,21 @@ def test_stage_switch_and_bits_of_the_warm_up() -> None:
             else grass(encoder=net, hidden=16, out=8, guide=GuideOptions(warmup=warmup))
         )
         history = fit(learner, stream, TrainConfig(steps=6, warmup=0.0), progress=False).history
-        state = learner.inner.state_dict() if isinstance(learner, GradientGuided) else learner.state_dict()
+        state = (
+            learner.inner.state_dict()
+            if isinstance(learner, GradientGuided)
+            else learner.state_dict()
+        )
         runs[name] = (state, history)
     for key, value in runs["plain"][0].items():
         assert torch.equal(value, runs["all warm-up"][0][key])
-    assert [row["loss"] for row in runs["plain"][1]] == [row["loss"] for row in runs["all warm-up"][1]]
+    assert [row["loss"] for row in runs["plain"][1]] == [
+        row["loss"] for row in runs["all warm-up"][1]
+    ]
     assert ["box_area" in row for row in runs["half"][1]] == [False] * 3 + [True] * 3
-    assert [row["loss"] for row in runs["half"][1]][:3] == [row["loss"] for row in runs["plain"][1]][:3]
+    assert [row["loss"] for row in runs["half"][1]][:3] == [
+        row["loss"] for row in runs["plain"][1]
+    ][:3]
     assert runs["half"][1][3]["guide_loss"] == pytest.approx(runs["plain"][1][3]["loss"], abs=1e-5)
 
 
@@ -180,16 +195,21 @@ def test_matrices_follow_the_crops() -> None:
     batch = batch_of() | {f"matrix{v}": torch.randn(6, 3, 3, generator=g) for v in (1, 2)}
     boxes = guide(learner, batch).boxes
     changed = crop_batch(batch, boxes)
-    torch.testing.assert_close(changed["matrix2"], crop_matrix(boxes[6:], (24, 24)) @ batch["matrix2"])
+    torch.testing.assert_close(
+        changed["matrix2"], crop_matrix(boxes[6:], (24, 24)) @ batch["matrix2"]
+    )
     assert changed["view1"] is not batch["view1"]
 
 
 def test_choose() -> None:
-    raw = torch.tensor([[[-1.0, 0], [0, 1]], [[1e-6, 0], [0, -1e-6]], [[0, 0], [0, 0]], [[-3, -2], [-1, -4]]])
+    raw = torch.tensor(
+        [[[-1.0, 0], [0, 1]], [[1e-6, 0], [0, -1e-6]], [[0, 0], [0, 0]], [[-3, -2], [-1, -4]]]
+    )
     boxes = choose(raw, (4, 4), GuideOptions(rho=0.6))[1]
     assert boxes[:3].tolist() == [[1, 1, 4, 4], [0, 0, 3, 3], [0, 0, 4, 4]]
     peaks = {
-        neg: choose(raw, (2, 2), GuideOptions(rho=0.9, neg=neg))[1][3].tolist() for neg in ("release", "keep")
+        neg: choose(raw, (2, 2), GuideOptions(rho=0.9, neg=neg))[1][3].tolist()
+        for neg in ("release", "keep")
     }
     assert peaks == {"release": [1, 1, 2, 2], "keep": [1, 0, 2, 1]}
     silent = choose(raw, (4, 4), GuideOptions(rho=0.6, min_signal=0.01))[1]
@@ -197,7 +217,13 @@ def test_choose() -> None:
 
 
 def test_bad_options_and_encoders() -> None:
-    for wrong in ({"rho": 1.0}, {"sign": 2}, {"warmup": -1.0}, {"min_size": 0}, {"min_signal": 1.0}):
+    for wrong in (
+        {"rho": 1.0},
+        {"sign": 2},
+        {"warmup": -1.0},
+        {"min_size": 0},
+        {"min_signal": 1.0},
+    ):
         with pytest.raises(ValueError, match=f"{next(iter(wrong))} is"):
             GuideOptions(**wrong)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="has no feature_maps"):

@@ -93,7 +93,12 @@ def test_larc_is_sgd_on_changed_gradients_and_resumes() -> None:
             decay, w = 0.0 if name.startswith("1.") else 1e-2, p.detach()
             assert p.grad is not None
             if w.norm() > 0 and p.grad.norm() > 0:
-                p.grad = 1e-3 * w.norm() / (p.grad.norm() + decay * w.norm() + 1e-8) * (p.grad + decay * w)
+                p.grad = (
+                    1e-3
+                    * w.norm()
+                    / (p.grad.norm() + decay * w.norm() + 1e-8)
+                    * (p.grad + decay * w)
+                )
         for optimizer in (larc, sgd, *([again] if again else [])):
             optimizer.step()
     for a, b, c in zip(ours.parameters(), theirs.parameters(), resumed.parameters(), strict=True):

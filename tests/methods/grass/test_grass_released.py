@@ -15,11 +15,14 @@ from pixcl_bench.nets.transfer import build_map_encoder
 from pixcl_bench.train import TrainConfig, fit
 
 # What the loop is told and must not do: a large rate, a large decay, gradients cut to nothing.
-LOUD = TrainConfig(steps=6, lr=3.0, weight_decay=0.5, decay_all=True, clip_grad=1e-9, checkpoint_every=2)
+LOUD = TrainConfig(
+    steps=6, lr=3.0, weight_decay=0.5, decay_all=True, clip_grad=1e-9, checkpoint_every=2
+)
 
 
 class Twice(Learner):
-    """Uses its encoder and a tied weight twice in a step; a bias starts at 0, a tensor gets no gradient."""
+    """Uses its encoder and a tied weight twice in a step; a bias starts at 0, a tensor gets no
+    gradient."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +66,9 @@ def test_the_steps_are_those_of_larc_in_a_loop(momentum: float, decay: float) ->
     same_weights(own.inner, hand)
     assert not torch.equal(hand.tied, Twice().tied)
     assert torch.equal(hand.unused, torch.ones(2)), "no gradient, no step, no decay"
-    assert [row["own_lr"] for row in history] == pytest.approx([rate(step / 6) for step in range(6)])
+    assert [row["own_lr"] for row in history] == pytest.approx(
+        [rate(step / 6) for step in range(6)]
+    )
 
 
 def test_a_stopped_training_goes_on_to_the_same_bits(tmp_path) -> None:  # type: ignore[no-untyped-def]
@@ -75,7 +80,9 @@ def test_a_stopped_training_goes_on_to_the_same_bits(tmp_path) -> None:  # type:
     (tmp_path / "a").mkdir()
     whole = run(tmp_path / "a", None)
     same_weights(whole, stopped_and_resumed(run, tmp_path / "b", at=5))
-    assert any(float(buffer.abs().sum()) for buffer in whole.buffers(recurse=False)), "momentum is kept"
+    assert any(float(buffer.abs().sum()) for buffer in whole.buffers(recurse=False)), (
+        "momentum is kept"
+    )
 
 
 def test_the_preset_is_the_release() -> None:
@@ -98,7 +105,9 @@ def test_the_preset_is_the_release() -> None:
         found["loss"].backward()
         assert float(found["own_lr"]) == pytest.approx(0.5 * grass_learning_rate(progress))
         assert all(p.grad is None for p in learner.parameters())
-        assert not any(torch.equal(v, before[k]) for k, v in learner.named_parameters()), "all have moved"
+        assert not any(torch.equal(v, before[k]) for k, v in learner.named_parameters()), (
+            "all have moved"
+        )
         assert ("box_area" in found) == (progress > 0.5)
     assert learner.embed(batch["view1"]).shape == (4, 96)
 

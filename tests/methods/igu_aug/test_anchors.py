@@ -37,7 +37,9 @@ def dots(size: tuple[int, int], points: Tensor, sigma: float = 1.5) -> Tensor:
 def centres(images: Tensor) -> Tensor:
     y, x = torch.arange(float(images.shape[2]))[:, None], torch.arange(float(images.shape[3]))
     total = images.sum((1, 2, 3))
-    return torch.stack([(images * y).sum((1, 2, 3)) / total, (images * x).sum((1, 2, 3)) / total], -1)
+    return torch.stack(
+        [(images * y).sum((1, 2, 3)) / total, (images * x).sum((1, 2, 3)) / total], -1
+    )
 
 
 def shares(sampler: Sampler, weights: list[float], n: int = 200_000) -> Tensor:
@@ -58,7 +60,9 @@ def test_marginals_of_the_samplers(sampler: Sampler, expected: list[float]) -> N
     assert torch.allclose(shares(sampler, [1.0, 2.0, 4.0]), torch.tensor(expected), atol=0.004)
 
 
-@pytest.mark.parametrize(("weights", "wins"), [([2.0, 1.0], 0.75), ([1.0, 1.0], 0.5), ([1.0, 4.0], 0.125)])
+@pytest.mark.parametrize(
+    ("weights", "wins"), [([2.0, 1.0], 0.75), ([1.0, 1.0], 0.5), ([1.0, 4.0], 0.125)]
+)
 def test_win_rate_of_a_tournament(weights: list[float], wins: float) -> None:
     first = torch.zeros(1, 200_000, 2, dtype=torch.long)
     winner = tournament(torch.tensor([[weights]]), first, first + torch.tensor([0, 1]))
@@ -74,7 +78,9 @@ def test_zero_weight_is_never_drawn() -> None:
 
 
 def test_weights_that_are_no_weights() -> None:
-    drawn, some = draw_weighted(torch.tensor([[math.nan, -1.0, 2.0, math.inf], [0.0, 0.0, 0.0, -2.0]]), 500)
+    drawn, some = draw_weighted(
+        torch.tensor([[math.nan, -1.0, 2.0, math.inf], [0.0, 0.0, 0.0, -2.0]]), 500
+    )
     assert some.tolist() == [True, False]
     assert drawn[0].unique().tolist() == [2]
     assert drawn[1].unique().tolist() == [0]
@@ -85,7 +91,9 @@ def test_anchors_fill_the_margin_box(sampler: Sampler) -> None:
     drawn = draw_anchors((40, 30), 2, weight=torch.ones(2, 40, 30), sampler=sampler, count=50_000)
     assert drawn.amin((0, 1)).tolist() == [4, 3]
     assert drawn.amax((0, 1)).tolist() == [35, 26]
-    counts = torch.bincount(drawn[1] @ torch.tensor([30, 1]), minlength=1200).view(40, 30)[4:36, 3:27]
+    counts = torch.bincount(drawn[1] @ torch.tensor([30, 1]), minlength=1200).view(40, 30)[
+        4:36, 3:27
+    ]
     expected = 50_000 / (32 * 24)
     assert float((counts - expected).square().mean() / expected) == pytest.approx(1.0, abs=0.2)
 
@@ -100,7 +108,9 @@ def test_image_without_information_gets_uniform_anchors() -> None:
 def test_generators_repeat() -> None:
     weight = torch.rand(2, 20, 20)
     again = [
-        draw_anchors((20, 20), 2, weight=weight, count=5, generator=torch.Generator().manual_seed(3))
+        draw_anchors(
+            (20, 20), 2, weight=weight, count=5, generator=torch.Generator().manual_seed(3)
+        )
         for _ in range(2)
     ]
     assert torch.equal(*again)
@@ -128,7 +138,9 @@ def test_corners(exclusive: bool) -> None:
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
 @pytest.mark.parametrize("degrees", [0.0, 20.0, 60.0])
-def test_dots_are_found_where_they_are_tracked(interpolation: Interpolation, degrees: float) -> None:
+def test_dots_are_found_where_they_are_tracked(
+    interpolation: Interpolation, degrees: float
+) -> None:
     anchor = torch.stack([torch.randint(20, 60, (200,)), torch.randint(20, 80, (200,))], -1)
     crop = random_crop(
         dots((80, 100), anchor.float()), anchor, 40, degrees=degrees, interpolation=interpolation
@@ -140,7 +152,8 @@ def test_dots_are_found_where_they_are_tracked(interpolation: Interpolation, deg
 
 
 @pytest.mark.parametrize(
-    ("size", "patch"), [((40, 50), 8), ((16, 16), 16), ((20, 9), 2), ((64, 64), 33), ((128, 128), 64)]
+    ("size", "patch"),
+    [((40, 50), 8), ((16, 16), 16), ((20, 9), 2), ((64, 64), 33), ((128, 128), 64)],
 )
 def test_no_anchor_leaves_its_crop(size: tuple[int, int], patch: int) -> None:
     anchor = torch.stack([torch.randint(n, (5000,)) for n in size], -1)
@@ -195,7 +208,9 @@ def test_all_that_the_turned_crop_shows_can_be_an_anchor() -> None:
     crop = random_crop(torch.rand(1, 1, 24, 24), first, 12, degrees=45.0)
     every = torch.cartesian_prod(torch.arange(24), torch.arange(24))[None]
     expected = every[0, crop.inside(every)[0]]
-    assert torch.equal(more_anchors(crop, first, count=20_000)[0].unique(dim=0), expected.unique(dim=0))
+    assert torch.equal(
+        more_anchors(crop, first, count=20_000)[0].unique(dim=0), expected.unique(dim=0)
+    )
     within = ((expected - crop.corner[0] >= 0) & (expected - crop.corner[0] < 12)).all()
     assert bool(within)  # black corners of the turned crop show nothing of the image
 
@@ -224,13 +239,17 @@ def jitter_pillow(picture: np.ndarray, b: float, c: float, bright_first: bool) -
 
 def test_jitter_equals_a_loop_and_pillow() -> None:
     pictures = torch.randint(0, 256, (200, 1, 12, 17), dtype=torch.uint8)
-    drawn = draw_jitter(torch.tensor([[0.0, 2.0]]).expand(200, 2), torch.tensor([[0.0, 2.5]]).expand(200, 2))
+    drawn = draw_jitter(
+        torch.tensor([[0.0, 2.0]]).expand(200, 2), torch.tensor([[0.0, 2.5]]).expand(200, 2)
+    )
     before = pictures / 255
     ours = (jitter(before, *drawn) * 255).round().byte()[:, 0].numpy()
     assert torch.equal(before, pictures / 255)
     for reference in (jitter_loop, jitter_pillow):
         for i, (b, c, o) in enumerate(zip(*drawn, strict=True)):
-            assert np.array_equal(ours[i], reference(pictures[i, 0].numpy(), float(b), float(c), bool(o)))
+            assert np.array_equal(
+                ours[i], reference(pictures[i, 0].numpy(), float(b), float(c), bool(o))
+            )
     smooth = jitter(before, *drawn, quantise=False)
     assert float((smooth * 255 - torch.from_numpy(ours)[:, None]).abs().max()) < 5
 

@@ -1,4 +1,5 @@
-"""Cross-patch learning: the windowed contrast against loops, anchors in crops, the learner's contract."""
+"""Cross-patch learning: the windowed contrast against loops, anchors in crops, the learner's
+contract."""
 
 import math
 
@@ -30,7 +31,12 @@ SCALES, SIDES = (32, 16, 8, 4, 2), (12, 24, 48, 96, 192)
 
 
 def naive(
-    full: Tensor, templates: Tensor, cells: Tensor, window: int | None, temperature: float, clip: bool
+    full: Tensor,
+    templates: Tensor,
+    cells: Tensor,
+    window: int | None,
+    temperature: float,
+    clip: bool,
 ) -> Tensor:
     out = torch.zeros(cells.shape[:2])
     for i in range(len(full)):
@@ -81,13 +87,13 @@ def test_worked_numbers_of_the_loss() -> None:
     first = torch.tensor([[[0, 0]]])
     wanted = torch.tensor([[1, 0.5], [-0.3, 0.2]])
     maps = torch.stack([wanted, (1 - wanted**2).sqrt()])[None]
-    assert float(window_nce(maps, torch.tensor([[[1.0, 0.0]]]), first, window=None)) == pytest.approx(
-        0.885311, abs=1e-6
-    )
+    assert float(
+        window_nce(maps, torch.tensor([[[1.0, 0.0]]]), first, window=None)
+    ) == pytest.approx(0.885311, abs=1e-6)
     vectors = torch.tensor([[3.0, 4], [1, 0], [0, 2], [-1, 0]]).T.reshape(1, 2, 2, 2)
-    assert float(window_nce(vectors, torch.tensor([[[0.6, 0.8]]]), first, window=None)) == pytest.approx(
-        1.049748, abs=1e-6
-    )
+    assert float(
+        window_nce(vectors, torch.tensor([[[0.6, 0.8]]]), first, window=None)
+    ) == pytest.approx(1.049748, abs=1e-6)
     similarity = level_similarity(vectors, torch.tensor([[0.6, 0.8]])).flatten()
     torch.testing.assert_close(
         similarity, torch.tensor([0.999800, 0.599401, 0.799600, 0.0]), rtol=0, atol=1e-6
@@ -106,14 +112,20 @@ def test_worked_number_of_the_product() -> None:
 
 def test_flat_and_least_loss() -> None:
     anchor, chosen = torch.tensor([[[190, 200]]]), torch.tensor([[[30, 40]]])
-    ones = [torch.ones(1, 2, n, n) for n in SIDES], [torch.ones(1, 2, 64 // s, 64 // s) for s in SCALES]
+    ones = (
+        [torch.ones(1, 2, n, n) for n in SIDES],
+        [torch.ones(1, 2, 64 // s, 64 // s) for s in SCALES],
+    )
     flat = cross_patch_loss(*ones, anchor, chosen, scales=SCALES)
     assert float(flat["loss"]) == pytest.approx(28.092787, abs=5e-6)
     assert float(flat["level0"]) == pytest.approx(4.969813, abs=1e-6)
     full = [torch.stack([torch.zeros(n, n), torch.ones(n, n)])[None] for n in SIDES]
     for maps, s in zip(full, SCALES, strict=True):
         maps[0, :, 190 // s, 200 // s] = torch.tensor([2.0, 0.0])
-    crop = [torch.stack([torch.ones(64 // s, 64 // s), torch.zeros(64 // s, 64 // s)])[None] for s in SCALES]
+    crop = [
+        torch.stack([torch.ones(64 // s, 64 // s), torch.zeros(64 // s, 64 // s)])[None]
+        for s in SCALES
+    ]
     best = cross_patch_loss(full, crop, anchor, chosen, scales=SCALES)
     assert float(best["loss"]) == pytest.approx(23.125807, abs=5e-6)
     with pytest.raises(ValueError, match="number of maps"):
@@ -122,7 +134,9 @@ def test_flat_and_least_loss() -> None:
 
 def random_maps(g: torch.Generator, side: int) -> list[Tensor]:
     return [
-        torch.randn(2, 4, side // s, side // s, generator=g, dtype=torch.float64, requires_grad=True)
+        torch.randn(
+            2, 4, side // s, side // s, generator=g, dtype=torch.float64, requires_grad=True
+        )
         for s in (8, 4, 2, 1)
     ]
 
@@ -130,8 +144,13 @@ def random_maps(g: torch.Generator, side: int) -> list[Tensor]:
 def test_gradient_stays_in_the_windows() -> None:
     g = torch.Generator().manual_seed(1)
     full, crop = random_maps(g, 48), random_maps(g, 16)
-    anchors, chosen = torch.tensor([[[20, 30]], [[5, 40]]]), torch.tensor([[[3.0, 11.0]], [[9.4, 2.6]]])
-    cross_patch_loss(full, crop, anchors, chosen, scales=(8, 4, 2, 1), window=3, levels=3)["loss"].backward()
+    anchors, chosen = (
+        torch.tensor([[[20, 30]], [[5, 40]]]),
+        torch.tensor([[[3.0, 11.0]], [[9.4, 2.6]]]),
+    )
+    cross_patch_loss(full, crop, anchors, chosen, scales=(8, 4, 2, 1), window=3, levels=3)[
+        "loss"
+    ].backward()
     for i, s in enumerate((8, 4, 2)):
         size = (48 // s, 48 // s)
         cells, inside = cells_at(anchors, s, size), cells_at(chosen, s, (16 // s, 16 // s))
@@ -152,19 +171,33 @@ def test_gradient_stays_in_the_windows() -> None:
 def test_what_does_not_change_the_loss() -> None:
     g = torch.Generator().manual_seed(2)
     full, crop = ([m.detach().float() for m in random_maps(g, side)] for side in (48, 16))
-    anchors, chosen = torch.randint(48, (2, 3, 2), generator=g), 15 * torch.rand(2, 3, 2, generator=g)
+    anchors, chosen = (
+        torch.randint(48, (2, 3, 2), generator=g),
+        15 * torch.rand(2, 3, 2, generator=g),
+    )
 
-    def loss(full: list[Tensor], crop: list[Tensor], order: list[int], scale: float = 1.0) -> Tensor:
+    def loss(
+        full: list[Tensor], crop: list[Tensor], order: list[int], scale: float = 1.0
+    ) -> Tensor:
         part = [scale * m[order] for m in crop]
         return cross_patch_loss(
-            [m[order] for m in full], part, anchors[order], chosen[order], scales=(8, 4, 2, 1), levels=4
+            [m[order] for m in full],
+            part,
+            anchors[order],
+            chosen[order],
+            scales=(8, 4, 2, 1),
+            levels=4,
         )["loss"]
 
     plain = loss(full, crop, [0, 1])
     torch.testing.assert_close(loss(full, crop, [1, 0]), plain)
     longer = [m * (0.5 + torch.rand(2, 1, *m.shape[2:], generator=g)) for m in full]
     torch.testing.assert_close(loss(longer, crop, [0, 1], 3.0), plain)
-    one, t, cell = torch.randn(1, 4, 20, 20, generator=g), torch.randn(1, 1, 4), torch.tensor([[[9, 8]]])
+    one, t, cell = (
+        torch.randn(1, 4, 20, 20, generator=g),
+        torch.randn(1, 1, 4),
+        torch.tensor([[[9, 8]]]),
+    )
     index, inside = window_index(cell, 2, (20, 20))
     assert bool(inside.all())
     negatives = torch.tensor([k for k in index.flatten().tolist() if k != 9 * 20 + 8])
@@ -176,7 +209,9 @@ def test_what_does_not_change_the_loss() -> None:
 
 def test_cells() -> None:
     assert cells_at(torch.tensor([[0, 31], [32, 95]]), 32, (3, 3)).tolist() == [[0, 0], [1, 2]]
-    assert cells_at(torch.tensor([[7.4, 7.6], [-4.0, 200.0], [math.nan, 1.0]]), 8, (4, 4)).tolist() == [
+    assert cells_at(
+        torch.tensor([[7.4, 7.6], [-4.0, 200.0], [math.nan, 1.0]]), 8, (4, 4)
+    ).tolist() == [
         [0, 1],
         [0, 3],
         [0, 0],
@@ -217,10 +252,13 @@ def test_anchors_are_in_the_crop_and_in_the_margin() -> None:
 
 
 def test_anchor_keeps_its_content() -> None:
-    """A ramp tells where each pixel came from: value at the tracked place against value at the anchor."""
+    """A ramp tells where each pixel came from: value at the tracked place against value at the
+    anchor."""
     rows, columns = torch.arange(64.0)[:, None], torch.arange(64.0)
     ramp = ((rows + 2 * columns) / 200).expand(40, 1, 64, 64)
-    learner = small(brightness=0.0, contrast=0.0, quantise=False, interpolation="bilinear", anchors=8)
+    learner = small(
+        brightness=0.0, contrast=0.0, quantise=False, interpolation="bilinear", anchors=8
+    )
     crop, anchors = learner.draw({"image": ramp.contiguous()})
     tracked = crop.track(anchors)
     away = ((tracked > 3) & (tracked < 44)).all(-1)

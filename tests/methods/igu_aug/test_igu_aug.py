@@ -53,7 +53,9 @@ def small(**more: object) -> IGUAug:
 def given() -> Preparation:
     images = pictures(6)
     points = torch.tensor([[30.0, 40.0], [60.5, 70.2], [math.nan, math.nan]])
-    return Preparation(images, entropy_map(images, size=3), Support(images[0][None].float() / 255, points))
+    return Preparation(
+        images, entropy_map(images, size=3), Support(images[0][None].float() / 255, points)
+    )
 
 
 def batch_of(given: Preparation, k: int = 4) -> dict[str, Tensor]:
@@ -178,7 +180,9 @@ def test_one_range_for_all_where_estimated(given: Preparation) -> None:
 
 def test_terciles() -> None:
     values = torch.rand(3, 40, 50)
-    torch.testing.assert_close(terciles(values, 0.1), torch.tensor([1 / 3, 2 / 3]), rtol=0, atol=0.03)
+    torch.testing.assert_close(
+        terciles(values, 0.1), torch.tensor([1 / 3, 2 / 3]), rtol=0, atol=0.03
+    )
     assert torch.equal(terciles(values.masked_fill(torch.arange(50) < 5, 9.0)), terciles(values))
     torch.testing.assert_close(terciles(values, most=400), terciles(values), rtol=0, atol=0.07)
     inside = values[:, 4:36, 5:45]

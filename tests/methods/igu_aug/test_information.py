@@ -1,4 +1,5 @@
-"""Entropy maps are exact at every pixel, weights do what they say, mutual information is its definition."""
+"""Entropy maps are exact at every pixel, weights do what they say, mutual information is its
+definition."""
 
 import math
 
@@ -68,10 +69,14 @@ def test_disk_10_is_scikit_images_rank_filter(shape: tuple[int, int]) -> None:
         ("disk", 4, (30, 9)),
     ],
 )
-def test_every_window_is_a_histogram_at_every_pixel(window: str, size: int, shape: tuple[int, int]) -> None:
+def test_every_window_is_a_histogram_at_every_pixel(
+    window: str, size: int, shape: tuple[int, int]
+) -> None:
     image = scene(*shape)
     ours = entropy_map(image[None], window=window, size=size, base="nats")[0]  # type: ignore[arg-type]
-    np.testing.assert_allclose(ours.numpy(), brute_force(image.numpy(), window, size), atol=1e-6, rtol=0)
+    np.testing.assert_allclose(
+        ours.numpy(), brute_force(image.numpy(), window, size), atol=1e-6, rtol=0
+    )
 
 
 def test_large_windows_count_beyond_16_bits() -> None:
@@ -92,7 +97,9 @@ def test_large_windows_count_beyond_16_bits() -> None:
 
 def test_worked_numbers_of_entropy() -> None:
     counts = torch.tensor([0] * 4 + [1] * 4 + [2] * 2 + [3] * 6, dtype=torch.uint8).view(1, 4, 4)
-    nats, bits = (entropy_map(counts, window="box", size=4, base=b)[0, 2, 2].item() for b in ("nats", "bits"))
+    nats, bits = (
+        entropy_map(counts, window="box", size=4, base=b)[0, 2, 2].item() for b in ("nats", "bits")
+    )
     assert nats == pytest.approx(1.320888, abs=1e-6)
     assert bits == pytest.approx(1.905639, abs=1e-6)
     rows = torch.arange(5, dtype=torch.uint8)[:, None].expand(5, 5)[None]
@@ -113,7 +120,9 @@ def test_properties_of_entropy() -> None:
     torch.testing.assert_close(h, entropy_map(images, base="nats") / math.log(2), atol=2e-6, rtol=0)
     remap = torch.randperm(256, generator=g).to(torch.uint8)
     torch.testing.assert_close(entropy_map(remap[images.long()]), h, atol=1e-6, rtol=0)
-    torch.testing.assert_close(entropy_map(images // 2 + 100), entropy_map(images // 2), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        entropy_map(images // 2 + 100), entropy_map(images // 2), atol=1e-6, rtol=0
+    )
     shuffled = images[0, :21, :21].flatten()[torch.randperm(441, generator=g)].view(1, 21, 21)
     box = {"window": "box", "size": 21}
     centre = entropy_map(images[:1, :21, :21], **box)[0, 10, 10]
@@ -137,7 +146,9 @@ def test_the_gpu_counts_the_same() -> None:
         torch.testing.assert_close(there.cpu(), here, atol=1e-6, rtol=0)
     pair = images[:2, :40], images[1:3, :40]
     for kind in ("joint_hist", "hist_labels"):
-        a, b = (mutual_information(*(x.to(d) for x in pair), kind=kind).cpu() for d in ("cpu", "cuda"))
+        a, b = (
+            mutual_information(*(x.to(d) for x in pair), kind=kind).cpu() for d in ("cpu", "cuda")
+        )
         torch.testing.assert_close(a, b, atol=1e-6, rtol=0)
 
 
@@ -227,21 +238,26 @@ def test_mutual_information_is_its_definition() -> None:
     flat = [(x.flatten().tolist(), y.flatten().tolist()) for x, y in zip(a, b, strict=True)]
     joint = [score(x, y) for x, y in flat]
     labels = [
-        score(np.bincount(x, minlength=256).tolist(), np.bincount(y, minlength=256).tolist()) for x, y in flat
+        score(np.bincount(x, minlength=256).tolist(), np.bincount(y, minlength=256).tolist())
+        for x, y in flat
     ]
     torch.testing.assert_close(mutual_information(a, b), torch.tensor(joint), atol=1e-6, rtol=0)
     torch.testing.assert_close(
         mutual_information(a, b, kind="hist_labels"), torch.tensor(labels), atol=1e-6, rtol=0
     )
     coarse = [score([v // 32 for v in x], [v // 32 for v in y]) for x, y in flat]
-    torch.testing.assert_close(mutual_information(a, b, levels=8), torch.tensor(coarse), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        mutual_information(a, b, levels=8), torch.tensor(coarse), atol=1e-6, rtol=0
+    )
 
 
 def test_mutual_information_is_scikit_learns() -> None:
     metrics = pytest.importorskip("sklearn.metrics")
     g = torch.Generator().manual_seed(4)
     a, b = torch.randint(0, 9, (2, 3, 200), generator=g)
-    expected = [metrics.mutual_info_score(x, y) for x, y in zip(a.tolist(), b.tolist(), strict=True)]
+    expected = [
+        metrics.mutual_info_score(x, y) for x, y in zip(a.tolist(), b.tolist(), strict=True)
+    ]
     np.testing.assert_allclose(label_mutual_information(a, b).numpy(), expected, atol=1e-9)
 
 
@@ -251,7 +267,9 @@ def test_properties_of_mutual_information() -> None:
     assert label_mutual_information(a, b).item() == pytest.approx(0.0, abs=1e-12)
     x, y = scene(24, 24, 5)[None], scene(24, 24, 6)[None]
     inverse = torch.arange(255, -1, -1).to(torch.uint8)
-    torch.testing.assert_close(mutual_information(x, y), mutual_information(y, x), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        mutual_information(x, y), mutual_information(y, x), atol=1e-6, rtol=0
+    )
     torch.testing.assert_close(mutual_information(x, inverse[y.long()]), mutual_information(x, y))
     merged = x // 3
     own = label_entropy(merged.flatten(1).long()).float()

@@ -31,15 +31,20 @@ from pixcl_bench.methods.igu_aug.intensity import (
 
 
 def blobs(n: int, h: int, w: int) -> torch.Tensor:
-    """The same random landscape n times, each shifted a little and with its own noise: uint8 (n, h, w)."""
+    """The same random landscape n times, each shifted a little and with its own noise: uint8 (n, h,
+    w)."""
     g = torch.Generator().manual_seed(0)
     base = sum(
-        F.interpolate(torch.randn(1, 1, k, k, generator=g), (h + 8, w + 8), mode="bicubic") / math.sqrt(k) * 3
+        F.interpolate(torch.randn(1, 1, k, k, generator=g), (h + 8, w + 8), mode="bicubic")
+        / math.sqrt(k)
+        * 3
         for k in (6, 12, 24)
     )
     base = (base - base.min()) / (base.max() - base.min()) * 200 + 20
     moved = [base[0, 0, i % 5 : i % 5 + h, (2 * i) % 7 : (2 * i) % 7 + w] for i in range(n)]
-    return (torch.stack(moved) + 2 * torch.randn(n, h, w, generator=g)).clamp(0, 255).to(torch.uint8)
+    return (
+        (torch.stack(moved) + 2 * torch.randn(n, h, w, generator=g)).clamp(0, 255).to(torch.uint8)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +111,8 @@ def test_key_points_are_sorted_and_found_again(images: torch.Tensor) -> None:
     strong = type(found)(*(v[usable][:6] for v in found))
     matched = correspondences(strong, images[:2], patch=16)
     assert torch.equal(matched[0], strong.points)
-    near = (matched[1] - (strong.points - torch.tensor([1.0, 2.0]))).norm(dim=1) < 2  # image 1 is shifted so
+    # image 1 is shifted so
+    near = (matched[1] - (strong.points - torch.tensor([1.0, 2.0]))).norm(dim=1) < 2
     assert near.sum() >= 4
 
 
@@ -127,7 +133,13 @@ def test_the_strongest_of_each_class() -> None:
     usable = torch.tensor([True, True, True, True, False, True, True])
     keep, of = choose_points(usable, kinds, 2)
     assert keep.tolist() == [0, 1, 2, 5, 6]
-    assert of.int().tolist() == [[0, 0, 1, 1], [0, 0, 1, 1], [0, 1, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0]]
+    assert of.int().tolist() == [
+        [0, 0, 1, 1],
+        [0, 0, 1, 1],
+        [0, 1, 0, 0],
+        [0, 1, 0, 0],
+        [1, 0, 0, 0],
+    ]
 
 
 @pytest.mark.parametrize("kind", ["joint_hist", "hist_labels"])
@@ -157,7 +169,9 @@ def test_search_is_the_loop(images: torch.Tensor, kind: str, quirk: bool) -> Non
                         at = s + 1 if quirk else s
                         best = (max(0.0, 1 + 0.03 * way * at), max(0.0, 1 + 0.04 * way * at))
                     ends[way].append(best)
-        up, down = (torch.tensor(ends[way], dtype=torch.float64).mean(0).tolist() for way in (1, -1))
+        up, down = (
+            torch.tensor(ends[way], dtype=torch.float64).mean(0).tolist() for way in (1, -1)
+        )
         r = ours[group]
         assert r is not None
         assert r.brightness == pytest.approx(tuple(sorted((down[0], up[0]))), abs=1e-9)
@@ -210,12 +224,16 @@ def test_a_higher_target_means_milder_jitter(
     assert plain.contains(overall(alpha=1.3))
     assert overall(stop="mean-std").contains(plain)
     assert overall(alpha=(1.0, 1.0, 1.0)) == plain
-    by_all = estimate_intensity(images, information, EstimateOptions(limit=3, target="all"), points=points)
+    by_all = estimate_intensity(
+        images, information, EstimateOptions(limit=3, target="all"), points=points
+    )
     assert by_all.overall == plain
     assert by_all.targets["all"].mean > 0
 
 
-def test_classes_without_key_points_fall_back(images: torch.Tensor, information: torch.Tensor) -> None:
+def test_classes_without_key_points_fall_back(
+    images: torch.Tensor, information: torch.Tensor
+) -> None:
     points = torch.tensor([[40.0, 50], [60, 31]]).expand(5, 2, 2)
     high, low = (EstimateOptions(thresholds=(bits, bits), low="own") for bits in (0.0, 9.0))
     only_high = estimate_intensity(images, information, high, points=points)

@@ -1,4 +1,5 @@
-"""Landmark detectors: targets, loss, votes, moved images, the stages of training and what they remember."""
+"""Landmark detectors: targets, loss, votes, moved images, the stages of training and what they
+remember."""
 
 import math
 from collections.abc import Callable
@@ -82,7 +83,9 @@ def batch_of(g: Preparation) -> dict[str, Tensor]:
 
 def build(maker: Callable[..., Any], **options: Any) -> Any:
     torch.manual_seed(0)
-    return maker(network=ld_unet(width=2, levels=3), num_landmarks=3, **group_options(maker, options))
+    return maker(
+        network=ld_unet(width=2, levels=3), num_landmarks=3, **group_options(maker, options)
+    )
 
 
 def test_disks_equal_a_loop() -> None:
@@ -130,7 +133,11 @@ def test_unknown_landmarks_count_in_nothing() -> None:
     assert not offsets.grad[:, 1, 2:].any()
     assert bool(mask.grad[0].any())
     nothing = detection_loss(dense(mask, offsets), points * math.nan, 4)
-    assert {k: float(v.detach()) for k, v in nothing.items()} == {"loss": 0.0, "mask": 0.0, "offset": 0.0}
+    assert {k: float(v.detach()) for k, v in nothing.items()} == {
+        "loss": 0.0,
+        "mask": 0.0,
+        "offset": 0.0,
+    }
 
 
 def vote_loop(mask: Tensor, offsets: Tensor, radius: int) -> Tensor:
@@ -230,7 +237,9 @@ def test_two_stages_keep_the_contract(first: str, maker: Callable[..., Any]) -> 
     check_localiser(learner, batch_of(g), [g.support])
 
 
-def advance(learner: Any, batch: dict[str, Tensor], first: int, last: int, total: int = 6) -> list[float]:
+def advance(
+    learner: Any, batch: dict[str, Tensor], first: int, last: int, total: int = 6
+) -> list[float]:
     optimizer = torch.optim.SGD(learner.parameters(), lr=0.01)
     seen = []
     for k in range(first, last):
@@ -293,6 +302,8 @@ def test_bad_requests_say_what_is_wrong() -> None:
 
 
 def test_the_large_network_fits() -> None:
-    learner = detector(network=vgg19_unet(), num_landmarks=2, detection=DetectionOptions(hidden=False))
+    learner = detector(
+        network=vgg19_unet(), num_landmarks=2, detection=DetectionOptions(hidden=False)
+    )
     maps = learner.eval().maps(torch.rand(1, 1, 32, 32))
     assert maps.mask.shape == (1, 2, 32, 32)

@@ -1,4 +1,5 @@
-"""The LD learner: views, both stages against their parts, gradients, matching, options, contract."""
+"""The LD learner: views, both stages against their parts, gradients, matching, options,
+contract."""
 
 from dataclasses import replace
 from typing import Any
@@ -80,7 +81,9 @@ def test_stage_b_is_the_sum_of_its_parts(pool: str) -> None:
     fine = learner.network((views.images - 0.5) / 0.5)[-1]
     v = learner.embedding(fine)
     s = P.pool_cells(v, 4, 9 / 4 if pool == "center" else None)  # cells of 8 pixels, a window of 9
-    back = torch.stack([x.rot90(-int(k), (1, 2)) for x, k in zip(s[6:12], views.quarters, strict=True)])
+    back = torch.stack(
+        [x.rot90(-int(k), (1, 2)) for x, k in zip(s[6:12], views.quarters, strict=True)]
+    )
     w = views.weight.view(-1, 1, 1, 1)
     target = F.normalize(w * s[:3] + (1 - w) * s[3:6], dim=1).detach()
     pd = P.patch_discrimination(P.patches(torch.cat([s[:6], back])))
@@ -93,7 +96,9 @@ def test_stage_b_is_the_sum_of_its_parts(pool: str) -> None:
     assert logged["mix"].item() == pytest.approx(mix.item(), abs=1e-4)
     assert logged["rd"].item() == pytest.approx(rd.item(), abs=1e-5)
     assert logged["entropy"].item() == pytest.approx(entropy.item(), abs=1e-5)
-    assert logged["loss"].item() == pytest.approx((pd + mix + 10 * rd + 0.1 * entropy).item(), abs=1e-3)
+    assert logged["loss"].item() == pytest.approx(
+        (pd + mix + 10 * rd + 0.1 * entropy).item(), abs=1e-3
+    )
 
 
 def test_stage_a_leaves_the_clusters_alone() -> None:
@@ -103,7 +108,11 @@ def test_stage_a_leaves_the_clusters_alone() -> None:
     logged["loss"].backward()
     assert learner.clustering is not None
     assert all(p.grad is None for p in learner.clustering.parameters())
-    assert all(p.grad is not None for part in (learner.network, learner.embedding) for p in part.parameters())
+    assert all(
+        p.grad is not None
+        for part in (learner.network, learner.embedding)
+        for p in part.parameters()
+    )
     learner.losses(batch, 0.3)["loss"].backward()
     assert all(p.grad is not None for p in learner.clustering.parameters())
 
@@ -148,7 +157,11 @@ def test_regions_false_is_patch_discrimination_alone() -> None:
 def test_maps_are_unit_vectors_and_memberships() -> None:
     learner, images = small().eval(), blobs(3)[0]
     with torch.no_grad():
-        v, r, features = learner.pixel_vectors(images), learner.memberships(images), learner.describe(images)
+        v, r, features = (
+            learner.pixel_vectors(images),
+            learner.memberships(images),
+            learner.describe(images),
+        )
     assert v.shape == (3, 8, 32, 32)
     assert r.shape == (3, 4, 32, 32)
     assert torch.allclose(v.norm(dim=1), torch.ones(3, 32, 32), atol=1e-5)
@@ -172,7 +185,9 @@ def test_rotations_describe_a_turned_support_alike() -> None:
     learner = small(rotations=True).eval()
     with torch.no_grad():
         upright = learner.at(learner.describe(images), torch.tensor([[10.0, 20.0]]))
-        turned = learner.at(learner.describe(images.rot90(1, (2, 3))), torch.tensor([[31.0 - 20, 10.0]]))
+        turned = learner.at(
+            learner.describe(images.rot90(1, (2, 3))), torch.tensor([[31.0 - 20, 10.0]])
+        )
         plain = small().eval()
         other = plain.at(plain.describe(images), torch.tensor([[10.0, 20.0]]))
     assert torch.allclose(upright, turned, atol=1e-5)
@@ -206,7 +221,9 @@ def test_contract(args: dict[str, Any]) -> None:
     lacking = points[1].clone()
     lacking[0] = torch.nan
     logged = check_localiser(
-        small(**args), {"image": images}, [Support(images[0], points[0]), Support(images[1], lacking)]
+        small(**args),
+        {"image": images},
+        [Support(images[0], points[0]), Support(images[1], lacking)],
     )
     assert {"loss", "pd", "mix"} <= set(logged)
     assert small(**args).embed(images).shape == (4, 16)
@@ -216,7 +233,8 @@ def test_a_step_makes_nothing_of_five_axes() -> None:
     learner, images = small(clusters=8), blobs(4)[0]
     with Largest() as seen:
         learner.losses({"image": images}, 0.9)["loss"].backward()
-    assert seen.elements < 8 * 8 * 8 * 32 * 32 / 4  # 4 items: 8 views with 8 clusters and 8 dimensions
+    # 4 items: 8 views with 8 clusters and 8 dimensions
+    assert seen.elements < 8 * 8 * 8 * 32 * 32 / 4
     with Largest() as seen:
         learner.eval().locate(images, [Support(images[0], blobs(4)[1][0])])
     assert seen.elements < 4 * 4 * 8 * 32 * 32

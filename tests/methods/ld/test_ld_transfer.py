@@ -1,4 +1,5 @@
-"""LD on colour images: views, hooks, both stages, contract; the soft Dice loss and the end of the decoder."""
+"""LD on colour images: views, hooks, both stages, contract; the soft Dice loss and the end of the
+decoder."""
 
 from typing import Any
 
@@ -107,7 +108,8 @@ def test_defaults_are_those_of_ld() -> None:
     assert ours.views.geometry == published.views.geometry
     assert ours.views.tilt == published.views.tilt
     shapes = [p.shape for p in published.parameters()]
-    assert [p.shape for p in ours.parameters()][1:] == shapes[1:]  # all but the first layer's three channels
+    # all but the first layer's three channels
+    assert [p.shape for p in ours.parameters()][1:] == shapes[1:]
 
 
 def test_the_encoder_that_was_given_learns() -> None:

@@ -1,4 +1,5 @@
-"""LD's parts: worked numbers, naive loops, gradients in float64, symmetries, turns, views, memory."""
+"""LD's parts: worked numbers, naive loops, gradients in float64, symmetries, turns, views,
+memory."""
 
 import math
 from collections.abc import Callable
@@ -47,8 +48,12 @@ def pd_loop(x: Tensor, temperature: float, keys: Tensor) -> Tensor:
     return total / n
 
 
-@pytest.mark.parametrize(("n", "d", "temperature"), [(4, 3, 0.5), (10, 8, 0.2), (12, 16, 0.1), (6, 2, 5.0)])
-def test_patch_discrimination_equals_loops_with_detached_keys(n: int, d: int, temperature: float) -> None:
+@pytest.mark.parametrize(
+    ("n", "d", "temperature"), [(4, 3, 0.5), (10, 8, 0.2), (12, 16, 0.1), (6, 2, 5.0)]
+)
+def test_patch_discrimination_equals_loops_with_detached_keys(
+    n: int, d: int, temperature: float
+) -> None:
     x, y = unit(n, d, seed=n).requires_grad_(), unit(n, d, seed=n).requires_grad_()
     loss, naive = M.patch_discrimination(x, temperature), pd_loop(y, temperature, y.detach())
     loss.backward()
@@ -125,7 +130,10 @@ def test_turns() -> None:
     x = torch.rand(8, 3, 6, 6)
     flip, rot = torch.arange(8) // 4, torch.arange(8) % 4
     quarters = M.quarter_turns(flip, rot)
-    by_hand = [(i.flip(1, 2) if f else i).rot90(int(k), (1, 2)) for i, f, k in zip(x, flip, rot, strict=True)]
+    by_hand = [
+        (i.flip(1, 2) if f else i).rot90(int(k), (1, 2))
+        for i, f, k in zip(x, flip, rot, strict=True)
+    ]
     other = [
         i.rot90(int(k), (1, 2)).flip(1, 2) if f else i.rot90(int(k), (1, 2))
         for i, f, k in zip(x, flip, rot, strict=True)
@@ -183,7 +191,9 @@ def test_region_vectors() -> None:
     assert M.region_vectors(v, r)[0, 0].tolist() == pytest.approx([0.723356, 0.690476], abs=1e-6)
     v, r = unit(3, 4, 7, 5, axis=1), torch.rand(3, 6, 7, 5, dtype=torch.float64)
     t = M.region_vectors(v, r)
-    assert torch.allclose(t, F.normalize((r[:, :, None] * v[:, None]).mean((3, 4)), dim=-1), atol=1e-12)
+    assert torch.allclose(
+        t, F.normalize((r[:, :, None] * v[:, None]).mean((3, 4)), dim=-1), atol=1e-12
+    )
     assert torch.allclose(M.region_vectors(v, r * torch.rand(6, 1, 1).double()), t, atol=1e-10)
     assert torch.allclose(t.norm(dim=-1), torch.ones(3, 6, dtype=torch.float64))
 
@@ -203,11 +213,13 @@ def rd_loop(t: Tensor, temperature: float) -> Tensor:
 def test_region_discrimination() -> None:
     worked = torch.tensor([[[1, 0], [0, 1]], [[0.6, 0.8], [0, 1]]], dtype=torch.float64)
     assert M.region_discrimination(worked).item() == pytest.approx(0.154580, abs=1e-6)
-    assert M.region_discrimination(torch.ones(3, 16, 1).double()).item() == pytest.approx(2.772589, abs=1e-6)
+    assert M.region_discrimination(torch.ones(3, 16, 1).double()).item() == pytest.approx(
+        2.772589, abs=1e-6
+    )
     for k, expected in ((4, 0.020012), (16, 0.096282)):
-        assert M.region_discrimination(torch.eye(k).double().expand(5, k, k)).item() == pytest.approx(
-            expected, abs=1e-6
-        )
+        assert M.region_discrimination(
+            torch.eye(k).double().expand(5, k, k)
+        ).item() == pytest.approx(expected, abs=1e-6)
     for temperature in (0.2, 1.0):
         t, u = unit(4, 5, 6, seed=3).requires_grad_(), unit(4, 5, 6, seed=3).requires_grad_()
         loss, naive = M.region_discrimination(t, temperature), rd_loop(u, temperature)
@@ -228,12 +240,16 @@ def test_symmetries_and_gradients_of_region_discrimination() -> None:
         unit(2, 3, 2, 3, axis=1).requires_grad_(),
         torch.rand(2, 4, 2, 3, dtype=torch.float64, requires_grad=True),
     )
-    assert torch.autograd.gradcheck(lambda v, r: M.region_discrimination(M.region_vectors(v, r)), (v, r))
+    assert torch.autograd.gradcheck(
+        lambda v, r: M.region_discrimination(M.region_vectors(v, r)), (v, r)
+    )
 
 
 @pytest.mark.parametrize(("k", "expected"), [(16, 0.337290), (8, 0.543564), (2, 1.0)])
 def test_entropy_of_the_undecided(k: int, expected: float) -> None:
-    assert M.cluster_entropy(torch.full((2, k, 3, 4), 1 / k)).item() == pytest.approx(expected, abs=1e-6)
+    assert M.cluster_entropy(torch.full((2, k, 3, 4), 1 / k)).item() == pytest.approx(
+        expected, abs=1e-6
+    )
 
 
 def test_entropy_of_the_decided_is_zero_with_finite_gradients() -> None:
@@ -291,7 +307,10 @@ def test_the_best_match_on_the_support_itself_is_the_landmark() -> None:
 
 @pytest.mark.parametrize("what", ["regions", "similarity", "assignment"])
 def test_nothing_of_five_axes_is_made(what: str) -> None:
-    v, r = torch.randn(5, 12, 32, 32, requires_grad=True), torch.rand(5, 8, 32, 32, requires_grad=True)
+    v, r = (
+        torch.randn(5, 12, 32, 32, requires_grad=True),
+        torch.rand(5, 8, 32, 32, requires_grad=True),
+    )
     run: dict[str, Callable[[], Tensor]] = {
         "regions": lambda: M.region_discrimination(M.region_vectors(v, r)),
         "similarity": lambda: similarity_maps(v, torch.randn(8, 12)).sum(),
@@ -304,7 +323,12 @@ def test_nothing_of_five_axes_is_made(what: str) -> None:
 
 def test_geometry_without_chance_is_the_image() -> None:
     x = torch.rand(2, 1, 12, 12)
-    for flips, axes in (((0.0, 0.0), ()), ((1.0, 0.0), (2,)), ((0.0, 1.0), (3,)), ((1.0, 1.0), (2, 3))):
+    for flips, axes in (
+        ((0.0, 0.0), ()),
+        ((1.0, 0.0), (2,)),
+        ((0.0, 1.0), (3,)),
+        ((1.0, 1.0), (2, 3)),
+    ):
         still = Geometry(0.0, flips, (1.0, 1.0), (1.0, 1.0)).draw(2, (12, 12))
         assert torch.allclose(take(x, still, 12), x.flip(*axes) if axes else x, atol=1e-5)
 
@@ -321,7 +345,8 @@ def test_crops_stay_inside_and_keep_their_area() -> None:
 
 
 def test_rotations_keep_the_shape_of_what_they_turn() -> None:
-    """The view's axes stay at right angles and equally long in pixels, in an image that is not square."""
+    """The view's axes stay at right angles and equally long in pixels, in an image that is not
+    square."""
     torch.manual_seed(0)
     views = Geometry(180.0, (0.5, 0.5), (0.9, 1.0), (1.0, 1.0)).draw(200, (40, 40))
     for linear, size in (
@@ -329,11 +354,13 @@ def test_rotations_keep_the_shape_of_what_they_turn() -> None:
         (Geometry(180.0).draw(200, (40, 70))[:, :, :2], (40, 70)),
     ):
         x, y = (linear * torch.tensor([[size[1]], [size[0]]])).unbind(2)
-        assert torch.allclose((x * y).sum(1) / (x.norm(dim=1) * y.norm(dim=1)), torch.zeros(200), atol=1e-4)
+        assert torch.allclose(
+            (x * y).sum(1) / (x.norm(dim=1) * y.norm(dim=1)), torch.zeros(200), atol=1e-4
+        )
     twisted = twist(views, 2.0)
-    angle = (twisted[:, 0, 0] * views[:, 0, 0] + twisted[:, 1, 0] * views[:, 1, 0]) / views[:, :, 0].norm(
-        dim=1
-    ) ** 2
+    angle = (twisted[:, 0, 0] * views[:, 0, 0] + twisted[:, 1, 0] * views[:, 1, 0]) / views[
+        :, :, 0
+    ].norm(dim=1) ** 2
     assert torch.rad2deg(angle.clamp(max=1).acos()).max() <= 2.01
     assert torch.equal(twisted[:, :, 2], views[:, :, 2])
 

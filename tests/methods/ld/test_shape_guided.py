@@ -1,4 +1,5 @@
-"""LD guided by shapes: reference masks, discriminator and its Adam, gradients, answers, refinement."""
+"""LD guided by shapes: reference masks, discriminator and its Adam, gradients, answers,
+refinement."""
 
 import copy
 from typing import Any
@@ -91,7 +92,9 @@ def test_small_shapes() -> None:
     for blocks in (1, 2, 3, 4):
         net = S.Discriminator(blocks)
         assert net(torch.rand(3, 1, net.least, net.least)).shape == (3,)
-        with pytest.raises(ValueError, match=f"of {blocks} blocks sees masks of at least {net.least}"):
+        with pytest.raises(
+            ValueError, match=f"of {blocks} blocks sees masks of at least {net.least}"
+        ):
             net(torch.rand(1, 1, net.least - 1, 300))
     with pytest.raises(ValueError, match=r"take blocks=3 \(at least 40 pixels\)"):
         S.Discriminator()(torch.rand(1, 1, 64, 64))
@@ -101,7 +104,9 @@ def test_small_shapes() -> None:
 
 def test_slope_one_and_average_pools_are_affine() -> None:
     def gap(net: S.Discriminator) -> float:
-        a, b = torch.rand(2, 1, 1, 40, 40, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        a, b = torch.rand(
+            2, 1, 1, 40, 40, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+        )
         layers = net.double().layers
         return (layers((a + b) / 2) - layers(a) / 2 - layers(b) / 2).abs().item()
 
@@ -122,7 +127,9 @@ def test_objectives() -> None:
     target = torch.cat([torch.ones(5), torch.zeros(3)])
     both = torch.cat([real, fake]).sigmoid()
     assert torch.allclose(S.telling(real, fake), F.binary_cross_entropy(both, target), atol=1e-6)
-    assert torch.allclose(S.fooling(fake), F.binary_cross_entropy(fake.sigmoid(), torch.ones(3)), atol=1e-6)
+    assert torch.allclose(
+        S.fooling(fake), F.binary_cross_entropy(fake.sigmoid(), torch.ones(3)), atol=1e-6
+    )
 
 
 def test_adam_is_adam() -> None:
@@ -170,14 +177,18 @@ def test_who_gets_which_gradient() -> None:
     logged["loss"].backward()
     assert learner.discriminator is not None
     trained = [
-        p for part in (learner.network, learner.embedding, learner.clustering) for p in part.parameters()
+        p
+        for part in (learner.network, learner.embedding, learner.clustering)
+        for p in part.parameters()
     ]
     assert all(p.grad is not None for p in trained)
     assert {id(p) for p in trained} == {id(p) for p in learner.parameters() if p.requires_grad}
     assert all(p.grad is None for p in learner.discriminator.parameters())
     before = {k: v.clone() for k, v in learner.state_dict().items()}
     learner.after_step(0.5)
-    changed = {k.split(".")[0] for k, v in learner.state_dict().items() if not torch.equal(v, before[k])}
+    changed = {
+        k.split(".")[0] for k, v in learner.state_dict().items() if not torch.equal(v, before[k])
+    }
     assert changed == {"discriminator", "optimiser", "told"}
     before = {k: v.clone() for k, v in learner.state_dict().items()}
     learner.after_step(0.5)  # nothing is left to learn from
@@ -204,7 +215,9 @@ def test_stage_a_and_comparison_have_no_adversary() -> None:
     learner.after_step(0.1)
     assert all(torch.equal(v, before[k]) for k, v in learner.state_dict().items())
     plain = small(adversary=False)
-    assert list(plain.losses(data, 0.5)) == [*("loss", "pd", "mix", "rd", "entropy", "area_min", "area_max")]
+    assert list(plain.losses(data, 0.5)) == [
+        *("loss", "pd", "mix", "rd", "entropy", "area_min", "area_max")
+    ]
     torch.manual_seed(1)
     other = small(adversary=False).losses(data, 0.5)
     torch.manual_seed(1)
@@ -240,7 +253,9 @@ def test_a_training_resumes_bit_by_bit(tmp_path: Any) -> None:
         if done == 5:
             raise Stop
 
-    config = TrainConfig(steps=8, lr=2e-3, weight_decay=0.0, schedule="constant", checkpoint_every=4)
+    config = TrainConfig(
+        steps=8, lr=2e-3, weight_decay=0.0, schedule="constant", checkpoint_every=4
+    )
     whole, parts = small(), small()
     history = fit(whole, batches, config, progress=False).history
     with pytest.raises(Stop):
@@ -279,7 +294,9 @@ def test_answers() -> None:
 
 
 def test_pseudo_labels() -> None:
-    said = M.pseudo_labels(M.Stages(torch.tensor([[[0.9, 0.7, 0.5]]]), torch.tensor([[[0.6, 0.2, 0.5]]])))
+    said = M.pseudo_labels(
+        M.Stages(torch.tensor([[[0.9, 0.7, 0.5]]]), torch.tensor([[[0.6, 0.2, 0.5]]]))
+    )
     assert said.label.tolist() == [[[1, 0, 0]]]
     assert said.label.dtype == torch.uint8
     assert said.uncertainty[0, 0, 0].item() == pytest.approx(0.268764, abs=2e-6)
@@ -298,9 +315,15 @@ def test_pseudo_labels() -> None:
 
 def test_weighted_cross_entropy() -> None:
     torch.manual_seed(0)
-    logits, label, u = torch.randn(2, 7, 7), (torch.rand(2, 7, 7) < 0.3).to(torch.uint8), torch.rand(2, 7, 7)
+    logits, label, u = (
+        torch.randn(2, 7, 7),
+        (torch.rand(2, 7, 7) < 0.3).to(torch.uint8),
+        torch.rand(2, 7, 7),
+    )
     each = F.binary_cross_entropy(logits.sigmoid(), label.float(), reduction="none")
-    assert torch.allclose(M.weighted_bce(logits, label, u), (torch.exp(-u) * each).mean(), atol=1e-6)
+    assert torch.allclose(
+        M.weighted_bce(logits, label, u), (torch.exp(-u) * each).mean(), atol=1e-6
+    )
     assert torch.allclose(M.weighted_bce(logits, label, 0 * u), each.mean(), atol=1e-6)
     assert M.weighted_bce(logits, label, u + 60).item() < 1e-20
 
@@ -313,7 +336,10 @@ def labelled(n: int = 4) -> dict[str, Tensor]:
 
 def test_refiner_adds_its_parts() -> None:
     torch.manual_seed(0)
-    learner, data = M.refiner(network=ld_unet(in_channels=3, width=4, levels=3), augment=False), labelled()
+    learner, data = (
+        M.refiner(network=ld_unet(in_channels=3, width=4, levels=3), augment=False),
+        labelled(),
+    )
     logged = learner.losses(data, 0.0)
     z = learner.logits(data["pixels"])
     bce = M.weighted_bce(z, data["label"], data["uncertainty"])
@@ -352,7 +378,9 @@ def test_image_label_and_uncertainty_turn_together(monkeypatch: pytest.MonkeyPat
 def test_empty_and_full_labels(value: int) -> None:
     torch.manual_seed(0)
     learner, data = M.refiner(network=ld_unet(in_channels=3, width=4, levels=3)), labelled()
-    logged = learner.losses({**data, "label": torch.full((4, 40, 40), value, dtype=torch.uint8)}, 0.0)
+    logged = learner.losses(
+        {**data, "label": torch.full((4, 40, 40), value, dtype=torch.uint8)}, 0.0
+    )
     logged["loss"].backward()
     assert all(torch.isfinite(v).all() for v in logged.values())
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in learner.parameters())

@@ -28,19 +28,36 @@ class GivenWeights(Learner):
         encoder.set_statistics(source.mean.flatten().tolist(), source.std.flatten().tolist())
         self.encoder = encoder
 
-# %% ../../../../nbs/methods/baselines/dense_transfer/01_given_weights.ipynb #f0ae4e09
+# %% ../../../../nbs/methods/baselines/dense_transfer/01_given_weights.ipynb #ed7ae94d
 def given_path(file: str, root: Path | None = None) -> Path:
-    """Where `file` lies: in `weights/` under the data root. Raises `ValueError` saying what to put where when it does not."""
+    """Where `file` lies: in `weights/` under the data root. Raises `ValueError` saying what to put
+    where when it does not."""
     base = root if root is not None else data_root()
     if base is None:
-        raise ValueError(f"weights {file!r} are looked for under the data root, and none is set: set PIXCL_BENCH_DATA=ROOT and put the file at ROOT/weights/{file}")
+        raise ValueError(
+            f"weights {file!r} are looked for under the data root, and none is set: set"
+            f" PIXCL_BENCH_DATA=ROOT and put the file at ROOT/weights/{file}"
+        )
     path = base / "weights" / file
     if not path.is_file():
-        raise ValueError(f"there is no file {path}: put ImageNet weights of the encoder there, as .safetensors (timm's models on the hub have one each), or give file: null to let timm load its own")
+        raise ValueError(
+            f"there is no file {path}: put ImageNet weights of the encoder there, as .safetensors"
+            " (timm's models on the hub have one each), or give file: null to let timm load"
+            " its own"
+        )
     return path
 
-
-def imagenet(*, encoder: MapEncoder, name: str = "resnet50", file: str | None = "resnet50.safetensors", output_stride: int | None = None) -> GivenWeights:
-    """`encoder` with published weights of the timm model `name`: from `weights/FILE` under the data root, or by timm (None). `output_stride` as in the task."""
-    source = build_map_encoder(name, output_stride=output_stride, pretrained=True if file is None else given_path(file))
+# %% ../../../../nbs/methods/baselines/dense_transfer/01_given_weights.ipynb #f0ae4e09
+def imagenet(
+    *,
+    encoder: MapEncoder,
+    name: str = "resnet50",
+    file: str | None = "resnet50.safetensors",
+    output_stride: int | None = None,
+) -> GivenWeights:
+    """`encoder` with published weights of the timm model `name`: from `weights/FILE` under the data
+    root, or by timm (None). `output_stride` as in the task."""
+    source = build_map_encoder(
+        name, output_stride=output_stride, pretrained=True if file is None else given_path(file)
+    )
     return GivenWeights(encoder=encoder, source=source)

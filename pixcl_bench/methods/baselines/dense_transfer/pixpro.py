@@ -25,11 +25,14 @@ from ....ops.views import move_points
 
 # %% ../../../../nbs/methods/baselines/dense_transfer/00_pixpro.ipynb #ab2c8602
 @torch.no_grad()
-def cell_centres(matrix: Float[Tensor, "b 3 3"], cells: Sequence[int], size: Sequence[int]) -> tuple[Float[Tensor, "b n 2"], Float[Tensor, " b"]]:
-    """Centres (x, y) of the cells of maps `cells` (h, w), row by row, and the diagonal of a cell, both in pixels of the image.
+def cell_centres(
+    matrix: Float[Tensor, "b 3 3"], cells: Sequence[int], size: Sequence[int]
+) -> tuple[Float[Tensor, "b n 2"], Float[Tensor, " b"]]:
+    """Centres (x, y) of the cells of maps `cells` (h, w), row by row, and the diagonal of a cell,
+    both in pixels of the image.
 
-    The map covers a view of `size` (h, w) pixels, which the affine `matrix` made of the image. A matrix without inverse gives
-    centres that are near to nothing.
+    The map covers a view of `size` (h, w) pixels, which the affine `matrix` made of the image. A
+    matrix without inverse gives centres that are near to nothing.
     """
     step = torch.tensor([size[1] / cells[1], size[0] / cells[0]], device=matrix.device)
     rows, columns = (torch.arange(n, device=matrix.device) + 0.5 for n in cells)
@@ -47,26 +50,37 @@ def partners(
     second: tuple[Float[Tensor, "b m 2"], Float[Tensor, " b"]],
     threshold: float = 0.7,
 ) -> Bool[Tensor, "b n m"]:
-    """Equation 1: whether cells of two views, given as `cell_centres` gives them, are at most `threshold` diagonals of the larger cell apart."""
+    """Equation 1: whether cells of two views, given as `cell_centres` gives them, are at most
+    `threshold` diagonals of the larger cell apart."""
     (a, one), (b, two) = first, second
-    apart = (a[:, :, None, 0] - b[:, None, :, 0]).square() + (a[:, :, None, 1] - b[:, None, :, 1]).square()
+    apart = (a[:, :, None, 0] - b[:, None, :, 0]).square() + (
+        a[:, :, None, 1] - b[:, None, :, 1]
+    ).square()
     return apart <= (threshold * torch.maximum(one, two)).square()[:, None, None]
 
-# %% ../../../../nbs/methods/baselines/dense_transfer/00_pixpro.ipynb #7d3f8f77
+# %% ../../../../nbs/methods/baselines/dense_transfer/00_pixpro.ipynb #7d5a2293
 def cosines(a: Float[Tensor, "b n d"], b: Float[Tensor, "b m d"]) -> Float[Tensor, "b n m"]:
-    """Cosine of every cell of `a` with every cell of `b` of the same image, in float32 whatever the autocast."""
+    """Cosine of every cell of `a` with every cell of `b` of the same image, in float32 whatever the
+    autocast."""
     with torch.autocast(a.device.type, enabled=False):
         return F.normalize(a.float(), dim=2) @ F.normalize(b.float(), dim=2).transpose(1, 2)
 
-
+# %% ../../../../nbs/methods/baselines/dense_transfer/00_pixpro.ipynb #7d3f8f77
 def over_images(values: Float[Tensor, " b"], pairs: Bool[Tensor, "b n m"]) -> Float[Tensor, ""]:
-    """Mean of the values of the images with at least one pair of cells; 0 where no image has one."""
+    """Mean of the values of the images with at least one pair of cells; 0 where no image has
+    one."""
     some = pairs.flatten(1).any(1)
     return (values * some).sum() / some.sum().clamp(min=1)
 
 # %% ../../../../nbs/methods/baselines/dense_transfer/00_pixpro.ipynb #412b5c96
-def cell_contrast(x: Float[Tensor, "b n d"], other: Float[Tensor, "b m d"], pairs: Bool[Tensor, "b n m"], temperature: float = 0.3) -> Float[Tensor, " b"]:
-    """Equation 2, for each image the mean over the cells of `x` that have a partner in `other`; 0 where none has."""
+def cell_contrast(
+    x: Float[Tensor, "b n d"],
+    other: Float[Tensor, "b m d"],
+    pairs: Bool[Tensor, "b n m"],
+    temperature: float = 0.3,
+) -> Float[Tensor, " b"]:
+    """Equation 2, for each image the mean over the cells of `x` that have a partner in `other`; 0
+    where none has."""
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
     logits = cosines(x, other) / temperature
@@ -76,21 +90,28 @@ def cell_contrast(x: Float[Tensor, "b n d"], other: Float[Tensor, "b m d"], pair
 
 # %% ../../../../nbs/methods/baselines/dense_transfer/00_pixpro.ipynb #b6e0c347
 def resemblance(x: Float[Tensor, "b n d"], gamma: float = 2.0) -> Float[Tensor, "b n n"]:
-    """Equation 4: cosines of the cells of one view, those below zero cut off, to the power `gamma` > 0; finite gradients for every power."""
+    """Equation 4: cosines of the cells of one view, those below zero cut off, to the power `gamma`
+    > 0; finite gradients for every power."""
     cosine = cosines(x, x)
     like = cosine > 0
     return torch.where(like, torch.where(like, cosine, 1.0).pow(gamma), 0.0)
 
 # %% ../../../../nbs/methods/baselines/dense_transfer/00_pixpro.ipynb #da33c5aa
 class Propagation(nn.Module):
-    """Equation 3 on cells (b, n, dim). `layers` of the transform g: 0 none, 1 linear, above with batch normalisation and ReLU between."""
+    """Equation 3 on cells (b, n, dim). `layers` of the transform g: 0 none, 1 linear, above with
+    batch normalisation and ReLU between."""
 
     def __init__(self, dim: int, *, gamma: float = 2.0, layers: int = 1) -> None:
         super().__init__()
         if layers < 0 or not gamma > 0:
-            raise ValueError(f"propagation needs layers of at least 0 and a gamma above 0, got {layers} and {gamma}")
+            raise ValueError(
+                f"propagation needs layers of at least 0 and a gamma above 0, got {layers} and"
+                f" {gamma}"
+            )
         self.gamma = gamma
-        self.transform: nn.Module = bn_mlp([dim] * (layers + 1), last_bn=False) if layers else nn.Identity()
+        self.transform: nn.Module = (
+            bn_mlp([dim] * (layers + 1), last_bn=False) if layers else nn.Identity()
+        )
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
         values = self.transform(x.flatten(0, 1)).view_as(x)
@@ -98,16 +119,23 @@ class Propagation(nn.Module):
             return resemblance(x, self.gamma) @ values.float()
 
 # %% ../../../../nbs/methods/baselines/dense_transfer/00_pixpro.ipynb #e0ddf843
-def agreement(y: Float[Tensor, "b n d"], other: Float[Tensor, "b m d"], pairs: Bool[Tensor, "b n m"]) -> Float[Tensor, " b"]:
-    """For each image the mean cosine over its pairs of partners, in [-1, 1]; 0 where there are none."""
+def agreement(
+    y: Float[Tensor, "b n d"], other: Float[Tensor, "b m d"], pairs: Bool[Tensor, "b n m"]
+) -> Float[Tensor, " b"]:
+    """For each image the mean cosine over its pairs of partners, in [-1, 1]; 0 where there are
+    none."""
     return (cosines(y, other) * pairs).sum((1, 2)) / pairs.sum((1, 2)).clamp(min=1)
 
-# %% ../../../../nbs/methods/baselines/dense_transfer/00_pixpro.ipynb #e0554309
+# %% ../../../../nbs/methods/baselines/dense_transfer/00_pixpro.ipynb #626b0537
 def map_channels(encoder: nn.Module, level: int = -1) -> int:
-    """Channels of `encoder.feature_maps(images)[level]`. Raises `ValueError` where the encoder has no maps, or does not say how wide that one is."""
+    """Channels of `encoder.feature_maps(images)[level]`. Raises `ValueError` where the encoder has
+    no maps, or does not say how wide that one is."""
     name = type(encoder).__name__
     if not hasattr(encoder, "feature_maps"):
-        raise ValueError(f"{name} has no feature_maps, and this method needs maps: take an encoder of nets.transfer, or conv_nano")
+        raise ValueError(
+            f"{name} has no feature_maps, and this method needs maps: take an encoder of"
+            " nets.transfer, or conv_nano"
+        )
     channels = getattr(encoder, "channels", None)
     if channels is None and level == -1:
         return width(encoder)
@@ -115,9 +143,10 @@ def map_channels(encoder: nn.Module, level: int = -1) -> int:
         raise ValueError(f"{name} says nothing of a level {level}: its channels are {channels}")
     return channels[level]
 
-
+# %% ../../../../nbs/methods/baselines/dense_transfer/00_pixpro.ipynb #e0554309
 class MapProjector(nn.Module):
-    """The encoder's map of `level`, each cell through `head`: (b, 3, h, w) -> (b, rows, columns, d)."""
+    """The encoder's map of `level`, each cell through `head`: (b, 3, h, w) -> (b, rows, columns,
+    d)."""
 
     def __init__(self, encoder: nn.Module, head: nn.Module, level: int = -1) -> None:
         super().__init__()
@@ -132,13 +161,22 @@ class MapProjector(nn.Module):
 class CellLearner(Learner):
     """What both methods share: cells of two views, cells of the slow copy, who is whose partner.
 
-    `encoder.feature_maps(images)[level]` (b, c, y, x), `projector` (n, c) -> (n, d). `momentum` in [0, 1] grows to 1 along a cosine. Logs
-    `overlap`, the share of images with partners, and `partners`, the mean number of a cell of them.
+    `encoder.feature_maps(images)[level]` (b, c, y, x), `projector` (n, c) -> (n, d). `momentum` in
+    [0, 1] grows to 1 along a cosine. Logs `overlap`, the share of images with partners, and
+    `partners`, the mean number of a cell of them.
     """
 
     batch_keys: ClassVar[tuple[str, ...]] = ("view1", "matrix1", "view2", "matrix2")
 
-    def __init__(self, *, encoder: nn.Module, projector: nn.Module, threshold: float = 0.7, momentum: float = 0.99, level: int = -1) -> None:
+    def __init__(
+        self,
+        *,
+        encoder: nn.Module,
+        projector: nn.Module,
+        threshold: float = 0.7,
+        momentum: float = 0.99,
+        level: int = -1,
+    ) -> None:
         super().__init__()
         self.encoder, self.projector, self.level = encoder, projector, level
         self.threshold, self.momentum = threshold, momentum
@@ -148,61 +186,116 @@ class CellLearner(Learner):
         """Encoder and head as one network; it owns nothing."""
         return MapProjector(self.encoder, self.projector, self.level)
 
-    def objective(self, x1: Tensor, x2: Tensor, t1: Tensor, t2: Tensor, pairs: Bool[Tensor, "b n m"]) -> Float[Tensor, " b"]:
-        """A loss for each image of cells (b, n, d) of the views and of the slow copy's; any finite value where it has no pairs."""
+    def objective(
+        self, x1: Tensor, x2: Tensor, t1: Tensor, t2: Tensor, pairs: Bool[Tensor, "b n m"]
+    ) -> Float[Tensor, " b"]:
+        """A loss for each image of cells (b, n, d) of the views and of the slow copy's; any finite
+        value where it has no pairs."""
         raise NotImplementedError(f"{type(self).__name__} has no objective")
 
     def losses(self, batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
         online, views = self.online(), (batch["view1"], batch["view2"])
         maps = [online(v) for v in views]
-        (x1, x2), (t1, t2) = ([m.flatten(1, 2) for m in of] for of in (maps, [self.target(v) for v in views]))
-        places = [cell_centres(batch[f"matrix{i}"], m.shape[1:3], v.shape[2:]) for i, m, v in zip((1, 2), maps, views, strict=True)]
+        (x1, x2), (t1, t2) = (
+            [m.flatten(1, 2) for m in of] for of in (maps, [self.target(v) for v in views])
+        )
+        places = [
+            cell_centres(batch[f"matrix{i}"], m.shape[1:3], v.shape[2:])
+            for i, m, v in zip((1, 2), maps, views, strict=True)
+        ]
         pairs = partners(places[0], places[1], self.threshold)
         loss = over_images(self.objective(x1, x2, t1, t2, pairs), pairs)
-        return {"loss": loss, "overlap": pairs.flatten(1).any(1).float().mean(), "partners": over_images(pairs.float().sum(2).mean(1), pairs)}
+        return {
+            "loss": loss,
+            "overlap": pairs.flatten(1).any(1).float().mean(),
+            "partners": over_images(pairs.float().sum(2).mean(1), pairs),
+        }
 
     def after_step(self, progress: float) -> None:
         self.target.update(self.online(), ema_schedule(progress, self.momentum))
 
-# %% ../../../../nbs/methods/baselines/dense_transfer/00_pixpro.ipynb #6d31fa30
+# %% ../../../../nbs/methods/baselines/dense_transfer/00_pixpro.ipynb #2ba1048f
 class PixContrast(CellLearner):
-    """PixContrast (Xie et al. 2021, eq. 2): partners against all other cells of the slow copy's view, mean of both directions."""
+    """PixContrast (Xie et al. 2021, eq. 2): partners against all other cells of the slow copy's
+    view, mean of both directions."""
 
     def __init__(self, *, temperature: float = 0.3, **shared: object) -> None:
         super().__init__(**shared)  # type: ignore[arg-type]
         self.temperature = temperature
 
-    def objective(self, x1: Tensor, x2: Tensor, t1: Tensor, t2: Tensor, pairs: Bool[Tensor, "b n m"]) -> Float[Tensor, " b"]:
+    def objective(
+        self, x1: Tensor, x2: Tensor, t1: Tensor, t2: Tensor, pairs: Bool[Tensor, "b n m"]
+    ) -> Float[Tensor, " b"]:
         back = pairs.transpose(1, 2)
-        return (cell_contrast(x1, t2, pairs, self.temperature) + cell_contrast(x2, t1, back, self.temperature)) / 2
+        return (
+            cell_contrast(x1, t2, pairs, self.temperature)
+            + cell_contrast(x2, t1, back, self.temperature)
+        ) / 2
 
-
+# %% ../../../../nbs/methods/baselines/dense_transfer/00_pixpro.ipynb #6d31fa30
 class PixPro(CellLearner):
-    """PixPro (Xie et al. 2021, eq. 3-5): propagated cells against the slow copy's partners. The loss is in [-2, 2]."""
+    """PixPro (Xie et al. 2021, eq. 3-5): propagated cells against the slow copy's partners. The
+    loss is in [-2, 2]."""
 
     def __init__(self, *, propagation: nn.Module, **shared: object) -> None:
         super().__init__(**shared)  # type: ignore[arg-type]
         self.propagation = propagation
 
-    def objective(self, x1: Tensor, x2: Tensor, t1: Tensor, t2: Tensor, pairs: Bool[Tensor, "b n m"]) -> Float[Tensor, " b"]:
-        return -agreement(self.propagation(x1), t2, pairs) - agreement(self.propagation(x2), t1, pairs.transpose(1, 2))
+    def objective(
+        self, x1: Tensor, x2: Tensor, t1: Tensor, t2: Tensor, pairs: Bool[Tensor, "b n m"]
+    ) -> Float[Tensor, " b"]:
+        return -agreement(self.propagation(x1), t2, pairs) - agreement(
+            self.propagation(x2), t1, pairs.transpose(1, 2)
+        )
+
+# %% ../../../../nbs/methods/baselines/dense_transfer/00_pixpro.ipynb #6f57f8d3
+def _shared(
+    encoder: nn.Module, dim: int, hidden: int, threshold: float, momentum: float, level: int
+) -> dict[str, object]:
+    if not 0 <= momentum <= 1 or not threshold > 0:
+        raise ValueError(
+            f"momentum is between 0 and 1 and threshold above 0, got {momentum} and {threshold}"
+        )
+    projector = bn_mlp([map_channels(encoder, level), hidden, dim], last_bn=False)
+    return {
+        "encoder": encoder,
+        "projector": projector,
+        "threshold": threshold,
+        "momentum": momentum,
+        "level": level,
+    }
+
+# %% ../../../../nbs/methods/baselines/dense_transfer/00_pixpro.ipynb #9805c1ea
+def pixpro(
+    *,
+    encoder: nn.Module,
+    dim: int = 256,
+    hidden: int = 2048,
+    threshold: float = 0.7,
+    gamma: float = 2.0,
+    momentum: float = 0.99,
+    layers: int = 1,
+    level: int = -1,
+) -> PixPro:
+    """PixPro on the encoder's map of `level` (-1: the coarsest), vectors of `dim`, `layers` of the
+    transform of the propagation."""
+    propagation = Propagation(dim, gamma=gamma, layers=layers)
+    return PixPro(
+        propagation=propagation, **_shared(encoder, dim, hidden, threshold, momentum, level)
+    )
 
 # %% ../../../../nbs/methods/baselines/dense_transfer/00_pixpro.ipynb #18b8d0fd
-def _shared(encoder: nn.Module, dim: int, hidden: int, threshold: float, momentum: float, level: int) -> dict[str, object]:
-    if not 0 <= momentum <= 1 or not threshold > 0:
-        raise ValueError(f"momentum is between 0 and 1 and threshold above 0, got {momentum} and {threshold}")
-    projector = bn_mlp([map_channels(encoder, level), hidden, dim], last_bn=False)
-    return {"encoder": encoder, "projector": projector, "threshold": threshold, "momentum": momentum, "level": level}
-
-
-def pixpro(*, encoder: nn.Module, dim: int = 256, hidden: int = 2048, threshold: float = 0.7, gamma: float = 2.0, momentum: float = 0.99,
-           layers: int = 1, level: int = -1) -> PixPro:  # fmt: skip
-    """PixPro on the encoder's map of `level` (-1: the coarsest), vectors of `dim`, `layers` of the transform of the propagation."""
-    propagation = Propagation(dim, gamma=gamma, layers=layers)
-    return PixPro(propagation=propagation, **_shared(encoder, dim, hidden, threshold, momentum, level))
-
-
-def pixcontrast(*, encoder: nn.Module, dim: int = 256, hidden: int = 2048, threshold: float = 0.7, temperature: float = 0.3, momentum: float = 0.99,
-                level: int = -1) -> PixContrast:  # fmt: skip
+def pixcontrast(
+    *,
+    encoder: nn.Module,
+    dim: int = 256,
+    hidden: int = 2048,
+    threshold: float = 0.7,
+    temperature: float = 0.3,
+    momentum: float = 0.99,
+    level: int = -1,
+) -> PixContrast:
     """PixContrast on the encoder's map of `level` (-1: the coarsest), vectors of `dim`."""
-    return PixContrast(temperature=temperature, **_shared(encoder, dim, hidden, threshold, momentum, level))
+    return PixContrast(
+        temperature=temperature, **_shared(encoder, dim, hidden, threshold, momentum, level)
+    )

@@ -21,36 +21,53 @@ from ....nets.heads import bn_mlp, width
 
 # %% ../../../../nbs/methods/baselines/image_ssl/03_byol.ipynb #b2916092
 def prediction_error(p: Float[Tensor, "b d"], z: Float[Tensor, "b d"]) -> Float[Tensor, ""]:
-    """Squared distance of the unit vectors of predictions `p` and targets `z`, mean over rows, in [0, 4]; no gradient to `z`; float32."""
+    """Squared distance of the unit vectors of predictions `p` and targets `z`, mean over rows, in
+    [0, 4]; no gradient to `z`; float32."""
     return (2 - 2 * F.cosine_similarity(p.float(), z.detach().float(), dim=1, eps=1e-12)).mean()
 
 # %% ../../../../nbs/methods/baselines/image_ssl/03_byol.ipynb #e4cdef03
 class BYOL(Learner):
-    """BYOL (Grill et al. 2020): predictions of each view against the slow copy's projection of the other.
+    """BYOL (Grill et al. 2020): predictions of each view against the slow copy's projection of the
+    other.
 
-    `encoder` (b, 3, h, w) -> (b, d), `projector` (b, d) -> (b, out), `predictor` (b, out) -> (b, out); `momentum` in [0, 1] is the slow copy's
-    at the start and reaches 1 at the end along a cosine. The loss is in [0, 8].
+    `encoder` (b, 3, h, w) -> (b, d), `projector` (b, d) -> (b, out), `predictor` (b, out) -> (b,
+    out); `momentum` in [0, 1] is the slow copy's at the start and reaches 1 at the end along a
+    cosine. The loss is in [0, 8].
     """
 
     batch_keys: ClassVar[tuple[str, ...]] = ("view1", "view2")
 
-    def __init__(self, *, encoder: nn.Module, projector: nn.Module, predictor: nn.Module, momentum: float = 0.996) -> None:
+    def __init__(
+        self,
+        *,
+        encoder: nn.Module,
+        projector: nn.Module,
+        predictor: nn.Module,
+        momentum: float = 0.996,
+    ) -> None:
         super().__init__()
         self.encoder, self.projector, self.predictor = encoder, projector, predictor
         self.target, self.momentum = EMA(nn.Sequential(encoder, projector)), momentum
 
     def losses(self, batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
-        p1, p2 = (self.predictor(self.projector(self.encoder(batch[v]))) for v in ("view1", "view2"))
+        p1, p2 = (
+            self.predictor(self.projector(self.encoder(batch[v]))) for v in ("view1", "view2")
+        )
         z1, z2 = self.target(batch["view1"]), self.target(batch["view2"])
         spread = F.normalize(z1.float(), dim=1).std(0, correction=0).mean() * z1.shape[1] ** 0.5
         return {"loss": prediction_error(p1, z2) + prediction_error(p2, z1), "spread": spread}
 
     def after_step(self, progress: float) -> None:
-        self.target.update(nn.Sequential(self.encoder, self.projector), ema_schedule(progress, self.momentum))
+        self.target.update(
+            nn.Sequential(self.encoder, self.projector), ema_schedule(progress, self.momentum)
+        )
 
 # %% ../../../../nbs/methods/baselines/image_ssl/03_byol.ipynb #8d6ec027
-def byol(*, encoder: nn.Module, hidden: int = 4096, out: int = 256, momentum: float = 0.996) -> BYOL:
-    """BYOL; projector and predictor are linear - batch normalisation - ReLU - linear. Raises `ValueError` for a momentum outside [0, 1]."""
+def byol(
+    *, encoder: nn.Module, hidden: int = 4096, out: int = 256, momentum: float = 0.996
+) -> BYOL:
+    """BYOL; projector and predictor are linear - batch normalisation - ReLU - linear. Raises
+    `ValueError` for a momentum outside [0, 1]."""
     if not 0 <= momentum <= 1:
         raise ValueError(f"momentum is between 0 and 1, got {momentum}")
     projector, predictor = (bn_mlp([d, hidden, out], last_bn=False) for d in (width(encoder), out))

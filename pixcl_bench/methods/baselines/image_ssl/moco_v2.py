@@ -29,7 +29,8 @@ def queue_logits(
     valid: Bool[Tensor, "#b n"],  # which of them each query is compared with
     temperature: float = 0.2,
 ) -> Float[Tensor, "b 1+n"]:
-    """Cosines over the temperature: the own key in column 0, then the negatives, -inf where not valid. No gradient to keys; float32."""
+    """Cosines over the temperature: the own key in column 0, then the negatives, -inf where not
+    valid. No gradient to keys; float32."""
     others = cosine_logits(q, negatives.detach(), temperature).masked_fill(~valid, -torch.inf)
     own = F.cosine_similarity(q.float(), k.detach().float(), dim=1, eps=1e-12)
     return torch.cat([own[:, None] / temperature, others], dim=1)
@@ -41,30 +42,45 @@ def own_key_first(logits: Float[Tensor, "b n"]) -> Float[Tensor, ""]:
 
 # %% ../../../../nbs/methods/baselines/image_ssl/02_moco_v2.ipynb #51fab43e
 class MoCoV2(Learner):
-    """MoCo v2: view 1 makes queries, the slow copy makes keys of view 2, negatives come from a queue of earlier keys.
+    """MoCo v2: view 1 makes queries, the slow copy makes keys of view 2, negatives come from a
+    queue of earlier keys.
 
-    `encoder` (b, 3, h, w) -> (b, d), `projector` (b, d) -> (b, out); `queue`: keys held; `momentum` in [0, 1] is constant. Logs `found`, the
-    share of queries nearest to their own key. The queue and the slow copy are part of the state dict.
+    `encoder` (b, 3, h, w) -> (b, d), `projector` (b, d) -> (b, out); `queue`: keys held; `momentum`
+    in [0, 1] is constant. Logs `found`, the share of queries nearest to their own key. The queue
+    and the slow copy are part of the state dict.
     """
 
     batch_keys: ClassVar[tuple[str, ...]] = ("view1", "view2")
 
-    def __init__(self, *, encoder: nn.Module, projector: nn.Module, dim: int, queue: int = 65536, temperature: float = 0.2,
-                 momentum: float = 0.999) -> None:  # fmt: skip
+    def __init__(
+        self,
+        *,
+        encoder: nn.Module,
+        projector: nn.Module,
+        dim: int,
+        queue: int = 65536,
+        temperature: float = 0.2,
+        momentum: float = 0.999,
+    ) -> None:
         super().__init__()
         self.encoder, self.projector = encoder, projector
         self.target, self.queue = EMA(nn.Sequential(encoder, projector)), Queue(size=queue, dim=dim)
         self.temperature, self.momentum = temperature, momentum
         self._fresh: Tensor | None = None
 
-    def negatives(self, keys: Float[Tensor, "b d"]) -> tuple[Float[Tensor, "n d"], Bool[Tensor, "b n"]]:
-        """What each query is told apart from, and which of it counts: the queue, or, while that is empty, the other keys of the batch."""
+    def negatives(
+        self, keys: Float[Tensor, "b d"]
+    ) -> tuple[Float[Tensor, "n d"], Bool[Tensor, "b n"]]:
+        """What each query is told apart from, and which of it counts: the queue, or, while that is
+        empty, the other keys of the batch."""
         b = len(keys)
         others = ~torch.eye(b, dtype=torch.bool, device=keys.device) & (self.queue.count == 0)
         valid = torch.cat([self.queue.valid.expand(b, -1), others], dim=1)
         return torch.cat([self.queue.keys, keys.to(self.queue.keys)]), valid
 
-    def others(self, valid: Bool[Tensor, "b n"], batch: Mapping[str, Tensor]) -> Bool[Tensor, "b n"]:
+    def others(
+        self, valid: Bool[Tensor, "b n"], batch: Mapping[str, Tensor]
+    ) -> Bool[Tensor, "b n"]:
         """Which negatives count for each query; here all that hold a key."""
         return valid
 
@@ -83,7 +99,8 @@ class MoCoV2(Learner):
 
 # %% ../../../../nbs/methods/baselines/image_ssl/02_moco_v2.ipynb #a5021e72
 class DistinctMoCoV2(MoCoV2):
-    """`MoCoV2` whose queries are never compared with older keys of their own image; `batch["row"]` (b,) int64 numbers the images."""
+    """`MoCoV2` whose queries are never compared with older keys of their own image; `batch["row"]`
+    (b,) int64 numbers the images."""
 
     batch_keys: ClassVar[tuple[str, ...]] = ("view1", "view2", "row")
     owners: Tensor
@@ -93,7 +110,9 @@ class DistinctMoCoV2(MoCoV2):
         self.register_buffer("owners", torch.full((queue,), -1, dtype=torch.int64))
         self._rows: Tensor | None = None
 
-    def others(self, valid: Bool[Tensor, "b n"], batch: Mapping[str, Tensor]) -> Bool[Tensor, "b n"]:
+    def others(
+        self, valid: Bool[Tensor, "b n"], batch: Mapping[str, Tensor]
+    ) -> Bool[Tensor, "b n"]:
         self._rows = rows = batch["row"]
         return valid & (torch.cat([self.owners, rows]) != rows[:, None])
 
@@ -107,14 +126,31 @@ class DistinctMoCoV2(MoCoV2):
         self._rows = None
 
 # %% ../../../../nbs/methods/baselines/image_ssl/02_moco_v2.ipynb #e31c83cf
-def moco_v2(*, encoder: nn.Module, hidden: int = 2048, out: int = 128, queue: int = 65536, temperature: float = 0.2,
-            momentum: float = 0.999, distinct: bool = False) -> MoCoV2:  # fmt: skip
-    """MoCo v2 with the projector linear - ReLU - linear; defaults are the paper's for a ResNet-50. Raises `ValueError` for a momentum outside [0, 1].
+def moco_v2(
+    *,
+    encoder: nn.Module,
+    hidden: int = 2048,
+    out: int = 128,
+    queue: int = 65536,
+    temperature: float = 0.2,
+    momentum: float = 0.999,
+    distinct: bool = False,
+) -> MoCoV2:
+    """MoCo v2 with the projector linear - ReLU - linear; defaults are the paper's for a ResNet-50.
+    Raises `ValueError` for a momentum outside [0, 1].
 
-    `distinct`: leave keys of the query's own image out of its negatives (`DistinctMoCoV2`), for sets that are smaller than the queue.
+    `distinct`: leave keys of the query's own image out of its negatives (`DistinctMoCoV2`), for
+    sets that are smaller than the queue.
     """
     if not 0 <= momentum <= 1:
         raise ValueError(f"momentum is between 0 and 1, got {momentum}")
     projector = simclr_projector(width(encoder), hidden, out)
     kind = DistinctMoCoV2 if distinct else MoCoV2
-    return kind(encoder=encoder, projector=projector, dim=out, queue=queue, temperature=temperature, momentum=momentum)
+    return kind(
+        encoder=encoder,
+        projector=projector,
+        dim=out,
+        queue=queue,
+        temperature=temperature,
+        momentum=momentum,
+    )

@@ -21,22 +21,34 @@ from ....nets.encoders import set_drop_path
 from ....nets.heads import moco_predictor, moco_projector, width
 
 # %% ../../../../nbs/methods/baselines/image_ssl/01_moco_v3.ipynb #19f671a7
-def contrast(q: Float[Tensor, "b d"], k: Float[Tensor, "b d"], temperature: float = 0.2) -> Float[Tensor, ""]:
-    """One direction of MoCo v3's loss: 2 tau times InfoNCE with in-batch keys; no gradient reaches the keys."""
+def contrast(
+    q: Float[Tensor, "b d"], k: Float[Tensor, "b d"], temperature: float = 0.2
+) -> Float[Tensor, ""]:
+    """One direction of MoCo v3's loss: 2 tau times InfoNCE with in-batch keys; no gradient reaches
+    the keys."""
     return 2 * temperature * info_nce(q, k.detach(), temperature)
 
 # %% ../../../../nbs/methods/baselines/image_ssl/01_moco_v3.ipynb #0fc64ab4
 class MoCoV3(Learner):
     """MoCo v3 (Chen et al. 2021): symmetric InfoNCE between online predictions and momentum keys.
 
-    `encoder` (b, 3, h, w) -> (b, d), `projector` (b, d) -> (b, out), `predictor` (b, out) -> (b, out); `momentum` is the average's
-    value at the start, reaching 1 at the end along a cosine. Features are the online encoder's.
+    `encoder` (b, 3, h, w) -> (b, d), `projector` (b, d) -> (b, out), `predictor` (b, out) -> (b,
+    out); `momentum` is the average's value at the start, reaching 1 at the end along a cosine.
+    Features are the online encoder's.
     """
 
     batch_keys: ClassVar[tuple[str, ...]] = ("view1", "view2")
 
-    def __init__(self, *, encoder: nn.Module, projector: nn.Module, predictor: nn.Module, temperature: float = 0.2,
-                 momentum: float = 0.99, drop_path: float = 0.0) -> None:  # fmt: skip
+    def __init__(
+        self,
+        *,
+        encoder: nn.Module,
+        projector: nn.Module,
+        predictor: nn.Module,
+        temperature: float = 0.2,
+        momentum: float = 0.99,
+        drop_path: float = 0.0,
+    ) -> None:
         super().__init__()
         self.encoder, self.projector, self.predictor = encoder, projector, predictor
         self.temperature, self.momentum = temperature, momentum
@@ -44,18 +56,37 @@ class MoCoV3(Learner):
         set_drop_path(encoder, drop_path)
 
     def losses(self, batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
-        q1, q2 = (self.predictor(self.projector(self.encoder(batch[v]))) for v in ("view1", "view2"))
+        q1, q2 = (
+            self.predictor(self.projector(self.encoder(batch[v]))) for v in ("view1", "view2")
+        )
         k1, k2 = self.target(batch["view1"]), self.target(batch["view2"])
         return {"loss": contrast(q1, k2, self.temperature) + contrast(q2, k1, self.temperature)}
 
     def after_step(self, progress: float) -> None:
-        self.target.update(nn.Sequential(self.encoder, self.projector), ema_schedule(progress, self.momentum))
+        self.target.update(
+            nn.Sequential(self.encoder, self.projector), ema_schedule(progress, self.momentum)
+        )
 
 # %% ../../../../nbs/methods/baselines/image_ssl/01_moco_v3.ipynb #f980e731
-def moco_v3(*, encoder: nn.Module, hidden: int = 4096, out: int = 256, temperature: float = 0.2, momentum: float = 0.99,
-            drop_path: float = 0.0) -> MoCoV3:  # fmt: skip
-    """MoCo v3 with a projector of three layers and a predictor of two, `hidden` wide, `out` at the end."""
+def moco_v3(
+    *,
+    encoder: nn.Module,
+    hidden: int = 4096,
+    out: int = 256,
+    temperature: float = 0.2,
+    momentum: float = 0.99,
+    drop_path: float = 0.0,
+) -> MoCoV3:
+    """MoCo v3 with a projector of three layers and a predictor of two, `hidden` wide, `out` at the
+    end."""
     if not 0 <= momentum <= 1:
         raise ValueError(f"momentum is between 0 and 1, got {momentum}")
     projector, predictor = moco_projector(width(encoder), hidden, out), moco_predictor(out, hidden)
-    return MoCoV3(encoder=encoder, projector=projector, predictor=predictor, temperature=temperature, momentum=momentum, drop_path=drop_path)
+    return MoCoV3(
+        encoder=encoder,
+        projector=projector,
+        predictor=predictor,
+        temperature=temperature,
+        momentum=momentum,
+        drop_path=drop_path,
+    )

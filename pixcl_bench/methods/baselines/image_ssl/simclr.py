@@ -27,7 +27,9 @@ class SimCLR(Learner):
 
     batch_keys: ClassVar[tuple[str, ...]] = ("view1", "view2")
 
-    def __init__(self, *, encoder: nn.Module, projector: nn.Module, temperature: float = 0.2) -> None:
+    def __init__(
+        self, *, encoder: nn.Module, projector: nn.Module, temperature: float = 0.2
+    ) -> None:
         super().__init__()
         self.encoder, self.projector, self.temperature = encoder, projector, temperature
 
@@ -36,7 +38,10 @@ class SimCLR(Learner):
         return {"loss": nt_xent(z1, z2, self.temperature)}
 
 # %% ../../../../nbs/methods/baselines/image_ssl/00_simclr.ipynb #698c2ea9
-def simclr(*, encoder: nn.Module, hidden: int = 2048, out: int = 256, temperature: float = 0.2) -> SimCLR:
-    """SimCLR with the projector linear - ReLU - linear; sizes and temperature default to solo-learn's CIFAR settings."""
+def simclr(
+    *, encoder: nn.Module, hidden: int = 2048, out: int = 256, temperature: float = 0.2
+) -> SimCLR:
+    """SimCLR with the projector linear - ReLU - linear; sizes and temperature default to
+    solo-learn's CIFAR settings."""
     projector = simclr_projector(width(encoder), hidden, out)
     return SimCLR(encoder=encoder, projector=projector, temperature=temperature)

@@ -33,22 +33,23 @@ from pixcl_bench.methods.contract.localiser import (
 )
 from ....nets.dense import DenseNet
 
-# %% ../../../../nbs/methods/baselines/landmarks/00_matchers.ipynb #362a9284
+# %% ../../../../nbs/methods/baselines/landmarks/00_matchers.ipynb #0a9e3811
 FLAT = 0.5 / 255
 
-
+# %% ../../../../nbs/methods/baselines/landmarks/00_matchers.ipynb #d8771856
 class Patches(NamedTuple):
-    """Images continued over their borders (b, 1, H, W), their spectra, and one over the norm of each position's centred patch (b, 1, h, w)."""
+    """Images continued over their borders (b, 1, H, W), their spectra, and one over the norm of
+    each position's centred patch (b, 1, h, w)."""
 
     padded: Tensor
     spectrum: Tensor
     gain: Tensor
 
-
+# %% ../../../../nbs/methods/baselines/landmarks/00_matchers.ipynb #02dab663
 def _window_mean(x: Float[Tensor, "b 1 H W"], side: int) -> Float[Tensor, "b 1 h w"]:
     return F.avg_pool2d(F.avg_pool2d(x, (side, 1), stride=1), (1, side), stride=1)
 
-
+# %% ../../../../nbs/methods/baselines/landmarks/00_matchers.ipynb #362a9284
 def fast_length(n: int) -> int:
     """The smallest length of at least `n` whose only prime factors are 2, 3 and 5."""
     while True:
@@ -62,11 +63,13 @@ def fast_length(n: int) -> int:
 
 # %% ../../../../nbs/methods/baselines/landmarks/00_matchers.ipynb #e367a46c
 class NCC(Matcher):
-    """Zero-mean normalised cross-correlation of patches of `side` pixels; images continued by their border pixels."""
+    """Zero-mean normalised cross-correlation of patches of `side` pixels; images continued by their
+    border pixels."""
 
     batch_keys: ClassVar[tuple[str, ...]] = ()
     trains: ClassVar[bool] = False
-    pixels_at_once: ClassVar[int] = 2**14  # what a processor's cache holds: twice as fast as many images at once
+    # what a processor's cache holds: twice as fast as many images at once
+    pixels_at_once: ClassVar[int] = 2**14
 
     def __init__(self, *, side: int = 37) -> None:
         super().__init__()
@@ -77,7 +80,10 @@ class NCC(Matcher):
     def describe(self, images: Float[Tensor, "b 1 h w"]) -> Patches:
         """Padded images, spectra and norms. `ValueError` for images smaller than the patch."""
         if min(images.shape[2:]) < self.side:
-            raise ValueError(f"images of {tuple(images.shape[2:])} pixels are smaller than the patch of {self.side}: choose a smaller side")
+            raise ValueError(
+                f"images of {tuple(images.shape[2:])} pixels are smaller than the patch of"
+                f" {self.side}: choose a smaller side"
+            )
         r = self.side // 2
         padded = F.pad(images - images.mean((2, 3), keepdim=True), (r, r, r, r), mode="replicate")
         count = self.side**2
@@ -92,12 +98,16 @@ class NCC(Matcher):
         patches = features.padded[0, 0].unfold(0, self.side, 1).unfold(1, self.side, 1)[y, x]
         patches = patches - patches.mean((1, 2), keepdim=True)
         patches = patches / patches.norm(dim=(1, 2), keepdim=True).clamp(min=self.floor)
-        return torch.fft.rfft2(patches, s=[fast_length(n) for n in features.padded.shape[2:]]).conj()
+        return torch.fft.rfft2(
+            patches, s=[fast_length(n) for n in features.padded.shape[2:]]
+        ).conj()
 
     def similarity(self, features: Patches, vectors: Tensor) -> Float[Tensor, "b L h w"]:
         """Correlation of every position's patch with every landmark's, -1 to 1."""
         h, w = features.gain.shape[2:]
-        correlation = torch.fft.irfft2(features.spectrum * vectors, s=[fast_length(n) for n in features.padded.shape[2:]])
+        correlation = torch.fft.irfft2(
+            features.spectrum * vectors, s=[fast_length(n) for n in features.padded.shape[2:]]
+        )
         return correlation[..., :h, :w] * features.gain
 
 # %% ../../../../nbs/methods/baselines/landmarks/00_matchers.ipynb #353f5688
@@ -105,14 +115,14 @@ def ncc(*, side: int = 37) -> NCC:
     """Builder of the matcher `ncc`: correlation of raw patches of `side` pixels (odd)."""
     return NCC(side=side)
 
-# %% ../../../../nbs/methods/baselines/landmarks/00_matchers.ipynb #60d51fb5
+# %% ../../../../nbs/methods/baselines/landmarks/00_matchers.ipynb #7be949d4
 class Described(NamedTuple):
     """Descriptors of all pixels (b, d, h, w) and their squared lengths (b, 1, h, w)."""
 
     maps: Tensor
     squares: Tensor
 
-
+# %% ../../../../nbs/methods/baselines/landmarks/00_matchers.ipynb #60d51fb5
 class DescriptorMatcher(Matcher):
     """Nearest descriptor in Euclidean distance. Subclasses say `descriptors`."""
 
@@ -139,39 +149,61 @@ class DescriptorMatcher(Matcher):
             2, features.maps.shape[2:]
         ) - features.squares
 
-# %% ../../../../nbs/methods/baselines/landmarks/00_matchers.ipynb #8151d27b
+# %% ../../../../nbs/methods/baselines/landmarks/00_matchers.ipynb #5dc5a0e4
 class Daisy(DescriptorMatcher):
     """scikit-image's DAISY descriptors at every pixel; `radius` of the outermost ring in pixels."""
 
-    def __init__(self, *, radius: int = 15, rings: int = 3, histograms: int = 8, orientations: int = 8) -> None:
+    def __init__(
+        self, *, radius: int = 15, rings: int = 3, histograms: int = 8, orientations: int = 8
+    ) -> None:
         super().__init__()
         if min(radius, rings, histograms, orientations) < 1:
-            raise ValueError(f"DAISY needs a radius, rings, histograms and orientations of at least 1, got {radius}, {rings}, {histograms}, {orientations}")
+            raise ValueError(
+                "DAISY needs a radius, rings, histograms and orientations of at least 1, got"
+                f" {radius}, {rings}, {histograms}, {orientations}"
+            )
         self.radius = radius
         self.options = {"rings": rings, "histograms": histograms, "orientations": orientations}
 
     def descriptors(self, images: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b d h w"]:
-        """The descriptor of every pixel, length 1; computed on the CPU. `ValueError` for images not larger than the radius."""
+        """The descriptor of every pixel, length 1; computed on the CPU. `ValueError` for images not
+        larger than the radius."""
         if min(images.shape[2:]) <= self.radius:
-            raise ValueError(f"images of {tuple(images.shape[2:])} pixels are too small for a radius of {self.radius}: choose a smaller one")
+            raise ValueError(
+                f"images of {tuple(images.shape[2:])} pixels are too small for a radius of"
+                f" {self.radius}: choose a smaller one"
+            )
         padded = F.pad(images, (self.radius,) * 4, mode="reflect")[:, 0].cpu().numpy()
-        found = [daisy_of(image, step=1, radius=self.radius, normalization="l2", **self.options) for image in padded]
-        return torch.from_numpy(np.stack(found).astype(np.float32, copy=False)).to(images.device).permute(0, 3, 1, 2).contiguous()
+        found = [
+            daisy_of(image, step=1, radius=self.radius, normalization="l2", **self.options)
+            for image in padded
+        ]
+        return (
+            torch.from_numpy(np.stack(found).astype(np.float32, copy=False))
+            .to(images.device)
+            .permute(0, 3, 1, 2)
+            .contiguous()
+        )
 
-
+# %% ../../../../nbs/methods/baselines/landmarks/00_matchers.ipynb #8151d27b
 def daisy(*, radius: int = 15, rings: int = 3, histograms: int = 8, orientations: int = 8) -> Daisy:
     """Builder of the matcher `daisy`."""
     return Daisy(radius=radius, rings=rings, histograms=histograms, orientations=orientations)
 
-# %% ../../../../nbs/methods/baselines/landmarks/00_matchers.ipynb #0f6a23a4
+# %% ../../../../nbs/methods/baselines/landmarks/00_matchers.ipynb #60894ee1
 def _separable(x: Float[Tensor, "b c h w"], taps: Float[Tensor, " k"]) -> Float[Tensor, "b c H W"]:
     """Correlation with the taps along both axes, no padding."""
     flat = x.flatten(0, 1)[:, None]
-    return F.conv2d(F.conv2d(flat, taps.view(1, 1, -1, 1)), taps.view(1, 1, 1, -1)).view(*x.shape[:2], x.shape[2] - len(taps) + 1, -1)
+    return F.conv2d(F.conv2d(flat, taps.view(1, 1, -1, 1)), taps.view(1, 1, 1, -1)).view(
+        *x.shape[:2], x.shape[2] - len(taps) + 1, -1
+    )
 
-
-def direction_votes(images: Float[Tensor, "b 1 h w"], directions: int = 8) -> Float[Tensor, "b k H W"]:
-    """Length of the gradient (central differences, a pixel lost at each border), shared linearly between the two nearest directions."""
+# %% ../../../../nbs/methods/baselines/landmarks/00_matchers.ipynb #0f6a23a4
+def direction_votes(
+    images: Float[Tensor, "b 1 h w"], directions: int = 8
+) -> Float[Tensor, "b k H W"]:
+    """Length of the gradient (central differences, a pixel lost at each border), shared linearly
+    between the two nearest directions."""
     dy = (images[:, :, 2:, 1:-1] - images[:, :, :-2, 1:-1]) / 2
     dx = (images[:, :, 1:-1, 2:] - images[:, :, 1:-1, :-2]) / 2
     turn = torch.atan2(dy, dx) * (directions / (2 * torch.pi))
@@ -179,59 +211,82 @@ def direction_votes(images: Float[Tensor, "b 1 h w"], directions: int = 8) -> Fl
     away = (turn - bins + directions / 2).remainder(directions) - directions / 2
     return torch.hypot(dy, dx) * (1 - away.abs()).clamp(min=0)
 
-# %% ../../../../nbs/methods/baselines/landmarks/00_matchers.ipynb #8c833a01
+# %% ../../../../nbs/methods/baselines/landmarks/00_matchers.ipynb #36236f38
 class DenseSIFT(DescriptorMatcher):
-    """Upright SIFT descriptors of every pixel: 4 x 4 cells of `cell` pixels (even), 8 directions."""
+    """Upright SIFT descriptors of every pixel: 4 x 4 cells of `cell` pixels (even), 8
+    directions."""
 
     def __init__(self, *, cell: int = 4) -> None:
         super().__init__()
         if cell < 2 or cell % 2:
-            raise ValueError(f"a cell of SIFT is an even number of pixels here, at least 2, got {cell}")
+            raise ValueError(
+                f"a cell of SIFT is an even number of pixels here, at least 2, got {cell}"
+            )
         self.cell = cell
 
     def descriptors(self, images: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 128 h w"]:
-        """The descriptor of every pixel, length 1 (0 where nothing has a gradient); images continued by their border pixels."""
+        """The descriptor of every pixel, length 1 (0 where nothing has a gradient); images
+        continued by their border pixels."""
         cell, (h, w) = self.cell, images.shape[2:]
         blur = self._gaussian(images)
         margin = 3 * cell // 2 + (cell - 1) + 1 + len(blur) // 2
         smooth = _separable(F.pad(images, (margin,) * 4, mode="replicate"), blur)
         triangle = 1 - (torch.arange(1 - cell, cell, device=images.device) / cell).abs()
-        votes = _separable(direction_votes(smooth), triangle)  # 3/2 cell larger than the image on each side
+        # 3/2 cell larger than the image on each side
+        votes = _separable(direction_votes(smooth), triangle)
         gauss = [math.exp(-((k - 1.5) ** 2) / 8) for k in range(4)]
-        parts = [votes[:, :, i * cell : i * cell + h, j * cell : j * cell + w] * (gauss[i] * gauss[j]) for i in range(4) for j in range(4)]
+        parts = [
+            votes[:, :, i * cell : i * cell + h, j * cell : j * cell + w] * (gauss[i] * gauss[j])
+            for i in range(4)
+            for j in range(4)
+        ]
         unit = F.normalize(torch.cat(parts, dim=1), dim=1, eps=1e-6)
         return F.normalize(unit.clamp_(max=0.2), dim=1, eps=1e-6)
 
     def _gaussian(self, like: Tensor) -> Float[Tensor, " k"]:
         sigma = max((self.cell / 3) ** 2 - 0.25, 0.01) ** 0.5
-        u = torch.arange(-round(4 * sigma), round(4 * sigma) + 1, device=like.device, dtype=like.dtype)
+        u = torch.arange(
+            -round(4 * sigma), round(4 * sigma) + 1, device=like.device, dtype=like.dtype
+        )
         taps = torch.exp(-(u**2) / (2 * sigma**2))
         return taps / taps.sum()
 
-
+# %% ../../../../nbs/methods/baselines/landmarks/00_matchers.ipynb #8c833a01
 def sift(*, cell: int = 4) -> DenseSIFT:
-    """Builder of the matcher `sift`: dense, upright, at one scale; `cell` pixels a cell, four cells a side."""
+    """Builder of the matcher `sift`: dense, upright, at one scale; `cell` pixels a cell, four cells
+    a side."""
     return DenseSIFT(cell=cell)
 
 # %% ../../../../nbs/methods/baselines/landmarks/00_matchers.ipynb #6239009c
 class RandomMatcher(PyramidMatcher):
-    """The network as it was drawn: it does not train. `matching`: "pyramid" (product of levels) or "center" (finest map, Gaussian window)."""
+    """The network as it was drawn: it does not train. `matching`: "pyramid" (product of levels) or
+    "center" (finest map, Gaussian window)."""
 
     batch_keys: ClassVar[tuple[str, ...]] = ()
     trains: ClassVar[bool] = False
     eps: ClassVar[float] = 1e-12
 
     def __init__(
-        self, *, network: DenseNet, dim: int = 16, levels: int | None = None, context: bool = False, upsample: Enlarge = "bilinear",
-        matching: Literal["pyramid", "center"] = "pyramid", center: int = 57,
-    ) -> None:  # fmt: skip
-        super().__init__(network=network, dim=dim, levels=levels, context=context, upsample=upsample)
+        self,
+        *,
+        network: DenseNet,
+        dim: int = 16,
+        levels: int | None = None,
+        context: bool = False,
+        upsample: Enlarge = "bilinear",
+        matching: Literal["pyramid", "center"] = "pyramid",
+        center: int = 57,
+    ) -> None:
+        super().__init__(
+            network=network, dim=dim, levels=levels, context=context, upsample=upsample
+        )
         if matching not in ("pyramid", "center"):
             raise ValueError(f"matching is 'pyramid' or 'center', got {matching!r}")
         self.center = center if matching == "center" else None
 
     def describe(self, images: Float[Tensor, "b 1 h w"]) -> list[Tensor]:
-        """Head maps, coarse to fine; or the finest map alone, unit vectors averaged around each pixel."""
+        """Head maps, coarse to fine; or the finest map alone, unit vectors averaged around each
+        pixel."""
         if self.center is None:
             return super().describe(images)
         return [center_pool(F.normalize(self.network(images)[-1], dim=1), self.center)]
@@ -250,17 +305,27 @@ class RandomMatcher(PyramidMatcher):
 
 # %% ../../../../nbs/methods/baselines/landmarks/00_matchers.ipynb #10ea26f8
 def random_init(
-    *, network: DenseNet, dim: int = 16, levels: int | None = None, context: bool = False,
-    upsample: Enlarge = "bilinear", matching: Literal["pyramid", "center"] = "pyramid",
+    *,
+    network: DenseNet,
+    dim: int = 16,
+    levels: int | None = None,
+    context: bool = False,
+    upsample: Enlarge = "bilinear",
+    matching: Literal["pyramid", "center"] = "pyramid",
     center: int = 57,
-) -> RandomMatcher:  # fmt: skip
+) -> RandomMatcher:
     """Builder of the floor `random_init`: the untrained network with untrained heads, matched as
     trained ones are.
     """
     return RandomMatcher(
-        network=network, dim=dim, levels=levels, context=context, upsample=upsample,
-        matching=matching, center=center,
-    )  # fmt: skip
+        network=network,
+        dim=dim,
+        levels=levels,
+        context=context,
+        upsample=upsample,
+        matching=matching,
+        center=center,
+    )
 
 # %% ../../../../nbs/methods/baselines/landmarks/00_matchers.ipynb #825e3b1b
 class MeanPosition(Localiser):
@@ -279,10 +344,15 @@ class MeanPosition(Localiser):
         """Take the mean. `ValueError` without points or with another number of landmarks."""
         if given.points is None or given.points.shape[1:] != self.mean.shape:
             found = "none" if given.points is None else f"{given.points.shape[1]} landmarks"
-            raise ValueError(f"mean_position needs the points of {len(self.mean)} landmarks on the training images, got {found}")
+            raise ValueError(
+                f"mean_position needs the points of {len(self.mean)} landmarks on the training"
+                f" images, got {found}"
+            )
         self.mean = given.points.nanmean(0).to(self.mean)
 
-    def locate(self, images: Float[Tensor, "b 1 h w"], supports: Sequence[Support]) -> Float[Tensor, "s b L 2"]:
+    def locate(
+        self, images: Float[Tensor, "b 1 h w"], supports: Sequence[Support]
+    ) -> Float[Tensor, "s b L 2"]:
         """The mean, NaN where the support lacks the landmark."""
         missing = torch.stack([s.points for s in supports]).to(images.device).isnan().any(-1)
         points = self.mean.expand(len(supports), len(images), -1, -1).clone()

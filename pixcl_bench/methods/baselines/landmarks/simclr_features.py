@@ -36,17 +36,28 @@ def pooled(maps: Sequence[Float[Tensor, "b _ _ _"]]) -> Float[Tensor, "b d"]:
 
 # %% ../../../../nbs/methods/baselines/landmarks/01_simclr_features.ipynb #d15dca24
 class MapMatcher(Matcher):
-    """Matches the maps of `network` as they are, without heads: the finest ("center") or all of them ("pyramid").
+    """Matches the maps of `network` as they are, without heads: the finest ("center") or all of
+    them ("pyramid").
 
-    `center`: odd window of the matching "center" in pixels, sigma a quarter of it, None: an eighth of the images' side.
+    `center`: odd window of the matching "center" in pixels, sigma a quarter of it, None: an eighth
+    of the images' side.
     """
 
-    def __init__(self, *, network: DenseNet, matching: Literal["center", "pyramid"] = "center", center: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        network: DenseNet,
+        matching: Literal["center", "pyramid"] = "center",
+        center: int | None = None,
+    ) -> None:
         super().__init__()
         if matching not in ("center", "pyramid"):
             raise ValueError(f"matching is 'center' or 'pyramid', got {matching!r}")
         if matching == "center" and network.scales[-1] != 1:
-            raise ValueError(f"matching='center' takes a finest map of the image's size, this network's is 1/{network.scales[-1]} of it: use 'pyramid'")
+            raise ValueError(
+                "matching='center' takes a finest map of the image's size, this network's is"
+                f" 1/{network.scales[-1]} of it: use 'pyramid'"
+            )
         self.network, self.matching, self.center = network, matching, center
 
     def maps(self, images: Float[Tensor, "b 1 h w"]) -> list[Tensor]:
@@ -56,7 +67,11 @@ class MapMatcher(Matcher):
     def describe(self, images: Float[Tensor, "b 1 h w"]) -> list[Tensor]:
         """The maps to match, of unit norm everywhere: all of them, or the centre-pooled finest."""
         maps = [F.normalize(m.float(), dim=1) for m in self.maps(images)]
-        return maps if self.matching == "pyramid" else [center_pool(maps[-1], self.center or min(images.shape[2:]) // 8 | 1)]
+        return (
+            maps
+            if self.matching == "pyramid"
+            else [center_pool(maps[-1], self.center or min(images.shape[2:]) // 8 | 1)]
+        )
 
     def at(self, features: list[Tensor], points: Float[Tensor, "L 2"]) -> list[Tensor]:
         """Vectors of each map at landmarks of one image."""
@@ -64,11 +79,14 @@ class MapMatcher(Matcher):
         return [vectors_at_points(f, points, scale) for f, scale in pairs]
 
     def similarity(self, features: list[Tensor], vectors: list[Tensor]) -> Float[Tensor, "b L h w"]:
-        """Inner products of the finest map, or the product of all levels' cosines at the image's size."""
+        """Inner products of the finest map, or the product of all levels' cosines at the image's
+        size."""
         if self.matching == "center":
             return similarity_maps(features[0], vectors[0])
         size = [n * self.network.scales[-1] for n in features[-1].shape[2:]]
-        return product_similarity([level_similarity(f, t) for f, t in zip(features, vectors, strict=True)], size)
+        return product_similarity(
+            [level_similarity(f, t) for f, t in zip(features, vectors, strict=True)], size
+        )
 
 # %% ../../../../nbs/methods/baselines/landmarks/01_simclr_features.ipynb #0d6039c7
 @dataclass(frozen=True, kw_only=True)

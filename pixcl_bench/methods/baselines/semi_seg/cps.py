@@ -22,17 +22,29 @@ from ....nets.segmentation import SegNet, fresh_copy
 def cross_supervision(
     first: Float[Tensor, "b c *s"],  # logits
     second: Float[Tensor, "b c *s"],
-    labels: tuple[Int[Tensor, "b *s"], Int[Tensor, "b *s"]] | None = None,  # hard labels by the two networks; None: argmax of the logits
+    labels: (
+        tuple[Int[Tensor, "b *s"], Int[Tensor, "b *s"]] | None
+    ) = None,  # hard labels by the two networks; None: argmax of the logits
 ) -> Float[Tensor, ""]:
-    """CE(first, labels by the second) + CE(second, labels by the first); labels carry no gradient."""
+    """CE(first, labels by the second) + CE(second, labels by the first); labels carry no
+    gradient."""
     by_first, by_second = labels or (first.detach().argmax(1), second.detach().argmax(1))
     return cross_entropy(first, by_second) + cross_entropy(second, by_first)
 
 # %% ../../../../nbs/methods/baselines/semi_seg/03_cps.ipynb #bb290fc2
 class CrossPseudoSupervision(Segmenter):
-    """Two networks that label unlabelled images for each other; the first, `network`, is evaluated, the second is `other`."""
+    """Two networks that label unlabelled images for each other; the first, `network`, is evaluated,
+    the second is `other`."""
 
-    def __init__(self, *, network: SegNet, ramp: Ramp, cutmix: bool = False, ce: float = 0.5, dice: float = 0.5) -> None:
+    def __init__(
+        self,
+        *,
+        network: SegNet,
+        ramp: Ramp,
+        cutmix: bool = False,
+        ce: float = 0.5,
+        dice: float = 0.5,
+    ) -> None:
         super().__init__(network=network, ce=ce, dice=dice)
         self.other, self.ramp, self.cutmix = fresh_copy(network), ramp, cutmix
 
@@ -47,19 +59,39 @@ class CrossPseudoSupervision(Segmenter):
         if self.cutmix:
             plain = batch["unlabelled"]
             mask = cutmix_mask(plain)
-            labels = (paste(self.decide(plain, self.network), mask), paste(self.decide(plain, self.other), mask))
+            labels = (
+                paste(self.decide(plain, self.network), mask),
+                paste(self.decide(plain, self.other), mask),
+            )
             batch = {**batch, "unlabelled": paste(plain, mask)}
         (labelled1, guess1), (labelled2, guess2) = self.both(batch), self.both(batch, self.other)
-        supervised = self.supervised(labelled1, batch["label"]) + self.supervised(labelled2, batch["label"])
+        supervised = self.supervised(labelled1, batch["label"]) + self.supervised(
+            labelled2, batch["label"]
+        )
         crossed = cross_supervision(guess1, guess2, labels)
-        return {"loss": supervised + self.ramp(progress) * crossed, "supervised": supervised.detach() / 2, "crossed": crossed.detach()}
+        return {
+            "loss": supervised + self.ramp(progress) * crossed,
+            "supervised": supervised.detach() / 2,
+            "crossed": crossed.detach(),
+        }
 
 # %% ../../../../nbs/methods/baselines/semi_seg/03_cps.ipynb #4c966cbb
-def cps(*, network: SegNet, weight: float = 0.1, length: float = 1.0, stairs: int = 200, start: float = 0.0, cutmix: bool = False,
-        ce: float = 0.5, dice: float = 0.5) -> CrossPseudoSupervision:  # fmt: skip
-    """Cross pseudo supervision with SSL4MIS' values: `weight` 0.1 rising over the whole training in 200 `stairs`.
+def cps(
+    *,
+    network: SegNet,
+    weight: float = 0.1,
+    length: float = 1.0,
+    stairs: int = 200,
+    start: float = 0.0,
+    cutmix: bool = False,
+    ce: float = 0.5,
+    dice: float = 0.5,
+) -> CrossPseudoSupervision:
+    """Cross pseudo supervision with SSL4MIS' values: `weight` 0.1 rising over the whole training in
+    200 `stairs`.
 
-    `start`, `length`: fractions of the training; `cutmix`: an option, in no preset. A step costs twice a supervised one.
+    `start`, `length`: fractions of the training; `cutmix`: an option, in no preset. A step costs
+    twice a supervised one.
     """
     ramp = Ramp(weight=weight, length=length, stairs=stairs, start=start)
     return CrossPseudoSupervision(network=network, ramp=ramp, cutmix=cutmix, ce=ce, dice=dice)

@@ -24,7 +24,7 @@ def mean_entropy(logits: Float[Tensor, "b c *s"]) -> Float[Tensor, ""]:
     """Mean entropy of the pixels as a fraction of ln c: 1 for uniform, about 0 for certain."""
     return entropy(probabilities(logits)).mean() / math.log(logits.shape[1])
 
-# %% ../../../../nbs/methods/baselines/semi_seg/04_entropy_min.ipynb #820f5614
+# %% ../../../../nbs/methods/baselines/semi_seg/04_entropy_min.ipynb #f2059e79
 class EntropyMinimisation(Segmenter):
     """Supervised loss and the mean entropy of the whole batch, weighed by `ramp`."""
 
@@ -34,11 +34,32 @@ class EntropyMinimisation(Segmenter):
 
     def losses(self, batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
         labelled, guess = self.both(batch)
-        supervised, doubt = self.supervised(labelled, batch["label"]), mean_entropy(torch.cat([labelled, guess]))
-        return {"loss": supervised + self.ramp(progress) * doubt, "supervised": supervised.detach(), "entropy": doubt.detach()}
+        supervised, doubt = (
+            self.supervised(labelled, batch["label"]),
+            mean_entropy(torch.cat([labelled, guess])),
+        )
+        return {
+            "loss": supervised + self.ramp(progress) * doubt,
+            "supervised": supervised.detach(),
+            "entropy": doubt.detach(),
+        }
 
-
-def entropy_min(*, network: SegNet, weight: float = 0.1, length: float = 1.0, stairs: int = 200, start: float = 0.0, ce: float = 0.5,
-                dice: float = 0.5) -> EntropyMinimisation:  # fmt: skip
-    """Entropy minimisation with SSL4MIS' values. `start`, `length`: fractions of the training; `stairs`: steps of the ramp, 0 smooth."""
-    return EntropyMinimisation(network=network, ramp=Ramp(weight=weight, length=length, stairs=stairs, start=start), ce=ce, dice=dice)
+# %% ../../../../nbs/methods/baselines/semi_seg/04_entropy_min.ipynb #820f5614
+def entropy_min(
+    *,
+    network: SegNet,
+    weight: float = 0.1,
+    length: float = 1.0,
+    stairs: int = 200,
+    start: float = 0.0,
+    ce: float = 0.5,
+    dice: float = 0.5,
+) -> EntropyMinimisation:
+    """Entropy minimisation with SSL4MIS' values. `start`, `length`: fractions of the training;
+    `stairs`: steps of the ramp, 0 smooth."""
+    return EntropyMinimisation(
+        network=network,
+        ramp=Ramp(weight=weight, length=length, stairs=stairs, start=start),
+        ce=ce,
+        dice=dice,
+    )

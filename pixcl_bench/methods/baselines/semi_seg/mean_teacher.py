@@ -19,8 +19,11 @@ from ...contract.segmenter import Ramp, Segmenter, add_noise, cutmix_mask, paste
 from ....nets.segmentation import SegNet
 
 # %% ../../../../nbs/methods/baselines/semi_seg/01_mean_teacher.ipynb #373f3567
-def consistency(logits: Float[Tensor, "b c *s"], target: Float[Tensor, "b c *s"]) -> Float[Tensor, ""]:
-    """Mean squared difference between softmax(logits) and the teacher's probabilities, which get no gradient."""
+def consistency(
+    logits: Float[Tensor, "b c *s"], target: Float[Tensor, "b c *s"]
+) -> Float[Tensor, ""]:
+    """Mean squared difference between softmax(logits) and the teacher's probabilities, which get no
+    gradient."""
     return (probabilities(logits) - target.detach()).square().mean()
 
 # %% ../../../../nbs/methods/baselines/semi_seg/01_mean_teacher.ipynb #4697af3d
@@ -56,8 +59,14 @@ class MeanTeacher(Segmenter):
         ce: float = 0.5,
         dice: float = 0.5,
     ) -> None:
-        super().__init__(network=network, teacher=True, alpha=slow.alpha,
-                         teacher_dropout=slow.teacher_dropout, ce=ce, dice=dice)  # fmt: skip
+        super().__init__(
+            network=network,
+            teacher=True,
+            alpha=slow.alpha,
+            teacher_dropout=slow.teacher_dropout,
+            ce=ce,
+            dice=dice,
+        )
         self.ramp, self.slow, self.cutmix = ramp, slow, cutmix
 
     def target(self, images: Float[Tensor, "b 1 *s"]) -> Float[Tensor, "b c *s"]:

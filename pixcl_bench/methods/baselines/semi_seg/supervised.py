@@ -22,7 +22,7 @@ from ....ops.dense_losses import one_hot
 from ...contract.segmenter import Segmenter
 from ....nets.segmentation import Decoded, SegNet, Upsampling, linear_resize
 
-# %% ../../../../nbs/methods/baselines/semi_seg/00_supervised.ipynb #b3ef3f06
+# %% ../../../../nbs/methods/baselines/semi_seg/00_supervised.ipynb #dd86dbc3
 class SupervisedSegmenter(Segmenter):
     """The network trained on labelled images alone; it never sees an unlabelled one, not even in
     its batch statistics.
@@ -33,34 +33,41 @@ class SupervisedSegmenter(Segmenter):
     def losses(self, batch: Mapping[str, Tensor], progress: float) -> dict[str, Tensor]:
         return {"loss": self.supervised(self.network(batch["labelled"]), batch["label"])}
 
-
+# %% ../../../../nbs/methods/baselines/semi_seg/00_supervised.ipynb #b3ef3f06
 class AllLabels(SupervisedSegmenter):
     """The same with every training item labelled: the ceiling."""
 
     sees: ClassVar[Literal["few", "all"]] = "all"
 
-# %% ../../../../nbs/methods/baselines/semi_seg/00_supervised.ipynb #fb0f6815
+# %% ../../../../nbs/methods/baselines/semi_seg/00_supervised.ipynb #ebb9ced2
 def supervised_only(*, network: SegNet, ce: float = 0.5, dice: float = 0.5) -> SupervisedSegmenter:
     """The labelled few and nothing else. `ce`, `dice`: weights of cross-entropy and Dice loss."""
     return SupervisedSegmenter(network=network, ce=ce, dice=dice)
 
-
+# %% ../../../../nbs/methods/baselines/semi_seg/00_supervised.ipynb #fb0f6815
 def all_labels(*, network: SegNet, ce: float = 0.5, dice: float = 0.5) -> AllLabels:
     """Every training item with its label."""
     return AllLabels(network=network, ce=ce, dice=dice)
 
-# %% ../../../../nbs/methods/baselines/semi_seg/00_supervised.ipynb #138ebd5b
+# %% ../../../../nbs/methods/baselines/semi_seg/00_supervised.ipynb #f82cd9c2
 def _cells(values: Float[Tensor, "b c *s"], grid: int) -> Float[Tensor, "b c *g"]:
     """Means over a grid of `grid` cells along every axis."""
-    return F.adaptive_avg_pool2d(values, grid) if values.ndim == 4 else F.adaptive_avg_pool3d(values, grid)
+    return (
+        F.adaptive_avg_pool2d(values, grid)
+        if values.ndim == 4
+        else F.adaptive_avg_pool3d(values, grid)
+    )
 
-
+# %% ../../../../nbs/methods/baselines/semi_seg/00_supervised.ipynb #138ebd5b
 class PriorMap(nn.Module):
-    """A decoder that looks at the size of an image only: log frequency of every class on a grid, plus a bias for each class."""
+    """A decoder that looks at the size of an image only: log frequency of every class on a grid,
+    plus a bias for each class."""
 
     counts: Tensor
 
-    def __init__(self, num_classes: int, dims: int, grid: int, *, up: Upsampling = "linear") -> None:
+    def __init__(
+        self, num_classes: int, dims: int, grid: int, *, up: Upsampling = "linear"
+    ) -> None:
         super().__init__()
         self.grid, self.up = grid, up
         self.register_buffer("counts", torch.zeros(num_classes, *(grid,) * dims))
@@ -78,14 +85,14 @@ class PriorMap(nn.Module):
         logits = prior + self.bias.view(1, -1, *[1] * (prior.ndim - 2))
         return Decoded(logits.expand(len(images), *logits.shape[1:]), skips)
 
-# %% ../../../../nbs/methods/baselines/semi_seg/00_supervised.ipynb #6e2da35b
+# %% ../../../../nbs/methods/baselines/semi_seg/00_supervised.ipynb #afe86ca0
 class IdentityEncoder(nn.Module):
     """An encoder that does nothing: its one skip is the image."""
 
     def forward(self, images: Tensor) -> list[Tensor]:
         return [images]
 
-
+# %% ../../../../nbs/methods/baselines/semi_seg/00_supervised.ipynb #9cb2e036
 class PositionPrior(Segmenter):
     """The same map for every image: the class frequency at each position of the labelled images."""
 
@@ -95,7 +102,7 @@ class PositionPrior(Segmenter):
         self.network.decoder.add(batch["label"])  # type: ignore[operator]
         return {"loss": self.supervised(self.network(batch["labelled"]), batch["label"])}
 
-
+# %% ../../../../nbs/methods/baselines/semi_seg/00_supervised.ipynb #6e2da35b
 def position_prior(
     *, network: SegNet, grid: int = 32, ce: float = 0.5, dice: float = 0.5
 ) -> PositionPrior:
@@ -108,7 +115,12 @@ def position_prior(
         raise ValueError(f"position_prior: grid is at least 1, got {grid}")
     make = partial(PriorMap, network.num_classes, network.dims, grid)
     prior = SegNet(
-        dims=network.dims, num_classes=network.num_classes, encoder=IdentityEncoder(),
-        make_decoder=make, up="linear", channels=(1,), divisor=1,
-    )  # fmt: skip
+        dims=network.dims,
+        num_classes=network.num_classes,
+        encoder=IdentityEncoder(),
+        make_decoder=make,
+        up="linear",
+        channels=(1,),
+        divisor=1,
+    )
     return PositionPrior(network=prior, ce=ce, dice=dice)

@@ -24,10 +24,20 @@ from ....nets.segmentation import SegNet
 
 # %% ../../../../nbs/methods/baselines/semi_seg/02_ua_mt.ipynb #56b2dff6
 @torch.no_grad()
-def mean_answer(teacher: EMA, images: Float[Tensor, "b 1 *s"], *, passes: int = 8, noise: float = 0.1, clip: float = 0.2) -> Float[Tensor, "b c *s"]:
-    """Mean of the teacher's probabilities over `passes` (even) noisy answers, from passes / 2 runs of the doubled batch."""
+def mean_answer(
+    teacher: EMA,
+    images: Float[Tensor, "b 1 *s"],
+    *,
+    passes: int = 8,
+    noise: float = 0.1,
+    clip: float = 0.2,
+) -> Float[Tensor, "b c *s"]:
+    """Mean of the teacher's probabilities over `passes` (even) noisy answers, from passes / 2 runs
+    of the doubled batch."""
     if passes < 2 or passes % 2:
-        raise ValueError(f"passes is an even number of at least 2: the batch is doubled, got {passes}")
+        raise ValueError(
+            f"passes is an even number of at least 2: the batch is doubled, got {passes}"
+        )
     doubled = torch.cat([images, images])
     total: Tensor | None = None
     for _ in range(passes // 2):
@@ -37,19 +47,20 @@ def mean_answer(teacher: EMA, images: Float[Tensor, "b 1 *s"], *, passes: int = 
     assert total is not None
     return total.div_(passes)
 
-# %% ../../../../nbs/methods/baselines/semi_seg/02_ua_mt.ipynb #e6f20ebe
+# %% ../../../../nbs/methods/baselines/semi_seg/02_ua_mt.ipynb #ec974c34
 def threshold(progress: float, classes: int = 2) -> float:
     """H_t: below this entropy a pixel may teach. From 0.7517 to 1 of ln(classes) over training."""
     return (0.75 + 0.25 * ramp_up(progress)) * math.log(classes)
 
-
+# %% ../../../../nbs/methods/baselines/semi_seg/02_ua_mt.ipynb #e6f20ebe
 def gated_consistency(
     logits: Float[Tensor, "b c *s"],
     target: Float[Tensor, "b c *s"],  # probabilities of the teacher; no gradient
     mask: Bool[Tensor, "b *s"],  # where the teacher is sure
     classes: int = 2,
 ) -> Float[Tensor, ""]:
-    """Sum over sure pixels and all channels of the squared difference, divided by `classes` times their number; 0 where none is."""
+    """Sum over sure pixels and all channels of the squared difference, divided by `classes` times
+    their number; 0 where none is."""
     apart = (probabilities(logits) - target.detach()).square().sum(1)
     return (apart * mask).sum() / (classes * mask.sum() + 1e-16)
 
@@ -69,8 +80,14 @@ class UncertaintyAwareMeanTeacher(Segmenter):
         ce: float = 0.5,
         dice: float = 0.5,
     ) -> None:
-        super().__init__(network=network, teacher=True, alpha=slow.alpha,
-                         teacher_dropout=slow.teacher_dropout, ce=ce, dice=dice)  # fmt: skip
+        super().__init__(
+            network=network,
+            teacher=True,
+            alpha=slow.alpha,
+            teacher_dropout=slow.teacher_dropout,
+            ce=ce,
+            dice=dice,
+        )
         if passes < 2 or passes % 2:
             raise ValueError(f"passes is an even number of at least 2, got {passes}")
         if constants not in ("released", "classes"):

@@ -1,4 +1,5 @@
-"""PixPro and PixContrast: partners, objectives against loops, views that do not overlap, contract, resume."""
+"""PixPro and PixContrast: partners, objectives against loops, views that do not overlap, contract,
+resume."""
 
 import math
 from typing import Any
@@ -33,7 +34,12 @@ def matrices(b: int, seed: int, turned: bool = False) -> Tensor:
         if turned:
             m[:2, :2] = torch.eye(2) * scale[0]
             a = float(6.28 * torch.rand((), generator=g))
-            m = torch.tensor([[math.cos(a), -math.sin(a), 16], [math.sin(a), math.cos(a), -8], [0, 0, 1]]) @ m
+            m = (
+                torch.tensor(
+                    [[math.cos(a), -math.sin(a), 16], [math.sin(a), math.cos(a), -8], [0, 0, 1]]
+                )
+                @ m
+            )
         out.append(m)
     return torch.stack(out)
 
@@ -50,14 +56,21 @@ def small(builder: Any, seed: int = 0, **args: Any) -> Any:
     return builder(encoder=build_map_encoder("resnet_nano"), **args)
 
 
-def naive_cells(matrix: Tensor, cells: tuple[int, int], size: tuple[int, int]) -> list[tuple[Tensor, float]]:
+def naive_cells(
+    matrix: Tensor, cells: tuple[int, int], size: tuple[int, int]
+) -> list[tuple[Tensor, float]]:
     back, out = matrix.double().inverse(), []
     h, w = size[0] / cells[0], size[1] / cells[1]
     for y in range(cells[0]):
         for x in range(cells[1]):
             corners = [
                 (back @ torch.tensor([cx - 0.5, cy - 0.5, 1.0], dtype=torch.float64))[:2]
-                for cx, cy in ((x * w, y * h), (x * w + w, y * h + h), (x * w + w, y * h), (x * w, y * h + h))
+                for cx, cy in (
+                    (x * w, y * h),
+                    (x * w + w, y * h + h),
+                    (x * w + w, y * h),
+                    (x * w, y * h + h),
+                )
             ]
             out.append((torch.stack(corners).mean(0), float((corners[0] - corners[1]).norm())))
     return out
@@ -67,7 +80,9 @@ def naive_partners(
     m1: Tensor, m2: Tensor, cells1: tuple[int, int], cells2: tuple[int, int], threshold: float
 ) -> Tensor:
     a, b = (naive_cells(m, c, (SIDE, SIDE)) for m, c in ((m1, cells1), (m2, cells2)))
-    return torch.tensor([[float((p - q).norm()) / max(d, e) <= threshold for q, e in b] for p, d in a])
+    return torch.tensor(
+        [[float((p - q).norm()) / max(d, e) <= threshold for q, e in b] for p, d in a]
+    )
 
 
 def naive_contrast(x: Tensor, other: Tensor, pairs: Tensor, tau: float) -> Tensor:
@@ -129,8 +144,12 @@ def test_partners_by_hand() -> None:
 
 
 def test_the_larger_cell_measures_the_distance() -> None:
-    wide = torch.diag(torch.tensor([0.25, 0.25, 1.0]))[None]  # a cell is 4 times as large in the image
-    a, b = M.cell_centres(torch.eye(3)[None], (4, 4), (16, 16)), M.cell_centres(wide, (4, 4), (16, 16))
+    # a cell is 4 times as large in the image
+    wide = torch.diag(torch.tensor([0.25, 0.25, 1.0]))[None]
+    a, b = (
+        M.cell_centres(torch.eye(3)[None], (4, 4), (16, 16)),
+        M.cell_centres(wide, (4, 4), (16, 16)),
+    )
     assert a[1].item() == pytest.approx(32**0.5)
     assert b[1].item() == pytest.approx(4 * 32**0.5)
     for one, two in ((a, b), (b, a)):
@@ -163,7 +182,10 @@ def test_contrast_by_hand() -> None:
 def test_objectives_equal_loops_with_their_gradients() -> None:
     x, other, pairs = random_cells()
     for fast, loop in (
-        (lambda a, b, p: M.cell_contrast(a, b, p, 0.3), lambda a, b, p: naive_contrast(a, b, p, 0.3)),
+        (
+            lambda a, b, p: M.cell_contrast(a, b, p, 0.3),
+            lambda a, b, p: naive_contrast(a, b, p, 0.3),
+        ),
         (M.agreement, naive_agreement),
     ):
         leaf, slow = x.float().requires_grad_(), x.clone().requires_grad_()
@@ -195,7 +217,10 @@ def test_extreme_temperatures(tau: float) -> None:
 def test_mean_over_images_leaves_out_those_without_pairs() -> None:
     pairs = torch.tensor([1, 0, 1]).bool().view(3, 1, 1)
     assert M.over_images(torch.tensor([1.0, 5, 3]), pairs).item() == 2.0
-    assert M.over_images(torch.tensor([1.0, 5, 3]), ~pairs.any(0, keepdim=True).expand(3, 1, 1)).item() == 0.0
+    assert (
+        M.over_images(torch.tensor([1.0, 5, 3]), ~pairs.any(0, keepdim=True).expand(3, 1, 1)).item()
+        == 0.0
+    )
 
 
 def test_propagation_by_hand_and_against_a_loop() -> None:
@@ -210,13 +235,16 @@ def test_propagation_by_hand_and_against_a_loop() -> None:
         with torch.no_grad():
             slow = [
                 sum(
-                    F.cosine_similarity(c, o, dim=0).clamp(min=0) ** gamma * net.transform(o[None])[0]
+                    F.cosine_similarity(c, o, dim=0).clamp(min=0) ** gamma
+                    * net.transform(o[None])[0]
                     for o in image
                 )
                 for image in x
                 for c in image
             ]
-            torch.testing.assert_close(net(x).flatten(0, 1), torch.stack(slow), rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(
+                net(x).flatten(0, 1), torch.stack(slow), rtol=1e-4, atol=1e-5
+            )
 
 
 @pytest.mark.parametrize("gamma", [0.1, 1.0, 2.0, 50.0])
@@ -242,7 +270,9 @@ def test_loss_of_the_learner_equals_a_loop(builder: Any, level: int) -> None:
     logged = learner.losses(data, 0.0)
     with torch.no_grad():
         online = learner.online()
-        (x1, x2), (t1, t2) = ([f(data[v]) for v in ("view1", "view2")] for f in (online, learner.target))
+        (x1, x2), (t1, t2) = (
+            [f(data[v]) for v in ("view1", "view2")] for f in (online, learner.target)
+        )
         cells = (x1.shape[1], x1.shape[2])
         x1, x2, t1, t2 = (t.flatten(1, 2) for t in (x1, x2, t1, t2))
         for i in (0, 2):
@@ -271,7 +301,9 @@ def test_without_any_overlap_nothing_is_learned(builder: Any) -> None:
 def test_symmetric_in_the_views(builder: Any) -> None:
     learner, data = small(builder), batch()
     swapped = {f"{kind}{3 - i}": data[f"{kind}{i}"] for kind in ("view", "matrix") for i in (1, 2)}
-    torch.testing.assert_close(learner.losses(data, 0.0)["loss"], learner.losses(swapped, 0.0)["loss"])
+    torch.testing.assert_close(
+        learner.losses(data, 0.0)["loss"], learner.losses(swapped, 0.0)["loss"]
+    )
 
 
 @pytest.mark.parametrize("builder", BUILDERS)
@@ -281,7 +313,9 @@ def test_contract_and_gradients(builder: Any) -> None:
     learner.losses(batch(), 0.0)["loss"].backward()
     assert all(p.grad is None for p in learner.target.parameters())
     assert all(
-        p.grad is not None and torch.isfinite(p.grad).all() for p in learner.parameters() if p.requires_grad
+        p.grad is not None and torch.isfinite(p.grad).all()
+        for p in learner.parameters()
+        if p.requires_grad
     )
 
 

@@ -1,4 +1,5 @@
-"""BYOL: the error against a loop, symmetry, no gradient to targets, schedule, contract, exact resume."""
+"""BYOL: the error against a loop, symmetry, no gradient to targets, schedule, contract, exact
+resume."""
 
 from typing import Any
 
@@ -49,7 +50,9 @@ def test_worked_number_of_the_protocol() -> None:
     ],
 )
 def test_by_hand(p: list[list[float]], z: list[list[float]], error: float) -> None:
-    assert prediction_error(torch.tensor(p), torch.tensor(z)).item() == pytest.approx(error, abs=1e-6)
+    assert prediction_error(torch.tensor(p), torch.tensor(z)).item() == pytest.approx(
+        error, abs=1e-6
+    )
 
 
 def test_equals_a_loop_with_its_gradient() -> None:
@@ -79,8 +82,13 @@ def test_no_gradient_into_the_target_and_any_scale() -> None:
 def test_loss_of_the_learner_is_symmetric_and_from_its_parts() -> None:
     learner, data = small(), batch()
     with torch.no_grad():
-        p1, p2 = (learner.predictor(learner.projector(learner.encoder(data[v]))) for v in ("view1", "view2"))
-        expected = naive(p1, learner.target(data["view2"])) + naive(p2, learner.target(data["view1"]))
+        p1, p2 = (
+            learner.predictor(learner.projector(learner.encoder(data[v])))
+            for v in ("view1", "view2")
+        )
+        expected = naive(p1, learner.target(data["view2"])) + naive(
+            p2, learner.target(data["view1"])
+        )
     loss = learner.losses(data, 0.0)["loss"]
     assert loss.item() == pytest.approx(expected.item(), abs=1e-4)
     swapped = learner.losses({"view1": data["view2"], "view2": data["view1"]}, 0.0)["loss"]
@@ -107,7 +115,9 @@ def test_gradients_reach_the_online_network_only() -> None:
     learner.losses(batch(), 0.0)["loss"].backward()
     assert all(p.grad is None for p in learner.target.parameters())
     assert all(
-        p.grad is not None and torch.isfinite(p.grad).all() for p in learner.parameters() if p.requires_grad
+        p.grad is not None and torch.isfinite(p.grad).all()
+        for p in learner.parameters()
+        if p.requires_grad
     )
 
 

@@ -1,4 +1,5 @@
-"""MoCo v2: loss against a loop, the queue while it fills, no gradient to keys, contract, exact resume."""
+"""MoCo v2: loss against a loop, the queue while it fills, no gradient to keys, contract, exact
+resume."""
 
 import math
 from typing import Any
@@ -46,14 +47,22 @@ def naive(q: Tensor, k: Tensor, negatives: list[list[Tensor]], tau: float) -> fl
 
 
 def test_worked_number_of_the_protocol() -> None:
-    assert own_key_first(queue_logits(Q, K, HELD, every(2))).item() == pytest.approx(0.269073, abs=1e-6)
+    assert own_key_first(queue_logits(Q, K, HELD, every(2))).item() == pytest.approx(
+        0.269073, abs=1e-6
+    )
 
 
 def test_by_hand() -> None:
-    q, k, held = torch.tensor([[2.0, 0]]), torch.tensor([[5.0, 0]]), torch.tensor([[0.0, 3], [-1, 0]])
+    q, k, held = (
+        torch.tensor([[2.0, 0]]),
+        torch.tensor([[5.0, 0]]),
+        torch.tensor([[0.0, 3], [-1, 0]]),
+    )
     for tau in (0.5, 1.0):
         expected = math.log(1 + math.exp(-1 / tau) + math.exp(-2 / tau))
-        assert own_key_first(queue_logits(q, k, held, every(2), tau)).item() == pytest.approx(expected)
+        assert own_key_first(queue_logits(q, k, held, every(2), tau)).item() == pytest.approx(
+            expected
+        )
 
 
 def test_empty_slots_are_no_keys() -> None:
@@ -144,7 +153,9 @@ def test_losses_move_nothing_and_reach_no_key() -> None:
     learner = small()
     learner.losses(batch(), 0.0), learner.after_step(0.0)
     before = {
-        n: v.clone() for n, v in learner.state_dict().items() if n.startswith("queue") or "0.weight" in n
+        n: v.clone()
+        for n, v in learner.state_dict().items()
+        if n.startswith("queue") or "0.weight" in n
     }
     learner.losses(batch(1), 0.0)["loss"].backward()
     assert all(torch.equal(v, learner.state_dict()[n]) for n, v in before.items())

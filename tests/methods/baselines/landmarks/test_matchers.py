@@ -1,4 +1,5 @@
-"""Matchers without training: a picture finds itself, a moved one the move; against loops; the contract."""
+"""Matchers without training: a picture finds itself, a moved one the move; against loops; the
+contract."""
 
 import pytest
 import torch
@@ -23,14 +24,17 @@ NAN = float("nan")
 def textured(h: int, w: int, seed: int = 0) -> Tensor:
     """Noise of two grains, in [0, 1]."""
     generator = torch.Generator().manual_seed(seed)
-    coarse = F.interpolate(torch.rand(1, 1, h // 8, w // 8, generator=generator), (h, w), mode="bicubic")
+    coarse = F.interpolate(
+        torch.rand(1, 1, h // 8, w // 8, generator=generator), (h, w), mode="bicubic"
+    )
     fine = F.avg_pool2d(torch.rand(1, 1, h + 2, w + 2, generator=generator), 3, 1)
     image = coarse + fine
     return (image - image.min()) / (image.max() - image.min())
 
 
 def network_matcher(**more: object) -> Matcher:
-    # 8 channels: with fewer, neighbours can lack all the finest features after ReLU and be one to the network
+    # 8 channels: with fewer, neighbours can lack all the finest features after ReLU and be one to
+    # the network
     torch.manual_seed(0)
     return random_init(network=ld_unet(width=8, levels=4), **more).eval()  # type: ignore[arg-type]
 
@@ -62,7 +66,8 @@ def test_a_picture_finds_itself(matcher: Matcher) -> None:
 @pytest.mark.parametrize("name", ["ncc", "daisy", "sift"])
 def test_a_moved_picture_shows_the_move(name: str) -> None:
     scene = textured(120, 120)
-    image, moved = scene[:, :, 10:106, 10:106], scene[:, :, 3:99, 15:111]  # content moves by (+7, -5)
+    # content moves by (+7, -5)
+    image, moved = scene[:, :, 10:106, 10:106], scene[:, :, 3:99, 15:111]
     points = torch.tensor([[40.0, 40.0], [50.0, 48.0], [55.0, 44.0], [44.0, 55.0]])
     found = MATCHERS[name]().locate(moved, [Support(image[0], points)])[0, 0]
     assert torch.equal(found, points + torch.tensor([7.0, -5.0]))
@@ -81,7 +86,9 @@ def test_correlation_against_a_loop() -> None:
     images, side = torch.rand(2, 1, 11, 9), 5
     points = torch.tensor([[0.0, 0.0], [5.0, 4.0], [10.0, 2.0]])
     matcher = ncc(side=side)
-    found = matcher.similarity(matcher.describe(images), matcher.at(matcher.describe(images[:1]), points))
+    found = matcher.similarity(
+        matcher.describe(images), matcher.at(matcher.describe(images[:1]), points)
+    )
     padded = F.pad(images, (2, 2, 2, 2), mode="replicate")
 
     def patch(b: int, y: int, x: int) -> Tensor:
@@ -91,7 +98,8 @@ def test_correlation_against_a_loop() -> None:
     for b in range(2):
         for k, (py, px) in enumerate(points.int().tolist()):
             expected = [
-                [float((patch(b, y, x) * patch(0, py, px)).sum()) for x in range(9)] for y in range(11)
+                [float((patch(b, y, x) * patch(0, py, px)).sum()) for x in range(9)]
+                for y in range(11)
             ]
             torch.testing.assert_close(found[b, k], torch.tensor(expected), rtol=0, atol=1e-5)
 
@@ -108,7 +116,9 @@ def test_correlation_is_calm_where_nothing_is() -> None:
     image[..., 24:] = 0.5
     matcher = ncc(side=9)
     features = matcher.describe(image)
-    scores = matcher.similarity(features, matcher.at(features, torch.tensor([[20.0, 10.0], [20.0, 40.0]])))
+    scores = matcher.similarity(
+        features, matcher.at(features, torch.tensor([[20.0, 10.0], [20.0, 40.0]]))
+    )
     assert float(scores.abs().max()) < 1 + 1e-4
     assert float(scores[0, 0, :, 29:].abs().max()) < 1e-2
     assert float(scores[0, 1].abs().max()) < 1e-2  # a flat landmark has nothing to correlate
@@ -145,11 +155,15 @@ def test_sift_descriptors() -> None:
     found = sift(cell=2).descriptors(image)
     assert found.shape == (1, 128, 32, 32)
     torch.testing.assert_close(found.norm(dim=1), torch.ones(1, 32, 32))
-    torch.testing.assert_close(sift(cell=2).descriptors(0.5 * image + 0.2), found, rtol=0, atol=1e-4)
+    torch.testing.assert_close(
+        sift(cell=2).descriptors(0.5 * image + 0.2), found, rtol=0, atol=1e-4
+    )
     assert float(sift().descriptors(torch.full((1, 1, 8, 8), 0.2)).abs().max()) == 0
     # turning the picture by a right angle turns the cells (and the directions)
     cells = found.view(4, 4, 8, 32, 32)
-    quarter = sift(cell=2).descriptors(image.rot90(1, (2, 3))).view(4, 4, 8, 32, 32).rot90(-1, (3, 4))
+    quarter = (
+        sift(cell=2).descriptors(image.rot90(1, (2, 3))).view(4, 4, 8, 32, 32).rot90(-1, (3, 4))
+    )
     torch.testing.assert_close(quarter.rot90(-1, (0, 1)).roll(2, 2), cells, rtol=0, atol=1e-4)
 
 
@@ -159,7 +173,9 @@ def test_mean_position() -> None:
     learner = mean_position(num_landmarks=3)
     images = torch.zeros(2, 8, 8, dtype=torch.uint8)
     learner.prepare(Preparation(images, None, support, points))
-    found = learner.locate(torch.zeros(4, 1, 8, 8), [support, Support(support.image, torch.ones(3, 2))])
+    found = learner.locate(
+        torch.zeros(4, 1, 8, 8), [support, Support(support.image, torch.ones(3, 2))]
+    )
     assert found.shape == (2, 4, 3, 2)
     assert found[1, 3, :2].tolist() == [[2, 2], [5, 5]]
     assert found[:, :, 2].isnan().all()  # no training image has it

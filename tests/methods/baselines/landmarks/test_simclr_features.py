@@ -57,7 +57,8 @@ def test_nothing_fits_a_landmark_better_than_itself() -> None:
     assert torch.allclose(maps[torch.arange(4), y, x], maps.amax((1, 2)), atol=1e-6)
     assert torch.allclose(maps.amax((1, 2)), torch.ones(4), atol=1e-5)
     found = learner.locate(images, [Support(images[0], points[0])])[0, 0]
-    assert (found - points[0]).norm(dim=1).max() <= 3  # blobs are round: of nearly equal pixels any may win
+    # blobs are round: of nearly equal pixels any may win
+    assert (found - points[0]).norm(dim=1).max() <= 3
 
 
 def test_pyramid_is_the_product_of_levels() -> None:
@@ -77,12 +78,15 @@ def test_pyramid_is_the_product_of_levels() -> None:
 
 
 @pytest.mark.parametrize(
-    "args", [{}, {"matching": "pyramid"}, {"crop": 16, "flips": False, "rotation": 20.0, "center": 5}]
+    "args",
+    [{}, {"matching": "pyramid"}, {"crop": 16, "flips": False, "rotation": 20.0, "center": 5}],
 )
 def test_contract(args: dict[str, Any]) -> None:
     images, points = blobs(4)
     assert "loss" in check_localiser(
-        small(**args), {"image": images}, [Support(images[0], points[0]), Support(images[1], points[1])]
+        small(**args),
+        {"image": images},
+        [Support(images[0], points[0]), Support(images[1], points[1])],
     )
 
 

@@ -1,4 +1,5 @@
-"""Every baseline of semi_seg, in 2D and 3D, is held to the contract and to the protocol's invariants."""
+"""Every baseline of semi_seg, in 2D and 3D, is held to the contract and to the protocol's
+invariants."""
 
 import copy
 import math
@@ -51,7 +52,9 @@ BUILDERS: dict[str, Callable[..., Segmenter]] = {
     "position_prior": position_prior,
     "mean_teacher": mean_teacher,
     "mean_teacher, cutmix": lambda **k: mean_teacher(cutmix=True, **k),
-    "mean_teacher, no dropout": lambda **k: mean_teacher(slow=TeacherOptions(teacher_dropout=False), **k),
+    "mean_teacher, no dropout": lambda **k: mean_teacher(
+        slow=TeacherOptions(teacher_dropout=False), **k
+    ),
     "ua_mt": ua_mt,
     "ua_mt, classes": lambda **k: ua_mt(constants="classes", passes=2, **k),
     "cps": cps,
@@ -83,7 +86,9 @@ def test_the_contract_holds_in_three_dimensions(name: str) -> None:
     before = copy.deepcopy(learner.state_dict())
     logged = check_segmenter(learner, batch(3))
     assert math.isfinite(logged["loss"])
-    assert all(torch.equal(v, before[k]) for k, v in learner.state_dict().items()), "the check left traces"
+    assert all(torch.equal(v, before[k]) for k, v in learner.state_dict().items()), (
+        "the check left traces"
+    )
 
 
 @pytest.mark.parametrize("name", BUILDERS)
@@ -106,7 +111,9 @@ def test_what_each_sees() -> None:
 def test_supervised_is_half_cross_entropy_half_dice() -> None:
     learner, data = supervised_only(network=network(dropout=False)), batch()
     logits = learner.network(data["labelled"])
-    expected = (cross_entropy(logits, data["label"]) + dice_loss(logits.softmax(1), data["label"])) / 2
+    expected = (
+        cross_entropy(logits, data["label"]) + dice_loss(logits.softmax(1), data["label"])
+    ) / 2
     assert learner.losses(data, 0.0)["loss"].item() == pytest.approx(expected.item(), abs=1e-6)
 
 
@@ -147,7 +154,11 @@ def test_no_gradient_reaches_the_teacher(name: str) -> None:
 
 def test_teacher_dropout_can_be_switched_off() -> None:
     for wanted in (True, False):
-        learner = mean_teacher(network=network(), slow=TeacherOptions(teacher_dropout=wanted)).eval().train()
+        learner = (
+            mean_teacher(network=network(), slow=TeacherOptions(teacher_dropout=wanted))
+            .eval()
+            .train()
+        )
         assert learner.teacher is not None
         dropouts = [m.training for m in learner.teacher.modules() if isinstance(m, nn.Dropout)]
         norms = [m.training for m in learner.teacher.modules() if isinstance(m, nn.BatchNorm2d)]
@@ -171,7 +182,10 @@ def test_ua_mt_that_trusts_all_is_mean_teacher() -> None:
         everything = torch.ones(shape[0], *shape[2:], dtype=torch.bool)
         mean = consistency(logits, target).item()
         assert gated_consistency(logits, target, everything).item() == pytest.approx(mean, rel=1e-6)
-    four, target = torch.randn(2, 4, 5, 5, generator=g), torch.randn(2, 4, 5, 5, generator=g).softmax(1)
+    four, target = (
+        torch.randn(2, 4, 5, 5, generator=g),
+        torch.randn(2, 4, 5, 5, generator=g).softmax(1),
+    )
     everything = torch.ones(2, 5, 5, dtype=torch.bool)
     released = gated_consistency(four, target, everything).item()
     assert released == pytest.approx(2 * consistency(four, target).item(), rel=1e-6)
