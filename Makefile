@@ -53,7 +53,8 @@ smoke: $(STAMP) ## methods of every kind for a few steps: does everything work?
 test: lint sync notebooks smoke pytest ## all checks: lint, sync, notebooks, smoke grid, pytest with coverage
 
 lint: $(STAMP) ## ruff, mypy, the layers contract, benchmarks.yaml
-	@$(BIN)/ruff check pixcl_bench tests tools setup.py
+	@$(BIN)/ruff check -q pixcl_bench tests tools setup.py nbs
+	@$(BIN)/ruff format -q --check pixcl_bench tests tools setup.py nbs
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/pixcl-bench check

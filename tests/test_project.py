@@ -34,6 +34,15 @@ TOP_LEVEL = [
     "CONTRIBUTING.md",
     "LICENSE",
     "CITATION.cff",
+    "references.bib",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "llms.txt",
+    ".editorconfig",
+    ".pre-commit-config.yaml",
+    ".devcontainer/devcontainer.json",
+    ".github/pull_request_template.md",
+    ".github/ISSUE_TEMPLATE/bug.yml",
     "MANIFEST.in",
     ".gitignore",
     ".ci/run",
@@ -310,11 +319,19 @@ def test_citation_names_papers_and_data(settings: dict[str, str]) -> None:
     assert {"cff-version", "message", "title", "authors", "license", "version"} <= set(cff)
     assert cff["version"] == settings["version"]
     assert cff["license"] == "Apache-2.0"
-    assert all({"type", "title", "authors"} <= set(reference) for reference in cff["references"])
-    cited = {
-        i["value"] for reference in cff["references"] for i in reference.get("identifiers", [])
-    }
-    assert cited >= {f"arXiv:{paper}" for paper in PAPERS}
+    preferred = cff["preferred-citation"]
+    assert (preferred["title"], preferred["version"]) == (cff["title"], cff["version"])
+    sources = (ROOT / "references.bib").read_text(encoding="utf-8")
+    cited = set(re.findall(r"^  eprint = \{([\d.]+)\},$", sources, re.MULTILINE))
+    assert cited >= set(PAPERS)
+    entries = re.findall(r"^@\w+\{(\w+),$", sources, re.MULTILINE)
+    assert len(entries) == len(set(entries)) >= 33
+    assert sources.count("{") == sources.count("}")
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(([^)]+)\)", (ROOT / "llms.txt").read_text()))
+def test_llms_txt_names_files_that_are_there(link: str) -> None:
+    assert (ROOT / link).is_file()
 
 
 def test_licence_is_apache_2() -> None:

@@ -175,8 +175,8 @@ def run(
     [job] = make_jobs(runs, loaded, place)
     if not force and (before := job.done()):
         return before
-    fetch_for([job])
     console = Console(quiet=quiet)
+    fetch_for([job], console.print)
     summary = run_grid(runs, config=loaded, results=place, force=force, console=console)
     if summary.interrupted:
         raise KeyboardInterrupt

@@ -1,8 +1,11 @@
 """The profiles as rows: purpose, data, seeds, and how many runs; and how large the grid is."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from pixcl_bench.bench.config.reading import Config
+from pixcl_bench.bench.records.store import Record
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,27 @@ def counts(config: Config) -> Counts:
         profiles=len(config.profiles),
         claims=len(config.claims),
     )
+
+
+def minutes(records: Iterable[Record], profile: str, jobs: int = 2) -> float:
+    """How long the finished runs of a profile took, `jobs` of them at once, by their own clocks."""
+    spans = [
+        datetime.fromisoformat(r.finished) - datetime.fromisoformat(r.started)
+        for r in records
+        if r.profile == profile
+    ]
+    return sum(span.total_seconds() for span in spans) / 60 / jobs
+
+
+def step_range(records: Iterable[Record], profile: str) -> tuple[int, int]:
+    """The fewest and the most training steps of the finished runs of a profile; 0 where a task has
+    no such setting is left out. Raises ValueError where no run has any."""
+    steps = [
+        int(n)
+        for r in records
+        if r.profile == profile and isinstance(n := r.settings.get("steps"), int) and n > 0
+    ]
+    return min(steps), max(steps)
 
 
 def profile_rows(config: Config) -> list[ProfileRow]:

@@ -15,6 +15,7 @@ _PATTERNS = (
     CONFIG_NAME,
     "benchmarks/**/*.yaml",
     "benchmarks/**/*.csv",
+    "benchmarks/papers.toml",
     "nbs/benchmarks/*.ipynb",
     "published/*.jsonl",
 )

@@ -129,11 +129,11 @@ def fetch(names: Iterable[str], say: Callable[[str], None]) -> list[str]:
     return absent
 
 
-def fetch_for(jobs: Iterable[Job]) -> None:
-    """Fetch what jobs need before any starts. A data set that must be brought by hand fails in its
-    own runs."""
+def fetch_for(jobs: Iterable[Job], say: Callable[[str], None] = print) -> None:
+    """Fetch what jobs need before any starts; `say` tells of each data set. One that must be
+    brought by hand fails in its own runs."""
     needed = dict.fromkeys(job.run.dataset for job in jobs)
-    fetch([name for name in needed if data_state(name) == "to be fetched"], print)
+    fetch([name for name in needed if data_state(name) == "to be fetched"], say)
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -45,13 +45,13 @@ History = Mapping[tuple[str, int], tuple[Sequence[float], Sequence[float]]]
 
 
 @contextmanager
-def _style() -> Iterator[Any]:
+def style() -> Iterator[Any]:
     """Drawing settings for the time of one figure: those of the caller stay, and no window
     opens."""
     import matplotlib
     import seaborn as sns
 
-    style: Any = dict.fromkeys(_INKED, INK) | {
+    chosen: Any = dict.fromkeys(_INKED, INK) | {
         "svg.fonttype": "none",
         "svg.hashsalt": "pixcl_bench",
         "font.size": 9,
@@ -68,18 +68,18 @@ def _style() -> Iterator[Any]:
     }
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(style)
+        matplotlib.rcParams.update(chosen)
         yield sns
 
 
-def _new_figure(width: float, height: float) -> "matplotlib.figure.Figure":
+def new_figure(width: float, height: float) -> "matplotlib.figure.Figure":
     """An empty figure of so many inches, outside of pyplot."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height))
 
 
-def _svg(figure: "matplotlib.figure.Figure", label: str) -> str:
+def svg(figure: "matplotlib.figure.Figure", label: str) -> str:
     """The figure as an `<svg>` element: transparent, theme-aware, without date and XML prologue."""
     out = io.StringIO()
     figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
@@ -162,8 +162,8 @@ def bar_svg(table: Table) -> str:
         raise ValueError(f"bar_svg: no finished run has a value of {table.primary}")
     kind = kind_name(table.dataset_kind)
     label = f"{metric.label} by method on {table.comparison.dataset}, {kind}"
-    with _style() as sns:
-        figure = _new_figure(WIDTH, 0.6 + 0.3 * len(shown))
+    with style() as sns:
+        figure = new_figure(WIDTH, 0.6 + 0.3 * len(shown))
         axes = figure.subplots()
         axes.grid(axis="x")
         axes.set_axisbelow(True)
@@ -171,7 +171,7 @@ def bar_svg(table: Table) -> str:
         axes.set_yticks(range(len(shown)), [f"{row.title} (n = {row.n})" for row in shown])
         axes.set(xlabel=header(metric), ylabel="")
         axes.tick_params(axis="y", length=0)
-        return _svg(figure, label)
+        return svg(figure, label)
 
 
 def _bars(sns: Any, axes: Any, table: Table, shown: Sequence[Row]) -> None:
@@ -241,8 +241,8 @@ def curves_svg(table: Table, history: History) -> str:
         raise ValueError("curves_svg: no run has a history of its loss")
     palette, across = table_colours(table), min(3, len(rows))
     down = math.ceil(len(rows) / across)
-    with _style():
-        figure = _new_figure(WIDTH, 0.4 + 1.2 * down)
+    with style():
+        figure = new_figure(WIDTH, 0.4 + 1.2 * down)
         panels = figure.subplots(down, across, sharex=True, squeeze=False).ravel()
         for axes, row in zip(panels, rows, strict=False):
             _panel(axes, row, runs[row.method], palette[row.method])
@@ -252,7 +252,7 @@ def curves_svg(table: Table, history: History) -> str:
             axes.tick_params(labelbottom=True)
         figure.supxlabel("step", fontsize=9)
         figure.supylabel("training loss", fontsize=9)
-        return _svg(figure, f"training loss over steps by method on {table.comparison.dataset}")
+        return svg(figure, f"training loss over steps by method on {table.comparison.dataset}")
 
 
 def _panel(axes: Any, row: Row, runs: Sequence[Curve], colour: str) -> None:

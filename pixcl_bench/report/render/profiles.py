@@ -5,10 +5,13 @@ from pixcl_bench.report.profiles import profile_rows
 from pixcl_bench.report.render.words import md_escape, md_table
 
 
-def markdown_profiles(config: Config) -> str:
-    """Every profile with its purpose, data sets, seeds and runs, over all tasks."""
+def markdown_profiles(config: Config, *, data: bool = True) -> str:
+    """Every profile with its purpose, data sets (where `data`), seeds and runs, over all tasks."""
     rows = []
     for row in profile_rows(config):
-        cells = (row.purpose, ", ".join(row.datasets), row.seeds, f"{row.runs}")
-        rows.append([f"`{row.name}`", *map(md_escape, cells)])
-    return md_table(["profile", "purpose", "data", "seeds", "runs"], rows, "lllrr")
+        sets = [", ".join(row.datasets)] if data else []
+        rows.append(
+            [f"`{row.name}`", *map(md_escape, (row.purpose, *sets, row.seeds, str(row.runs)))]
+        )
+    head = ["profile", "purpose", *(["data"] if data else []), "seeds", "runs"]
+    return md_table(head, rows, "lllrr" if data else "llrr")
