@@ -256,7 +256,7 @@ def test_the_entry_says_that_no_number_compares() -> None:
     assert {"fundus", "vessel_trees"} <= {path.stem for path in info.meaning().files}
 
 
-# ---- masks of another look
+# ---- masks of another imaging style
 
 
 def test_shapes_have_their_share_and_no_eye_in_them() -> None:
