@@ -1,5 +1,6 @@
 """The project as a whole: what must lie where, what must agree, and what must not be written."""
 
+import ast
 import os
 import re
 import shutil
@@ -339,3 +340,15 @@ def test_licence_is_apache_2() -> None:
     assert "Apache License" in text
     assert "Version 2.0, January 2004" in text
     assert "END OF TERMS AND CONDITIONS" in text
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_no_conditional_expression_inside_another(path: Path) -> None:
+    """`a if x else b if y else c` is read twice; `if` statements once."""
+    found = [
+        node.lineno
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.IfExp)
+        and any(isinstance(part, ast.IfExp) for part in (node.body, node.orelse))
+    ]
+    assert not found, f"lines {found}"

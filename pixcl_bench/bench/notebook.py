@@ -80,13 +80,10 @@ def assigned_names(source: str) -> Iterator[str]:
     except SyntaxError:
         return
     for node in body:
-        targets = (
-            node.targets
-            if isinstance(node, ast.Assign)
-            else [node.target]
-            if isinstance(node, ast.AnnAssign)
-            else []
-        )
+        if isinstance(node, ast.Assign):
+            targets = node.targets
+        else:
+            targets = [node.target] if isinstance(node, ast.AnnAssign) else []
         yield from (target.id for target in targets if isinstance(target, ast.Name))
 
 

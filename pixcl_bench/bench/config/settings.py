@@ -125,7 +125,9 @@ def field_names(model: Any, path: KeyPath) -> list[str]:
 def explain(error: Mapping[str, Any], model: type[BaseModel]) -> tuple[str, str]:
     """A pydantic error in plain words, and a hint."""
     loc, value, kind = tuple(error["loc"]), error.get("input"), error["type"]
-    last = show_path(loc[-2:]) if loc and isinstance(loc[-1], int) else str(loc[-1]) if loc else ""
+    last = str(loc[-1]) if loc else ""
+    if loc and isinstance(loc[-1], int):
+        last = show_path(loc[-2:])
     if kind == "extra_forbidden":
         return f"unknown key {last!r}", nearest(last, field_names(model, loc[:-1]))
     if kind == "missing" and isinstance(loc[-1], int):

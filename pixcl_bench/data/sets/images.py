@@ -130,7 +130,8 @@ class FolderImages:
             num_workers=self.workers,
             collate_fn=torch.stack,
             pin_memory=torch.device(device).type == "cuda",
-            generator=torch.Generator(),  # its own, or each loader would advance the run's random state
+            # Its own generator: else each loader would advance the random state of the run.
+            generator=torch.Generator(),
         )
         for batch in loader:
             yield batch.to(device, non_blocking=True)

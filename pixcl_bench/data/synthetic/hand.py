@@ -53,7 +53,8 @@ FINGERS: dict[str, tuple[float, float, float, tuple[int, ...], float]] = {
     "ring": (-36.5, -8, -7, (57, 41, 26, 19), 9.5),
     "little": (-35, -16.5, -17, (52, 32, 19, 17), 8.5),
 }
-"""Base (y, x), direction in degrees from straight up to the right, lengths of the bones, width of the first bone."""
+"""Base (y, x); direction in degrees from straight up, to the right; lengths of the bones; width of
+the first bone."""
 NAMES = get_info("hand").classes
 _WRIST = np.asarray([(-1.0, 25.0), (0.5, 10.0), (1.0, -6.0), (0.0, -16.5), (-2.5, -25.0)])
 
