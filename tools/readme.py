@@ -92,7 +92,18 @@ def readme(notebook: Notebook) -> str:
         parts += (
             _code_cell(cell) if cell["cell_type"] == "code" else [_markdown(joined(cell["source"]))]
         )
-    return "\n\n".join(part for part in parts if part.strip()) + "\n"
+    return "\n\n".join(_merged([part for part in parts if part.strip()])) + "\n"
+
+
+def _merged(parts: list[str]) -> list[str]:
+    """Code cells that follow each other without an output become one fence."""
+    found: list[str] = []
+    for part in parts:
+        if found and all(each.startswith("```python\n") for each in (found[-1], part)):
+            before, after = found.pop().removesuffix("\n```"), part.removeprefix("```python\n")
+            part = f"{before}\n\n{after}"
+        found.append(part)
+    return found
 
 
 def difference(old: str, new: str) -> str:
