@@ -181,6 +181,23 @@ def unchanged_buffers(learner: nn.Module, *, but_norms: bool) -> Iterator[None]:
             for module, name, buffer, value in kept:
                 module._buffers[name] = buffer.copy_(value)
 
+# %% ../../../nbs/methods/grass/00_learner.ipynb #5b1d0a11
+def _rows_of(images: Tensor, views: tuple[Tensor, Tensor]) -> slice | None:
+    """The rows of both views that a call of the encoder was given; None for other images."""
+    b = len(views[0])
+    if images is views[0]:
+        return slice(0, b)
+    if images is views[1]:
+        return slice(b, 2 * b)
+    return slice(0, 2 * b) if len(images) == 2 * b else None
+
+# %% ../../../nbs/methods/grass/00_learner.ipynb #5b1d0a12
+def _slope(gradient: Tensor | None, last: Tensor, leaf: Tensor) -> Float[Tensor, "n c"]:
+    """The gradient with respect to the average of the last feature map, for each channel."""
+    if gradient is None:
+        return torch.zeros_like(last[:, :, 0, 0])
+    return gradient.float() if leaf.ndim == 2 else gradient.float().sum((2, 3))
+
 # %% ../../../nbs/methods/grass/00_learner.ipynb #42ce325a
 def view_maps(
     calls: list[tuple[Tensor, Tensor, Tensor]],
@@ -192,29 +209,12 @@ def view_maps(
     `gradients`: of the loss with respect to the leaf of each call, None where the loss does not
     depend on it. Raises `ValueError` where the encoder was given neither view.
     """
-    b, total = len(views[0]), None
+    size, total = 2 * len(views[0]), None
     for (images, last, leaf), gradient in zip(calls, gradients, strict=True):
-        rows = (
-            [slice(0, b)]
-            if images is views[0]
-            else (
-                [slice(b, 2 * b)]
-                if images is views[1]
-                else [slice(0, 2 * b)]
-                if len(images) == 2 * b
-                else []
-            )
-        )
-        for place in rows:
-            slope = (
-                torch.zeros_like(last[:, :, 0, 0])
-                if gradient is None
-                else gradient.float()
-                if leaf.ndim == 2
-                else gradient.float().sum((2, 3))
-            )
-            total = last.new_zeros(2 * b, *last.shape[2:]) if total is None else total
-            total[place] += attention(slope, last)
+        rows = _rows_of(images, views)
+        if rows is not None:
+            total = last.new_zeros(size, *last.shape[2:]) if total is None else total
+            total[rows] += attention(_slope(gradient, last, leaf), last)
     if total is None:
         raise ValueError(
             "the learner never asked its `encoder` for features of a view: GraSS cannot guide it"
