@@ -27,11 +27,9 @@ from .transfer import MapEncoder
 
 # %% ../../nbs/nets/05_decoders.ipynb #32aca0ef
 class LowLevelDecoder(DeepLabV3PlusDecoder):
-    """smp's DeepLabV3+ decoder for the maps of any encoder that has one at 1/4 and ends coarser:
-    [images, *maps] -> (b, width, h / 4, w / 4).
+    """smp's DeepLabV3+ decoder: [images, *maps] -> (b, width, h / 4, w / 4).
 
-    `align_corners` of the enlargement: False as the protocol, True as smp. Raises `ValueError`
-    where the encoder lacks such maps.
+    Raises `ValueError` unless the encoder has a map at 1/4 and a coarser last one.
     """
 
     def __init__(
@@ -46,7 +44,7 @@ class LowLevelDecoder(DeepLabV3PlusDecoder):
         channels, scales = encoder.channels, encoder.scales
         if 4 not in scales or scales[-1] < 8 or scales[-1] % 4:
             raise ValueError(
-                "deeplabv3plus reads a map at 1/4 and a coarser last one, this encoder's maps are"
+                "deeplabv3plus needs a map at 1/4 and a coarser last one, this encoder's maps are"
                 f" at 1/{', 1/'.join(map(str, scales))}: take unet or linear"
             )
         if len(tuple(atrous_rates)) != 3 or min(atrous_rates) < 1:
@@ -74,8 +72,11 @@ class LowLevelDecoder(DeepLabV3PlusDecoder):
 
 # %% ../../nbs/nets/05_decoders.ipynb #3e3b0de3
 class LinearProbe(nn.Module):
-    """1x1 convolutions on every map, enlarged bilinearly to the size of the images and summed:
-    [images, *maps] -> logits (b, k, h, w)."""
+    """A linear classifier of the vectors of all maps: [images, *maps] -> logits (b, k, h, w).
+
+    A 1x1 convolution of every map is enlarged bilinearly to the size of the images; the results are
+    summed.
+    """
 
     def __init__(self, channels: Sequence[int], num_classes: int) -> None:
         super().__init__()
@@ -95,6 +96,7 @@ class LinearProbe(nn.Module):
 def _enlarged(
     x: Float[Tensor, "b k i j"], size: Sequence[int], align_corners: bool
 ) -> Float[Tensor, "b k h w"]:
+    """Enlarge maps bilinearly to `size`."""
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=align_corners)
 
 # %% ../../nbs/nets/05_decoders.ipynb #48cd5ad3
@@ -108,14 +110,13 @@ class Freezable(nn.Module):
     frozen: bool = False
 
     def freeze(self: _Net) -> _Net:
-        """No gradient to the encoder, and its normalisation stays in evaluation mode whatever mode
-        the network is put in."""
+        """Stop the training of the encoder and keep its normalisations in evaluation mode."""
         self.frozen = True
         self.encoder.requires_grad_(False)
         return self.train(self.training)
 
     def unfreeze(self: _Net) -> _Net:
-        """Undo `freeze`: the encoder trains with the rest."""
+        """Undo `freeze`: the encoder is trained with the rest of the network."""
         self.frozen = False
         self.encoder.requires_grad_(True)
         return self.train(self.training)
@@ -127,10 +128,9 @@ class Freezable(nn.Module):
 
 # %% ../../nbs/nets/05_decoders.ipynb #23d1966f
 class SegmentationNet(Freezable):
-    """Encoder, decoder on [images, *maps], a `head` to classes, and perhaps an `auxiliary` head on
-    the last but one map.
+    """An encoder, a decoder on [images, *maps], a `head` to classes, perhaps an `auxiliary` head.
 
-    `align_corners` of the last enlargement to the size of the images.
+    The auxiliary head reads the second coarsest map.
     """
 
     def __init__(
@@ -165,22 +165,24 @@ class SegmentationNet(Freezable):
         ), aside
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k h w"]:
-        """Logits at full size of images in [0, 1]. Raises `ValueError` where a side is no multiple
-        of the encoder's divisor."""
+        """Compute logits at full size; raises `ValueError` if the sides of images do not fit."""
         return self._both(images, None)[0]
 
     def with_auxiliary(self, images: Float[Tensor, "b c h w"]) -> tuple[Tensor, Tensor | None]:
-        """Logits and those of the auxiliary head (None where there is none), both (b, k, h, w)."""
+        """Compute the logits and those of the auxiliary head, if there is one: (b, k, h, w)."""
         return self._both(images, self.auxiliary)
 
 # %% ../../nbs/nets/05_decoders.ipynb #cf629315
 Decoder = Literal["deeplabv3plus", "unet", "linear"]
-WIDTHS = {"deeplabv3plus": 512, "unet": 16}  # where none is given: the protocol's, and smp's
+WIDTHS = {"deeplabv3plus": 512, "unet": 16}  # the defaults: the protocol's and smp's
 
 # %% ../../nbs/nets/05_decoders.ipynb #f3a7aaba
 def fcn_head(channels: int, num_classes: int, dropout: float = 0.1) -> nn.Sequential:
-    """(b, channels, i, j) -> (b, num_classes, i, j): 3x3 to a quarter of the channels, batch
-    normalisation, ReLU, dropout, 1x1."""
+    """Build the auxiliary head: (b, channels, i, j) -> (b, num_classes, i, j).
+
+    It is a 3x3 convolution to a quarter of the channels, batch normalisation, ReLU, dropout and a
+    1x1 convolution.
+    """
     inner = max(1, channels // 4)
     return nn.Sequential(
         nn.Conv2d(channels, inner, 3, padding=1, bias=False),
@@ -199,6 +201,7 @@ def _decoder(
     dropout: float,
     align_corners: bool,
 ) -> nn.Module:
+    """One of smp's two decoders for the maps of an encoder."""
     if name == "deeplabv3plus":
         return LowLevelDecoder(
             encoder, width=width, atrous_rates=rates, dropout=dropout, align_corners=align_corners
@@ -219,22 +222,14 @@ def build_segmentation(
     auxiliary: bool = False,
     align_corners: bool = False,
 ) -> SegmentationNet:
-    """A segmentation network around this very encoder; decoder and heads are drawn from torch's
-    global generator, as smp draws them.
-
-    `width`: channels of the pyramid (deeplabv3plus; None: 512) or of the U-Net's finest level
-    (None: 16, twice as many a level coarser); the linear probe has none. `atrous_rates` belong to
-    deeplabv3plus; `dropout` is in its pyramid and in the auxiliary head. `align_corners`: True
-    enlarges as smp does. In training deeplabv3plus needs batches of at least 2. Raises `ValueError`
-    for what does not fit.
-    """
+    """Build a segmentation network around `encoder`; raises `ValueError` for unfit arguments."""
     if num_classes < 1 or not 0 <= dropout < 1 or (width is not None and width < 1):
         raise ValueError(
-            f"want num_classes and width of at least 1, dropout in [0, 1), got {num_classes},"
+            f"need num_classes and width of at least 1, dropout in [0, 1), got {num_classes},"
             f" {width} and {dropout}"
         )
     if auxiliary and len(encoder.channels) < 2:
-        raise ValueError("an auxiliary head reads the last but one map: this encoder has one only")
+        raise ValueError("the auxiliary head needs two maps: this encoder has one only")
     head: nn.Module = nn.Identity()
     if decoder == "linear":
         body: nn.Module = LinearProbe(encoder.channels, num_classes)

@@ -14,8 +14,10 @@ from torch import nn
 
 # %% ../../nbs/nets/01_heads.ipynb #05ea5cfa
 def width(encoder: nn.Module) -> int:
-    """How many features `encoder` gives. Raises `ValueError` when it does not say so in
-    `num_features`."""
+    """Return the number of features that `encoder` gives.
+
+    Raises `ValueError` if the encoder has no attribute `num_features`.
+    """
     features = getattr(encoder, "num_features", None)
     if not isinstance(features, int):
         raise ValueError(
@@ -25,13 +27,16 @@ def width(encoder: nn.Module) -> int:
 
 # %% ../../nbs/nets/01_heads.ipynb #ae32344d
 def simclr_projector(dim: int, hidden: int = 2048, out: int = 256) -> nn.Sequential:
-    """Projector of SimCLR and MoCo v2: dim -> hidden -> out, ReLU between, no normalisation."""
+    """Build the projector of SimCLR and MoCo v2: dim -> hidden -> out with a ReLU between."""
     return nn.Sequential(nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, out))
 
 # %% ../../nbs/nets/01_heads.ipynb #ae00404b
 def bn_mlp(sizes: list[int], last_bn: bool = True) -> nn.Sequential:
-    """Linear layers without bias through `sizes`, batch normalisation and ReLU between, at the end
-    (`last_bn`) one without affine."""
+    """Build linear layers without bias through `sizes`, with batch normalisation and ReLU between.
+
+    With `last_bn` the last layer is followed by a batch normalisation without scale and shift.
+    Raises `ValueError` for fewer than two sizes.
+    """
     if len(sizes) < 2:
         raise ValueError(f"a head needs at least an input and an output size, got {sizes}")
     layers: list[nn.Module] = []
@@ -45,18 +50,20 @@ def bn_mlp(sizes: list[int], last_bn: bool = True) -> nn.Sequential:
 
 # %% ../../nbs/nets/01_heads.ipynb #61a2a4cc
 def moco_projector(dim: int, hidden: int = 4096, out: int = 256, layers: int = 3) -> nn.Sequential:
-    """Projector of MoCo v3 and PatchMix: `layers` linear layers dim -> hidden -> ... -> out."""
+    """Build the projector of MoCo v3 and PatchMix: `layers` linear layers dim -> ... -> out."""
     return bn_mlp([dim, *[hidden] * (layers - 1), out])
 
 # %% ../../nbs/nets/01_heads.ipynb #18910609
 def moco_predictor(out: int = 256, hidden: int = 4096, layers: int = 2) -> nn.Sequential:
-    """Predictor of MoCo v3 and PatchMix: out -> hidden -> out."""
+    """Build the predictor of MoCo v3 and PatchMix: out -> hidden -> out."""
     return bn_mlp([out, *[hidden] * (layers - 1), out])
 
 # %% ../../nbs/nets/01_heads.ipynb #5a6bf3e7
 def random_head(dim: int, out: int = 1000, seed: int = 0) -> nn.Linear:
-    """A frozen, seeded Xavier-uniform projection dim -> out, as PatchMix's released kNN evaluation
-    applies unknowingly."""
+    """Build a frozen projection dim -> out with seeded Xavier-uniform weights and zero biases.
+
+    PatchMix's released kNN evaluation applies such a projection unintentionally.
+    """
     head = nn.Linear(dim, out).requires_grad_(False)
     bound = (6.0 / (dim + out)) ** 0.5
     weight = torch.empty(out, dim).uniform_(

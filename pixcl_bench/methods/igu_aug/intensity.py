@@ -44,8 +44,7 @@ class Ranges:
         for name, (low, high) in (("brightness", self.brightness), ("contrast", self.contrast)):
             if not 0 <= low <= high:
                 raise ValueError(
-                    f"the range of {name} must be (low, high) with 0 <= low <= high,"
-                    f" got {low}, {high}"
+                    f"the range of {name} is low, high with 0 <= low <= high, got {low}, {high}"
                 )
 
     @classmethod
