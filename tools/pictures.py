@@ -25,7 +25,8 @@ def entropy_picture(axes: Any) -> None:
     from pixcl_bench.data.catalogue import load
     from pixcl_bench.methods.igu_aug.information import entropy_map
 
-    image = load("cephalogram").images[:1]
+    films: Any = load("cephalogram")
+    image = films.images[:1]
     entropy = entropy_map(image)[0]
     half = image.shape[-1] // 2
     edges = (-0.5, half - 0.5, 2 * half - 0.5)
@@ -42,7 +43,7 @@ def mix_picture(axes: Any) -> None:
     from pixcl_bench.data.catalogue import load
     from pixcl_bench.methods.patchmix import mix_images
 
-    tiles = load("landcover-tiles")
+    tiles: Any = load("landcover-tiles")
     labels = tiles.labels[tiles.splits["train"]]
     each = torch.stack([(labels == c).nonzero()[20, 0] for c in (0, 2, 4, 9)])
     index = tiles.splits["train"][each]
@@ -89,7 +90,7 @@ def crop_picture(axes: Any) -> None:
     from pixcl_bench.ops.views import RandomView
     from pixcl_bench.train import TrainConfig, epoch_order, fit
 
-    land = load("landcover")
+    land: Any = load("landcover")
     view_of = RandomView(size=48, mean=(0, 0, 0), std=(1, 1, 1), scale=(0.25, 1.0), grey=0.1)
 
     def batches(start: int) -> Any:

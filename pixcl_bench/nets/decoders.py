@@ -18,9 +18,9 @@ from torch.nn import functional as F
 
 # %% ../../nbs/nets/05_decoders.ipynb #bf23450e
 import pixcl_bench.runtime  # noqa: F401 - first: lets torchvision import beside a CPU torch
-from segmentation_models_pytorch.base.initialization import initialize_decoder, initialize_head  # type: ignore[import-untyped]
-from segmentation_models_pytorch.decoders.deeplabv3.decoder import DeepLabV3PlusDecoder  # type: ignore[import-untyped]
-from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder  # type: ignore[import-untyped]
+from segmentation_models_pytorch.base.initialization import initialize_decoder, initialize_head
+from segmentation_models_pytorch.decoders.deeplabv3.decoder import DeepLabV3PlusDecoder
+from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
 
 # %% ../../nbs/nets/05_decoders.ipynb #6ab81aba
 from .transfer import MapEncoder

@@ -461,5 +461,6 @@ def channels_last(net: SegNet) -> SegNet:
     the encoder's feature maps.
     """
     formats: dict[int, torch.memory_format] = {2: torch.channels_last, 3: torch.channels_last_3d}
-    net.to(memory_format=formats[net.dims])  # type: ignore[call-overload]  # torch's stub knows 4-dimensional tensors only
+    # torch's stub knows tensors of four dimensions only.
+    net.to(memory_format=formats[net.dims])  # type: ignore[call-overload]
     return net

@@ -151,10 +151,9 @@ class Training:
             random_crop(image[None], label, self.patch)
             for image, label in (self.volumes[int(c)] for c in self.where[index, 0])
         ]
-        return (
-            torch.stack([image for image, _ in crops]),
-            torch.stack([label for _, label in crops]).long(),
-        )  # type: ignore[misc]
+        images, labels = zip(*crops, strict=True)
+        known = [label for label in labels if label is not None]
+        return torch.stack(images), torch.stack(known).long()
 
 # %% ../../nbs/tasks/01_semi_seg.ipynb #e5252eab
 def signed(label: Tensor) -> Tensor:
@@ -363,10 +362,10 @@ def planes(case: Case, prediction: Tensor) -> tuple[Plane, Plane, Plane]:
     z, y, x = case.spacing
     aspects = {"z": y / x, "y": z / x, "x": z / y}
     parts = (case.image, case.label, prediction)
-    found = [
-        Plane(name, *(part.select(axis, centre[axis]) for part in parts), aspects[name])
-        for axis, name in enumerate("zyx")
-    ]  # type: ignore[arg-type, call-arg]
+    found = []
+    for axis, name in enumerate("zyx"):
+        image, label, predicted = (part.select(axis, centre[axis]) for part in parts)
+        found.append(Plane(name, image, label, predicted, aspects[name]))
     return found[0], found[1], found[2]
 
 # %% ../../nbs/tasks/01_semi_seg.ipynb #37ab1533

@@ -259,8 +259,8 @@ def export_neutral(
         (folder / name).mkdir(parents=True)
     with ThreadPoolExecutor(max(1, workers)) as pool:
         for part in ("train", "val"):
-            write = lambda i, part=part: _write_tile(data, folder, part, i, stems[i])
-            list(pool.map(write, lists[part].tolist()))
+            jobs = [(data, folder, part, i, stems[i]) for i in lists[part].tolist()]
+            list(pool.map(lambda job: _write_tile(*job), jobs))
     for name, index in lists.items():
         listed = sorted((stems[i] for i in index.tolist()), key=natural_key)
         text = "".join(f"{stem}.png\n" for stem in listed)
