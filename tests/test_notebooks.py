@@ -24,6 +24,7 @@ ORDER = ("The idea", "A short fit", "Where we deviate", "The paper's numbers, an
 LEARNERS = (
     "methods/00_patchmix",
     "methods/01_fba_net",
+    "methods/02_mncl",
     "methods/arco/02_learner",
     "methods/igu_aug/05_learner",
     "methods/ld/01_learner",

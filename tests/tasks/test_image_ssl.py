@@ -17,9 +17,11 @@ from pixcl_bench.tasks.image_ssl import (
     make_learner,
     pretrain,
     run_image_ssl,
+    two_views,
     uses_labels,
 )
 from pixcl_bench.tasks.settings import ImageSSLSettings, ViewSettings
+from pixcl_bench.train import epoch_order
 
 CPU = torch.device("cpu")
 SETTINGS = ImageSSLSettings(
@@ -84,6 +86,39 @@ def test_methods_see_the_same_images_in_the_same_views(digits: ImageSet) -> None
         torch.manual_seed(7)
         seen.append(next(stream)["view2"])
     assert torch.equal(*seen)
+
+
+def asks_for(*keys: str) -> Learner:
+    class Asking(Learner):
+        batch_keys = keys
+
+    return Asking()
+
+
+def test_third_view_is_drawn_like_the_first_and_moves_no_other_draw(digits: ImageSet) -> None:
+    """A learner of two views gets what `TwoViews` draws after the same seed, as it always did; one
+    that also asks for a third gets these and another view."""
+    views = SETTINGS.views.model_copy(update={"blur": 1.0, "solarise_2": 1.0})
+    settings = SETTINGS.model_copy(update={"views": views})
+    found, after = {}, {}
+    for keys in (("view1", "view2"), ("view1", "view2", "view3")):
+        stream = batches(digits, asks_for(*keys), settings, seed=0, device=CPU)
+        torch.manual_seed(7)
+        found[len(keys)], after[len(keys)] = next(stream), torch.rand(())
+    order = next(epoch_order(len(digits.splits["unlabelled"]), settings.batch_size, 0))
+    images = next(digits.images.batches([digits.splits["unlabelled"][order]], CPU))
+    augment = two_views(settings, digits.mean, digits.std)
+    torch.manual_seed(7)
+    one, two = augment(images)
+    assert torch.equal(after[2], torch.rand(()))
+    for batch in found.values():
+        assert torch.equal(batch["view1"], one.image)
+        assert torch.equal(batch["view2"], two.image)
+    torch.manual_seed(7)
+    drawn = [augment.one(images), augment.two(images), augment.one(images)]
+    assert torch.equal(found[3]["view3"], drawn[2].image)
+    assert torch.equal(after[3], torch.rand(()))
+    assert not torch.equal(found[3]["view3"], found[3]["view1"])
 
 
 def test_same_bits_twice_and_after_a_kill(digits: ImageSet, tmp_path: Path) -> None:

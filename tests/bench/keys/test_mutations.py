@@ -374,10 +374,10 @@ CHANGES: dict[str, Change] = {
 
 LANDMARKS_IGU = "igu_aug igu_sampling igu_intensity igu_estimated igu_pretrained igu_detector"
 REACHED = {
-    "nt_xent": "image_ssl: simclr; landmarks: simclr_features; "
+    "nt_xent": "image_ssl: simclr mncl mncl_released mncl_t02; landmarks: simclr_features; "
     "dense_transfer: simclr grass grass_warmup_only grass_released",
-    "info_nce": "image_ssl: moco_v3",
-    "ema_schedule": "image_ssl: moco_v3 patchmix patchmix_ema; "
+    "info_nce": "image_ssl: moco_v3 nnclr",
+    "ema_schedule": "image_ssl: moco_v3 patchmix patchmix_ema byol; "
     "dense_transfer: byol patchmix pixcontrast pixpro",
     "SimCLR": "image_ssl: simclr; dense_transfer: simclr grass grass_warmup_only grass_released",
     "entropy_map": f"landmarks: {LANDMARKS_IGU} cc2d_detector; dense_transfer: igu_aug",
