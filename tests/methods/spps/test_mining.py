@@ -26,7 +26,7 @@ from pixcl_bench.methods.spps.mining import (
     similarity_window,
     weights_digest,
 )
-from pixcl_bench.ops.neighbours import Chunks
+from pixcl_bench.ops.search import Chunks
 
 SIX = torch.tensor(
     [[1, 0, 0], [0.98, 0.2, 0], [0.6, 0.8, 0], [0.55, 0.82, 0.05], [0, 0, 1], [1, 0.001, 0]]

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from largest import Largest
 
-from pixcl_bench.ops.neighbours import Chunks, nearest, pack, unpack, within
+from pixcl_bench.ops.search import Chunks, nearest, pack, unpack, within
 
 
 def gen(seed: int = 0) -> torch.Generator:
