@@ -31,6 +31,7 @@ LEARNERS = (
     "methods/ld/02_transfer",
     "methods/ld/03_shape_guided",
     "methods/grass/00_learner",
+    "methods/spps/01_learner",
 )
 """Notebooks that tell a paper from its idea to its numbers."""
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")

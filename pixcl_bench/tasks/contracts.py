@@ -27,6 +27,7 @@ from pixcl_bench.methods.contract.learner import (
     training_requirements,
 )
 from pixcl_bench.methods.contract.localiser import Localiser, localiser_requirements
+from pixcl_bench.methods.contract.pairs import PairLearner
 from pixcl_bench.methods.floors.dense_transfer import PixelFloor
 from pixcl_bench.methods.contract.segmenter import segmenter_requirements
 from pixcl_bench.methods.ld.shape_guided import Refiner, ShapeGuided
@@ -44,6 +45,8 @@ from pixcl_bench.tasks.settings import (
 _CPU, _FEW = torch.device("cpu"), 4
 _BUILT = "the builder takes these arguments and makes a learner of the task's kind"
 _FED = "the task makes a batch with the learner's batch_keys"
+
+_PAIRED = "prepare(given) finds pairs, and pairs() returns them: (p, 2), two different images each"
 
 
 class UnknownTaskError(TypeError):
@@ -141,11 +144,23 @@ def _image_ssl(settings: ImageSSLSettings, method: Method) -> Iterator[Requireme
 
     learner = _done(_BUILT, build)
     yield _BUILT, _met
+    if isinstance(learner, PairLearner):
+        few = settings.model_copy(update={"steps": min(settings.steps, 2)})
+        _done(_PAIRED, lambda: _prepare(learner, data, few, method.seed))
+        yield _PAIRED, _met
     stream = image_ssl.batches(data, learner, settings, seed=method.seed, device=_CPU)
     batch = _done(_FED, lambda: next(stream))
     yield _FED, _met
     images = next(iter(data.images.batches([torch.arange(4)], _CPU))).float() / 255
     yield from learner_requirements(learner, batch, images)
+
+
+def _prepare(learner: PairLearner, data: ImageSet, settings: ImageSSLSettings, seed: int) -> None:
+    image_ssl.prepare(learner, data, settings, seed=seed, device=_CPU)
+    pairs = learner.pairs()
+    assert learner.prepared or not settings.steps, "prepare() must set `prepared`"
+    assert pairs.shape[1:] == (2,), f"pairs() are (p, 2), got {tuple(pairs.shape)}"
+    assert bool((pairs[:, 0] != pairs[:, 1]).all()), "pairs() holds an image with itself"
 
 
 @requirements_of.register

@@ -9,12 +9,15 @@ import torch
 
 from pixcl_bench.data.sets.images import ImageSet
 from pixcl_bench.methods.contract.learner import Learner
+from pixcl_bench.methods.contract.pairs import PairLearner
 from pixcl_bench.tasks.image_ssl import (
+    Prepared,
     RunResult,
     batches,
     evaluate,
     features,
     make_learner,
+    prepare,
     pretrain,
     run_image_ssl,
     two_views,
@@ -119,6 +122,54 @@ def test_third_view_is_drawn_like_the_first_and_moves_no_other_draw(digits: Imag
     assert torch.equal(found[3]["view3"], drawn[2].image)
     assert torch.equal(after[3], torch.rand(()))
     assert not torch.equal(found[3]["view3"], found[3]["view1"])
+
+
+@pytest.mark.parametrize("start", [0, 5])
+def test_ordinary_learners_draw_as_before_there_were_pairs(digits: ImageSet, start: int) -> None:
+    """The order of images, the views and the random state: from the definition, in plain words."""
+    learner = make_learner(SIMCLR, SMALL, SETTINGS, num_classes=10, seed=0)
+    pool = digits.splits["unlabelled"]
+    augment = two_views(SETTINGS, digits.mean, digits.std)
+    for one in (learner, PairLearner(learner)):
+        stream = batches(digits, one, SETTINGS, seed=3, device=CPU, start=start)
+        order = epoch_order(len(pool), SETTINGS.batch_size, 3, start)
+        for step in range(2):
+            torch.manual_seed(step)
+            images = next(iter(digits.images.batches([pool[next(order)]], CPU)))
+            wanted = [augment.one(images).image, augment.two(images).image]
+            state = torch.get_rng_state()
+            torch.manual_seed(step)
+            batch = next(stream)
+            assert torch.equal(torch.get_rng_state(), state)
+            assert all(
+                torch.equal(batch[k], w) for k, w in zip(one.batch_keys, wanted, strict=False)
+            )
+
+
+def test_pairs_are_of_the_images_that_they_name(digits: ImageSet) -> None:
+    class Next(PairLearner):
+        def sources(self, items: Any, count: int, generator: Any) -> Any:
+            return torch.stack([items, (items + 1) % count], 1)
+
+    still = ViewSettings(
+        scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=0.0, jitter=(0, 0, 0, 0), grey=0.0, blur=0.0
+    )
+    settings = SETTINGS.model_copy(update={"views": still})
+    learner = Next(make_learner(SIMCLR, SMALL, settings, num_classes=10, seed=0))
+    batch = next(batches(digits, learner, settings, seed=0, device=CPU))
+    pool = digits.splits["unlabelled"]
+    mean, std = (torch.tensor(t).view(3, 1, 1) for t in (digits.mean, digits.std))
+    for view, source in (("pair1", "source1"), ("pair2", "source2")):
+        images = next(iter(digits.images.batches([pool[batch[source]]], CPU))).float() / 255
+        torch.testing.assert_close(batch[view] * std + mean, images, atol=1e-4, rtol=0)
+    learner.batch_keys = ("pair1", "view1")  # type: ignore[misc]
+    with pytest.raises(ValueError, match="cannot give \\['view1'\\] of pairs"):
+        next(batches(digits, learner, settings, seed=0, device=CPU))
+
+
+def test_ordinary_learners_are_not_prepared(digits: ImageSet) -> None:
+    learner = make_learner(SIMCLR, SMALL, SETTINGS, num_classes=10, seed=0)
+    assert prepare(learner, digits, SETTINGS, seed=0, device=CPU) == Prepared()
 
 
 def test_same_bits_twice_and_after_a_kill(digits: ImageSet, tmp_path: Path) -> None:
