@@ -142,7 +142,7 @@ def notebook_problems(path: Path, root: Path) -> Iterator[Problem]:
                 name, f"has the error output {output.get('ename')}: {output.get('evalue')}", run
             )
     for cell in cells:
-        lines = code(cell).splitlines()
+        lines = [line for line in code(cell).splitlines() if line.strip()]
         if {"export", "exports", "exporti"} & set(directives(cell)) and len(lines) > LONGEST:
             yield Problem(
                 name,

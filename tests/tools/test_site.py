@@ -189,7 +189,7 @@ def test_sync_finds_what_is_wrong_with_a_notebook(small):
         ]
 
     def long(made):
-        made["cells"][2]["source"] = "#| export\n" + "x = 1\n" * 41
+        made["cells"][2]["source"] = "#| export\n" + "x = 1\n\n" * 41
 
     def large(made):
         made["cells"][3]["outputs"] = [stream("x" * 250_001)]
@@ -271,12 +271,15 @@ def pages_of(contents):
 
 
 def test_every_notebook_is_in_the_sidebar():
-    assert pages_of(quarto()["website"]["sidebar"]["contents"]) == set(project.notebooks(fake.ROOT))
+    pages = pages_of(quarto()["website"]["sidebar"]["contents"])
+    specifications = set((fake.ROOT / "nbs/specs").glob("*.md"))
+    assert pages == set(project.notebooks(fake.ROOT)) | specifications
 
 
 def test_sections_are_in_the_order_of_reading():
     names = [section["section"] for section in quarto()["website"]["sidebar"]["contents"]]
-    wanted = "Start Results Methods Tasks Foundations Data Metrics Benchmarks Tutorials Sources"
+    wanted = "Start Results Methods Tasks Foundations Data Metrics Benchmarks Tutorials"
+    wanted += " Specifications Sources"
     assert names == wanted.split()
 
 

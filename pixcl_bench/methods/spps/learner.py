@@ -38,7 +38,7 @@ from pixcl_bench.methods.spps.mining import (
     reference_images,
     weights_digest,
 )
-from ...ops.losses import cosine_logits, nt_xent
+from ...ops.losses import cosine_logits
 from ...ops.search import Chunks
 
 # %% ../../../nbs/methods/spps/01_learner.ipynb #c32a2c15
