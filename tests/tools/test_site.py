@@ -192,13 +192,13 @@ def test_sync_finds_what_is_wrong_with_a_notebook(small):
         made["cells"][2]["source"] = "#| export\n" + "x = 1\n\n" * 41
 
     def large(made):
-        made["cells"][3]["outputs"] = [stream("x" * 250_001)]
+        made["cells"][3]["outputs"] = [stream("x" * 400_001)]
 
     assert changed(small, run_count) == ["not clean"]
     assert "not executed: no cell has an output" in changed(small, no_output)
     assert "has the error output KeyError: k" in changed(small, error)
     assert any(w.startswith("exported cell of 41 lines") for w in changed(small, long))
-    assert any("more than 250" in w for w in changed(small, large))
+    assert any("more than 400" in w for w in changed(small, large))
     (small / "nbs" / "00_things.ipynb").write_text("{")
     assert [p.mend for p in sync.notebook_problems(small / "nbs" / "00_things.ipynb", small)] == [
         "restore it"
