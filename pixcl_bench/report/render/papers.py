@@ -26,11 +26,11 @@ def markdown_papers(papers: Sequence[Paper], verdicts: Sequence[Verdict], prefix
     rows = []
     for paper in papers:
         found = of_paper(paper, verdicts)
-        notebook = f"[notebook]({prefix}{paper.notebook})" if paper.notebook else "coming"
+        notebook = f"[open]({prefix}{paper.notebook})" if paper.notebook else "coming"
         said = tally(found).words if paper.notebook else "—"
         name = f"[{paper.name}]({paper.url})"
         rows.append([name, md_escape(paper.idea), notebook, md_escape(said)])
-    return md_table(["paper", "idea", "told in", "its claims, measured here"], rows, "llll")
+    return md_table(["paper", "idea", "notebook", "verdicts on its claims here"], rows, "llll")
 
 
 def _difference(v: Verdict, metric: Metric) -> str:
@@ -48,6 +48,8 @@ def _sentence(config: Config, v: Verdict) -> str:
     where = v.comparison.dataset if v.comparison else ""
     if v.metric is None:
         return v.claim.statement
+    if v.claim.margin is not None:
+        second += f", claimed to be within {number(v.claim.margin, v.metric)} {points(v.metric)},"
     return f"{first} against {second} on {where}: {v.metric.label} {_difference(v, v.metric)}"
 
 
@@ -57,7 +59,7 @@ def markdown_found(config: Config, verdicts: Sequence[Verdict], records: Sequenc
     controls = [v for v in verdicts if v.claim.origin == "control"]
     lines = [
         f"Of the {len(mine)} verdicts on claims of papers: {tally(mine).words}.",
-        f"Of the {len(controls)} verdicts on controls, which are ours: {tally(controls).words}.",
+        f"Of the {len(controls)} verdicts on controls, which we added: {tally(controls).words}.",
     ]
     for word in ("reproduced", "contradicted"):
         found = [_sentence(config, v) for v in mine if v.verdict == word and v.metric]
@@ -67,8 +69,8 @@ def markdown_found(config: Config, verdicts: Sequence[Verdict], records: Sequenc
     lines += [f"Proved and checked exactly, without training: {text}" for text in exact]
     few, most = step_range(records, "study")
     lines.append(
-        "All of this was measured on surrogate data, with small networks and "
-        f"{few} to {most} training steps. These budgets are far from convergence: an undecided or "
+        "All of this was measured on embedded and synthetic stand-ins for the papers' data, with "
+        f"small networks and {few} to {most} training steps. These budgets are far from convergence: an undecided or "
         "contradicted claim speaks of this budget, not of the paper's table."
     )
     return md_list(lines)
