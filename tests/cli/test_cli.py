@@ -254,6 +254,15 @@ def test_list(call: Call) -> None:
     )
 
 
+def test_list_of_one_task(call: Call) -> None:
+    code, out, _ = call("list", "--task", "image_ssl")
+    assert code == 0
+    assert "better" in out
+    code, _, err = call("list", "--task", "image_sls")
+    assert code == 2
+    assert "image_ssl" in err
+
+
 def test_report_and_claims(call: Call, config: Config) -> None:
     finish(config, *range(9), methods=("chance", "plain", "better"))
     assert call("report", "--profile", "quick")[0] == 0

@@ -16,15 +16,17 @@ if TYPE_CHECKING:
 STATES = ("done", "stale", "failed", "missing")
 
 
-def config_tables(config: Config) -> list[Table]:
-    """Profiles, then for each task its methods, its data sets, and what each profile runs of it."""
+def config_tables(config: Config, tasks: Iterable[str] | None = None) -> list[Table]:
+    """Profiles, then for each of `tasks` (default: all) its methods, its data sets, and what each
+    profile runs of it. Raises UsageError for an unknown task."""
     profiles = _table("Profiles", "profile", "seeds", "threads", "limit a run", "purpose")
     for name, profile in config.profiles.items():
         seeds = str(len(profile.seeds))
         profiles.add_row(
             name, seeds, str(profile.threads), f"{profile.time_limit:g} s", profile.purpose
         )
-    return [profiles, *(table for name in config.tasks for table in _task_tables(config, name))]
+    chosen = list(tasks or config.tasks)
+    return [profiles, *(table for name in chosen for table in _task_tables(config, name))]
 
 
 def _task_tables(config: Config, name: str) -> Iterable[Table]:

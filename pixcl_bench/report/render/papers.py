@@ -70,8 +70,9 @@ def markdown_found(config: Config, verdicts: Sequence[Verdict], records: Sequenc
     few, most = step_range(records, "study")
     lines.append(
         "All of this was measured on embedded and synthetic stand-ins for the papers' data, with "
-        f"small networks and {few} to {most} training steps. These budgets are far from convergence: an undecided or "
-        "contradicted claim speaks of this budget, not of the paper's table."
+        f"small networks and {few} to {most} training steps. These budgets are far from "
+        "convergence: an undecided or contradicted claim speaks of this budget, not of the paper's "
+        "table."
     )
     return md_list(lines)
 
