@@ -373,13 +373,14 @@ CHANGES: dict[str, Change] = {
 }
 
 LANDMARKS_IGU = "igu_aug igu_sampling igu_intensity igu_estimated igu_pretrained igu_detector"
+SPPS = "spps spps_random spps_oracle"
 REACHED = {
-    "nt_xent": "image_ssl: simclr mncl mncl_released mncl_t02; landmarks: simclr_features; "
-    "dense_transfer: simclr grass grass_warmup_only grass_released",
+    "nt_xent": f"image_ssl: simclr {SPPS} mncl mncl_released mncl_t02; "
+    "landmarks: simclr_features; dense_transfer: simclr grass grass_warmup_only grass_released",
     "info_nce": "image_ssl: moco_v3 nnclr",
     "ema_schedule": "image_ssl: moco_v3 patchmix patchmix_ema byol; "
     "dense_transfer: byol patchmix pixcontrast pixpro",
-    "SimCLR": "image_ssl: simclr; dense_transfer: simclr grass grass_warmup_only grass_released",
+    "SimCLR": f"image_ssl: simclr {SPPS}; dense_transfer: simclr grass grass_warmup_only grass_released",
     "entropy_map": f"landmarks: {LANDMARKS_IGU} cc2d_detector; dense_transfer: igu_aug",
     "stratify": "semi_seg: arco_ns arco_sg arco_sag arco_paper",
     "PixelContrastLoss": "semi_seg: arco_ns arco_sg arco_sag arco_paper",
