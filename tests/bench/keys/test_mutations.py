@@ -380,7 +380,8 @@ REACHED = {
     "info_nce": "image_ssl: moco_v3 nnclr",
     "ema_schedule": "image_ssl: moco_v3 patchmix patchmix_ema byol; "
     "dense_transfer: byol patchmix pixcontrast pixpro",
-    "SimCLR": f"image_ssl: simclr {SPPS}; dense_transfer: simclr grass grass_warmup_only grass_released",
+    "SimCLR": f"image_ssl: simclr {SPPS}; "
+    "dense_transfer: simclr grass grass_warmup_only grass_released",
     "entropy_map": f"landmarks: {LANDMARKS_IGU} cc2d_detector; dense_transfer: igu_aug",
     "stratify": "semi_seg: arco_ns arco_sg arco_sag arco_paper",
     "PixelContrastLoss": "semi_seg: arco_ns arco_sg arco_sag arco_paper",
