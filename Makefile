@@ -13,7 +13,7 @@ PYTHONS = $(if $(filter file,$(origin PYTHON)),$(PYTHON) python3.13 python3.12 p
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help venv bench smoke test lint sync notebooks pytest lab docs clean FORCE
+.PHONY: help venv bench smoke test lint sync notebooks pytest coverage lab docs clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -50,7 +50,7 @@ bench: $(STAMP) ## install, fetch the data, run the grid of PROFILE (default qui
 smoke: $(STAMP) ## methods of every kind for a few steps: does everything work?
 	@$(BIN)/pixcl-bench run --profile smoke
 
-test: lint sync notebooks smoke pytest ## all checks: lint, sync, notebooks, smoke grid, pytest with coverage
+test: lint sync notebooks smoke pytest ## all checks: lint, sync, notebooks, smoke grid, pytest
 
 lint: $(STAMP) ## ruff, mypy, the layers contract, benchmarks.yaml
 	@$(BIN)/ruff check -q pixcl_bench tests tools setup.py nbs
@@ -63,11 +63,15 @@ sync: $(STAMP) ## are notebooks, modules and README.md in step?
 	@$(BIN)/python -m tools.sync --check
 	@$(BIN)/python -m tools.readme --check
 
-# The benchmark notebooks take papermill's parameters: they are run by the smoke grid instead.
+# The benchmark notebooks take papermill's parameters: they are run by the smoke grid instead. The
+# pages of results are run by the tests.
 notebooks: $(STAMP) ## every other notebook from top to bottom
-	@OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers 2 --path nbs --skip_folder_re '^([_.].*|benchmarks)$$' --timing
+	@OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers 2 --path nbs --skip_folder_re '^([_.].*|benchmarks|results)$$' --timing
 
-pytest: $(STAMP) ## the tests, with the coverage of pixcl_bench
+pytest: $(STAMP) ## the tests
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(ARGS)
+
+coverage: $(STAMP) ## the tests, with the coverage of pixcl_bench (slower)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov=pixcl_bench --cov-report=term $(ARGS)
 
 lab: $(STAMP) ## JupyterLab on nbs/ (executed notebooks under results/)
