@@ -63,10 +63,9 @@ sync: $(STAMP) ## are notebooks, modules and README.md in step?
 	@$(BIN)/python -m tools.sync --check
 	@$(BIN)/python -m tools.readme --check
 
-# The benchmark notebooks take papermill's parameters: they are run by the smoke grid instead. The
-# pages of results are run by the tests.
+# The benchmark notebooks take papermill's parameters: they are run by the smoke grid instead.
 notebooks: $(STAMP) ## every other notebook from top to bottom
-	@OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers 2 --path nbs --skip_folder_re '^([_.].*|benchmarks|results)$$' --timing
+	@OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers 2 --path nbs --skip_folder_re '^([_.].*|benchmarks)$$' --timing
 
 pytest: $(STAMP) ## the tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(ARGS)

@@ -17,7 +17,7 @@ from tools.project import code, directives, joined, notebooks, read_notebook
 
 PAGES = list(notebooks(ROOT))
 NAMES = [path.relative_to(ROOT).as_posix() for path in PAGES]
-WIDTH, LONGEST, MEDIAN = 100, 40, 8
+WIDTH, MEDIAN = 100, 8
 NARROWEST = 600
 """Pixels: a narrower picture cannot be read at full size."""
 ORDER = ("The idea", "A short fit", "Where we deviate", "The paper's numbers, and ours")
@@ -108,14 +108,6 @@ def test_imports_stand_in_cells_of_their_own(path: Path) -> None:
             continue
         kinds = {isinstance(n, ast.Import | ast.ImportFrom) for n in ast.parse(source).body}
         assert len(kinds) < 2, f"imports beside other code: {source[:200]}"
-
-
-@pytest.mark.parametrize("path", PAGES, ids=NAMES)
-def test_exported_cells_hold_one_idea(path: Path) -> None:
-    for cell in (c for c in cells(path, "code") if is_exported(c)):
-        source = code(cell)
-        filled = [line for line in source.splitlines() if line.strip()]
-        assert len(filled) <= LONGEST, f"{len(filled)} lines: {filled[0]}"
 
 
 def test_exported_cells_are_short() -> None:
