@@ -10,10 +10,9 @@ import torch
 import torch.nn.functional as F
 
 from pixcl_bench.data.sets.images import ImageSet
-from pixcl_bench.methods.contract.build import find_builder
+from pixcl_bench.methods.baselines.image_ssl.simsiam import SimSiam
 from pixcl_bench.methods.contract.learner import check_gradients, check_losses
 from pixcl_bench.methods.spps.learner import (
-    SIMSIAM,
     PairOptions,
     ignored_views,
     item_groups,
@@ -278,17 +277,10 @@ def test_masks_are_for_simclr_and_names_are_checked() -> None:
     assert type(sepp_id(encoder=encoder, **SMALL, queue=4).inner).__name__ == "MoCoV2"
 
 
-def test_simsiam_where_the_package_has_it() -> None:
-    encoder = build_encoder("conv_nano")
-    try:
-        find_builder(SIMSIAM)
-    except ValueError:
-        with pytest.raises(ValueError, match="needs the baseline SimSiam"):
-            spps(encoder=encoder, base="simsiam", **SMALL)
-    else:
-        learner = spps(encoder=encoder, base="simsiam", **SMALL)
-        assert type(learner.inner).__name__ == "SimSiam"
-        check_gradients(learner, batch())
+def test_simsiam_as_base() -> None:
+    learner = spps(encoder=build_encoder("conv_nano"), base="simsiam", **SMALL)
+    assert isinstance(learner.inner, SimSiam)
+    check_gradients(learner, batch())
 
 
 def test_defaults_are_those_of_the_specification() -> None:
