@@ -17,6 +17,7 @@ from tools.project import code, directives, joined, notebooks, read_notebook
 
 PAGES = list(notebooks(ROOT))
 NAMES = [path.relative_to(ROOT).as_posix() for path in PAGES]
+METHODS = [path for path in PAGES if "methods" in path.parts]
 WIDTH, MEDIAN = 100, 8
 NARROWEST = 600
 """Pixels: a narrower picture cannot be read at full size."""
@@ -146,7 +147,7 @@ def test_papers_are_told_in_one_order(name: str) -> None:
     assert found[-1] == ORDER[-1]
 
 
-@pytest.mark.parametrize("path", [p for p in PAGES if "methods" in p.parts], ids=str)
+@pytest.mark.parametrize("path", METHODS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_sections_that_are_there_are_in_order(path: Path) -> None:
     found = [h for h in headings(path) if h in ORDER]
     assert found == sorted(found, key=ORDER.index)

@@ -65,14 +65,20 @@ def counts(config: Config) -> Counts:
     )
 
 
-def minutes(records: Iterable[Record], profile: str, jobs: int = 2) -> float:
-    """How long the finished runs of a profile took, `jobs` of them at once, by their own clocks."""
-    spans = [
-        datetime.fromisoformat(r.finished) - datetime.fromisoformat(r.started)
+def minutes(records: Iterable[Record], profile: str) -> float:
+    """For how long at least one of the finished runs of a profile was running, by their own
+    clocks."""
+    spans = sorted(
+        (datetime.fromisoformat(r.started), datetime.fromisoformat(r.finished))
         for r in records
         if r.profile == profile
-    ]
-    return sum(span.total_seconds() for span in spans) / 60 / jobs
+    )
+    busy, until = 0.0, None
+    for start, end in spans:
+        begin = start if until is None else max(start, until)
+        if end > begin:
+            busy, until = busy + (end - begin).total_seconds(), end
+    return busy / 60
 
 
 def step_range(records: Iterable[Record], profile: str) -> tuple[int, int]:

@@ -116,6 +116,9 @@ def test_minutes_and_steps(records: list[Record]) -> None:
     span = {"started": "2026-01-01T10:00:00+00:00", "finished": "2026-01-01T10:06:00+00:00"}
     one = records[0].model_copy(update=span)
     other = one.model_copy(update={"profile": "quick"})
-    assert minutes([one, one, other], "study", jobs=2) == pytest.approx(6.0)
+    later = {"started": "2026-01-01T10:04:00+00:00", "finished": "2026-01-01T10:09:00+00:00"}
+    again = {"started": "2026-01-02T10:00:00+00:00", "finished": "2026-01-02T10:01:00+00:00"}
+    runs = [one, one, other, *(one.model_copy(update=each) for each in (again, later))]
+    assert minutes(runs, "study") == pytest.approx(9 + 1)
     steps = [one.model_copy(update={"settings": {"steps": n}}) for n in (0, 40, 300)]
     assert step_range(steps, "study") == (40, 300)
