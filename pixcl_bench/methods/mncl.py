@@ -28,7 +28,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 # %% ../../nbs/methods/02_mncl.ipynb #aafc7095
 from .contract.learner import Learner
-from ..nets.heads import bn_mlp, width
+from ..nets.heads import bn_mlp, bottleneck_predictor, width
 from ..ops.losses import cosine_logits, nt_xent
 from ..ops.memory import EMA, Queue
 from ..ops.neighbours import nearest_in
@@ -186,9 +186,8 @@ def draw_again(network: nn.Module) -> None:
 def mncl_heads(dim: int, hidden: int, out: int, predictor: int) -> tuple[nn.Module, nn.Module]:
     """Build projector (dim -> hidden -> hidden -> out) and predictor (out -> predictor -> out)."""
     layers = bn_mlp([dim, hidden, hidden, out], last_bn=False)
-    inner, last = nn.Linear(out, predictor, bias=False), nn.Linear(predictor, out)
-    head = nn.Sequential(inner, nn.BatchNorm1d(predictor), nn.ReLU(inplace=True), last)
-    return nn.Sequential(*layers, nn.BatchNorm1d(out)), head
+    projector = nn.Sequential(*layers, nn.BatchNorm1d(out))
+    return projector, bottleneck_predictor(out, predictor)
 
 # %% ../../nbs/methods/02_mncl.ipynb #40fb114c
 @torch.no_grad()
