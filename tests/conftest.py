@@ -1,6 +1,7 @@
 """Types and shapes of all of pixcl_bench are checked in tests; data come through the ordinary
 cache."""
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,9 @@ from project import ROOT
 _ROOMS = [path.stem for path in (ROOT / "pixcl_bench").iterdir()]
 _CHECKED = [f"pixcl_bench.{room}" for room in sorted(_ROOMS) if room not in ("meaning", "__init__")]
 install_import_hook(_CHECKED, "typechecks.check")
+
+# The grids of tests are small and need no torch: only the tests of warm starts wait for its import.
+os.environ.setdefault("PIXCL_BENCH_WARM", "0")
 
 if TYPE_CHECKING:
     from pixcl_bench.data.sets.images import ImageSet

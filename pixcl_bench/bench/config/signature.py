@@ -228,7 +228,12 @@ def _needs_value(value: ast.expr | None) -> bool:
 
 def _spelt_out(annotation: ast.expr | None, source: Source) -> ast.expr | None:
     """An annotation with the names of type aliases replaced by what they stand for."""
-    return None if annotation is None else _Aliases(source).visit(deepcopy(annotation))
+    if annotation is None or all(
+        node.id in _KNOWN for node in ast.walk(annotation) if isinstance(node, ast.Name)
+    ):
+        return annotation
+    spelt: ast.expr = _Aliases(source).visit(deepcopy(annotation))
+    return spelt
 
 
 class _Aliases(ast.NodeTransformer):

@@ -3,7 +3,9 @@
 import math
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -124,6 +126,15 @@ def show_path(path: KeyPath) -> str:
 def parse(text: str, file: str) -> Document:
     """Parse one YAML document. Problems of the text itself (syntax, duplicate keys, dates) are
     collected, not raised."""
+    read = _parsed(text, file)
+    return Document(
+        file, deepcopy(read.data), dict(read.marks), dict(read.keys), list(read.problems)
+    )
+
+
+@lru_cache(maxsize=32)
+def _parsed(text: str, file: str) -> Document:
+    """The document of a text, read once: a process loads the same files again and again."""
     document = Document(file)
     older = _OLDER.search(text)
     if older:

@@ -10,17 +10,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pixcl_bench.bench.config.builtin import working_folder
 from pixcl_bench.bench.config.grid import Run
+from pixcl_bench.bench.config.reading import load_config
 from pixcl_bench.bench.errors import RecordError
 from pixcl_bench.bench.records import store
 from pixcl_bench.bench.run.machine import memory_kills
 from pixcl_bench.bench.run.session import PROGRESS, SUITE, prepare
+from pixcl_bench.bench.run.warm import LIBRARIES, Process, WarmServer, WarmStartError
 from pixcl_bench.bench.run.worker import death, fail, sockets_of
 
 JOB, LOG, STOP = "job.json", "run.log", "stop"
@@ -44,7 +46,7 @@ class Job:
     root: Path
     results: Path
     gpu: str | None = None
-    process: "subprocess.Popen[bytes] | None" = None
+    process: Process | None = None
     began: float = 0.0
     started: str = ""
     kills: int | None = field(default=None, repr=False)
@@ -79,20 +81,31 @@ class Job:
             "parent": os.getpid(),
         }
 
-    def start(self) -> None:
-        """Start the worker in a process group of its own; its output goes to `run.log`."""
+    def start(self, warm: WarmServer | None = None) -> None:
+        """Start the worker in a process group of its own; its output goes to `run.log`. `warm`: the
+        server that forks it; without one, or where that has ended, it starts as a new process."""
         prepare(self.folder, self.key, self.run)
         job = self.folder / JOB
         store.write_atomic(job, json.dumps(self.spec(), indent=1) + "\n")
         self.began, self.started, self.kills = time.monotonic(), store.now(), memory_kills()
-        with (self.folder / LOG).open("wb") as log:
+        log, cwd = self.folder / LOG, working_folder(self.root, self.results)
+        env = self.environment(os.environ)
+        log.write_bytes(b"")
+        if warm is not None:
+            try:
+                self.process = warm.start(job, log, cwd, env)
+                self.began = time.monotonic()  # the first waits for the server's imports
+                return
+            except WarmStartError:
+                pass
+        with log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "pixcl_bench.bench.run.worker", str(job)],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd=working_folder(self.root, self.results),
-                env=self.environment(os.environ),
+                cwd=cwd,
+                env=env,
                 start_new_session=True,
             )
 
@@ -182,6 +195,33 @@ class Job:
         kill_tree(pid)
         for folder in Path(tempfile.gettempdir()).glob(f"{sockets_of(pid)}*"):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def warm_server(jobs: Sequence[Job]) -> WarmServer:
+    """A server of warm starts for jobs of one profile: it imports the libraries and what of this
+    package the jobs name."""
+    first = jobs[0]
+    env = first.environment(os.environ)
+    samples = {job.run.task: job.run for job in jobs}.values()
+    place = working_folder(first.root, first.results)
+    return WarmServer([*LIBRARIES, *modules_of(jobs)], first.config, list(samples), env, place)
+
+
+def modules_of(jobs: Sequence[Job]) -> list[str]:
+    """The modules of this package that hold tasks, methods and data of the jobs, each once. Modules
+    of other packages are left to the runs: importing them may do anything."""
+    from pixcl_bench.data.catalogue import get_info
+
+    config = load_config(jobs[0].config)
+    found: dict[str, None] = {}
+    for job in jobs:
+        targets = (
+            config.task(job.run.task).code,
+            job.run.learner,
+            get_info(job.run.dataset).loader,
+        )
+        found.update(dict.fromkeys(target.partition(":")[0] for target in targets))
+    return [name for name in found if name.partition(".")[0] == "pixcl_bench"]
 
 
 def _package_place() -> list[str]:

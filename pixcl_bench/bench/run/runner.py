@@ -18,9 +18,10 @@ from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.bench.errors import UsageError
 from pixcl_bench.bench.keys import run_key
 from pixcl_bench.bench.records import store
-from pixcl_bench.bench.run.jobs import STOP, Job, supervise
+from pixcl_bench.bench.run.jobs import STOP, Job, supervise, warm_server
 from pixcl_bench.bench.run.machine import default_jobs, gpu_names
 from pixcl_bench.bench.run.progress import Board, PlainScreen, screen
+from pixcl_bench.bench.run.warm import can_fork
 
 _PAUSE = 0.05
 LOCK = ".lock"
@@ -87,7 +88,7 @@ def run_grid(
             _plan(summary, todo, count, scheduler, results), highlight=False, soft_wrap=True
         )
         with screen(board, console) as view:
-            pool = _Cluster(scheduler) if scheduler else _Local(count, todo[0].run.device)
+            pool = _Cluster(scheduler) if scheduler else _Local(count, todo)
             try:
                 _drive(todo, pool, board, view, summary, keep_going)
             except KeyboardInterrupt:
@@ -175,12 +176,14 @@ def _drive(
 
 
 class _Local:
-    """Processes of this machine; one run for each GPU at a time."""
+    """Processes of this machine; one run for each GPU at a time. Where more runs are to do than go
+    at once, they are forked from a process that has imported the libraries."""
 
-    def __init__(self, count: int, device: str):
+    def __init__(self, count: int, todo: Sequence[Job]):
         self.count = count
         self.running: list[Job] = []
-        self.gpus = gpu_names() if device == "cuda" else []
+        self.gpus = gpu_names() if todo[0].run.device == "cuda" else []
+        self.warm = warm_server(todo) if can_fork() and len(todo) > count else None
 
     def free(self) -> bool:
         return len(self.running) < self.count
@@ -190,7 +193,7 @@ class _Local:
         if self.gpus:
             job.gpu = min(self.gpus, key=lambda name: used.count(name))
         self.running.append(job)
-        job.start()
+        job.start(self.warm)
 
     def ended(self) -> Iterator[tuple[Job, store.Record]]:
         for job in list(self.running):
@@ -202,6 +205,8 @@ class _Local:
     def stop(self) -> None:
         for job in self.running:
             job.stop()
+        if self.warm is not None:
+            self.warm.close()
 
 
 class _Cluster:

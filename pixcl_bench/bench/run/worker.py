@@ -16,7 +16,7 @@ import time
 import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pixcl_bench.bench.config.builtin import working_folder
 from pixcl_bench.bench.config.grid import Run
@@ -24,6 +24,9 @@ from pixcl_bench.bench.notebook import NotebookError, check_parameters
 from pixcl_bench.bench.records import store
 from pixcl_bench.bench.run.machine import memory_kills
 from pixcl_bench.bench.run.session import blank_record
+
+if TYPE_CHECKING:
+    from pixcl_bench.bench.run.warm import WaitingKernel
 
 _PR_SET_PDEATHSIG = 1
 _NO_MEMORY = ("out of memory", "cannot allocate memory", "can't allocate memory")
@@ -73,9 +76,11 @@ def _relative(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
-def execute(job: dict[str, Any], kernels: list[Any]) -> None:
+def execute(
+    job: dict[str, Any], kernels: list[Any], waiting: "WaitingKernel | None" = None
+) -> None:
     """Execute the notebook of a job. `kernels` receives the process of each kernel started, the
-    last at the end.
+    last at the end. `waiting`: the process that the first kernel is to run in.
 
     A kernel that fails before any cell has run is started again, up to STARTS times in all; then
     KernelStartError is raised. What goes wrong in a cell is raised at once."""
@@ -106,7 +111,7 @@ def execute(job: dict[str, Any], kernels: list[Any]) -> None:
                     autosave_cell_every=10,
                     request_save_on_cell_execute=True,
                     start_timeout=START_TIMEOUT,
-                    kernel_manager_class=_kernel_manager(kernels, Path(place), start),
+                    kernel_manager_class=_kernel_manager(kernels, Path(place), start, waiting),
                 )
             return
         except KernelStartError as error:
@@ -151,9 +156,12 @@ def _can_listen(path: str) -> bool:
     return True
 
 
-def _kernel_manager(kernels: list[Any], place: Path, start: int) -> type:
+def _kernel_manager(
+    kernels: list[Any], place: Path, start: int, waiting: "WaitingKernel | None" = None
+) -> type:
     """A kernel manager whose kernel is killed together with this process, and whose client raises
     KernelStartError where the kernel does not get ready. `place`: an empty folder for its sockets.
+    `waiting`: the process that becomes the kernel, where it has not become one yet.
     """
     from jupyter_client.asynchronous import AsyncKernelClient
     from jupyter_client.manager import AsyncKernelManager
@@ -181,9 +189,19 @@ def _kernel_manager(kernels: list[Any], place: Path, start: int) -> type:
             super().__init__(**kw, **addresses(place), client_factory=SuiteKernelClient)
 
         async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
-            kw["preexec_fn"] = lambda: die_with_parent(parent)
-            await super()._async_launch_kernel(kernel_cmd, **kw)
+            if waiting is not None and waiting.free:
+                self._fork(waiting, kernel_cmd, kw)
+            else:
+                kw["preexec_fn"] = lambda: die_with_parent(parent)
+                await super()._async_launch_kernel(kernel_cmd, **kw)
             kernels.append(getattr(self.provisioner, "process", None))
+
+        def _fork(self, waiting: "WaitingKernel", command: list[str], kw: dict[str, Any]) -> None:
+            """What the provisioner does, with a process that is there already."""
+            local: Any = self.provisioner
+            local.process = waiting.launch(command, kw["env"], str(kw.get("cwd") or os.getcwd()))
+            local.pid = local.pgid = local.process.pid
+            self._reconcile_connection_info(local.connection_info)
 
         _launch_kernel = _async_launch_kernel
 
@@ -238,17 +256,18 @@ def death(code: int | None, who: str, kills_before: int | None) -> tuple[store.R
     return "killed", f"{who} was killed by {name}"
 
 
-def main(path: str) -> int:
+def main(path: str, waiting: "WaitingKernel | None" = None) -> int:
     """Run a job file; 0 where the notebook went through, 1 where not (then `failure.json` tells
-    why)."""
+    why). `waiting`: the process of the kernel, where this one was forked for the job."""
     job = json.loads(Path(path).read_text(encoding="utf-8"))
-    die_with_parent(job["parent"])
+    if waiting is None:
+        die_with_parent(job["parent"])
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     warnings.filterwarnings("ignore", module="papermill|jupyter_client|nbformat")
     started, kills = store.now(), memory_kills()
     kernels: list[Any] = []
     try:
-        execute(job, kernels)
+        execute(job, kernels, waiting)
     except NotebookError as error:
         reason, detail = "error", str(error)
     except Exception as error:

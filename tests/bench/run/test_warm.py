@@ -1,0 +1,161 @@
+"""Warm starts: the same runs, forked from one server, and what happens when that ends."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from rich.console import Console
+from toy_project import CELLS, CONFIG, make_project, notebook
+
+from pixcl_bench.bench.config.grid import plan
+from pixcl_bench.bench.config.reading import Config, load_config
+from pixcl_bench.bench.records.store import scan
+from pixcl_bench.bench.run import runner
+from pixcl_bench.bench.run.jobs import Job, modules_of, warm_server
+from pixcl_bench.bench.run.runner import make_jobs, run_grid
+from pixcl_bench.bench.run.warm import WarmProcess, WarmServer, WarmStartError, can_fork
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="warm starts are for Linux")
+
+SURROUNDINGS = """
+import os, sys, random, numpy
+surroundings = {
+    "parent": os.getppid(), "group": os.getpgrp() == os.getpid(), "cwd": os.getcwd(),
+    "path": sys.path[:3], "suite": os.environ["PIXCL_BENCH_SUITE"],
+    "threads": os.environ["OMP_NUM_THREADS"], "backend": os.environ["MPLBACKEND"],
+    "draws": [random.random(), numpy.random.rand()], "name": __name__,
+    "torch": "torch" in sys.modules,
+}
+import json
+(job.folder / "surroundings.json").write_text(json.dumps(surroundings))
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return load_config(make_project(tmp_path))
+
+
+@pytest.fixture
+def warm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIXCL_BENCH_WARM", "1")
+
+
+def go(config: Config, **more: Any) -> runner.Summary:
+    runs = plan(config, "quick", methods=["plain"], **more)
+    console = Console(file=io.StringIO())
+    return run_grid(runs, config=config, results=config.results, jobs=1, console=console)
+
+
+def surroundings(config: Config, seed: int) -> dict[str, Any]:
+    folder = config.results / f"quick/toy/digits/plain/seed-{seed}"
+    found: dict[str, Any] = json.loads((folder / "surroundings.json").read_text())
+    return found
+
+
+def test_a_warm_run_sees_what_a_cold_one_sees(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = config.root / "nbs/benchmarks/toy.ipynb"
+    path.write_text(notebook([*CELLS[:-1], SURROUNDINGS, CELLS[-1]]))
+    monkeypatch.setenv("PIXCL_BENCH_WARM", "0")
+    assert go(config, seeds=[0, 1]).done == 2
+    cold = [surroundings(config, seed) for seed in (0, 1)]
+    metrics = {r.seed: r.metrics for r in scan(config.results)}
+    monkeypatch.setenv("PIXCL_BENCH_WARM", "1")
+    summary = run_grid(
+        plan(config, "quick", methods=["plain"], seeds=[0, 1]),
+        config=config,
+        results=config.results,
+        jobs=1,
+        force=True,
+        console=Console(file=io.StringIO()),
+    )
+    assert summary.done == 2
+    warm = [surroundings(config, seed) for seed in (0, 1)]
+    assert {r.seed: r.metrics for r in scan(config.results)} == metrics
+    own = ("parent", "draws", "torch")
+    for one, other in zip(cold, warm, strict=True):
+        assert {k: v for k, v in one.items() if k not in own} == {
+            k: v for k, v in other.items() if k not in own
+        }
+    assert [found["torch"] for found in (*cold, *warm)] == [False, False, True, True]
+    assert len({found["parent"] for found in warm}) == 2, "each kernel has a worker of its own"
+    assert warm[0]["draws"] != warm[1]["draws"], "random states are not those of the server"
+
+
+def test_a_server_is_started_only_for_more_runs_than_go_at_once(
+    config: Config, warm: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def count(jobs: list[Job]) -> WarmServer:
+        asked.append(len(jobs))
+        return warm_server(jobs)
+
+    monkeypatch.setattr(runner, "warm_server", count)
+    assert go(config, seeds=[0]).done == 1
+    assert asked == []
+    assert go(config, seeds=[1, 2]).done == 2
+    assert asked == [2]
+    monkeypatch.setenv("PIXCL_BENCH_WARM", "0")
+    assert not can_fork()
+
+
+def test_without_a_server_runs_start_cold(config: Config, warm: None) -> None:
+    jobs = make_jobs(plan(config, "quick", methods=["plain"], seeds=[0, 1]), config, config.results)
+    server = warm_server(jobs)
+    jobs[0].start(server)
+    assert isinstance(jobs[0].process, WarmProcess)
+    assert jobs[0].process.wait(60) == 0
+    record = jobs[0].poll()
+    assert record is not None
+    assert record.status == "ok"
+    server._process.kill()
+    server._process.wait()
+    with pytest.raises(WarmStartError):
+        server.start(Path("job.json"), Path("run.log"), config.root, {})
+    jobs[1].start(server)
+    assert isinstance(jobs[1].process, subprocess.Popen)
+    assert jobs[1].process.wait(60) == 0
+    server.close()
+
+
+def test_a_worker_dies_with_its_server(tmp_path: Path, warm: None) -> None:
+    config = load_config(make_project(tmp_path, CONFIG.replace("mode: ok", "mode: sleep")))
+    [job, _] = make_jobs(
+        plan(config, "quick", methods=["plain"], seeds=[0, 1]), config, config.results
+    )
+    server = warm_server([job])
+    job.start(server)
+    assert job.process is not None
+    assert job.process.poll() is None
+    with pytest.raises(subprocess.TimeoutExpired):
+        job.process.wait(0.05)
+    worker = psutil.Process(job.process.pid)
+    end = time.monotonic() + 60
+    while not (job.folder / "progress.json").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    kernels = worker.children()
+    assert kernels, "the kernel is a child of the worker"
+    os.kill(server._process.pid, signal.SIGKILL)
+    _, alive = psutil.wait_procs([worker, *kernels], timeout=10)
+    assert not alive
+    record = job.poll()
+    assert record is not None
+    assert record.status == "failed"
+    assert "SIGKILL" in (record.detail or "")
+    server.close()
+
+
+def test_modules_of_other_packages_are_not_imported_ahead(config: Config) -> None:
+    jobs = make_jobs(plan(config, "quick"), config, config.results)
+    assert modules_of(jobs) == ["pixcl_bench.data.embedded.digits"]
