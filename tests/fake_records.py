@@ -119,6 +119,27 @@ def grid(seeds: int, methods=tuple(MEANS), **changes) -> list[Record]:
     return [record(method, seed, **changes) for seed in range(seeds) for method in methods]
 
 
+def pilot(means: dict[str, tuple[float, ...]], steps=(100, 300), **changes) -> list[Record]:
+    """Records of a pilot: by method its mean with each number of steps; a floor has one mean."""
+    found = []
+    for method, values in means.items():
+        for count, value in zip(steps, values, strict=False):
+            swept = {"steps": count} if len(values) > 1 else {}
+            more = {"settings": {"lr": 1e-3, "steps": count}, "sweep": swept, "profile": "pilot"}
+            found += [
+                record(method, 100 + i, value + 0.001 * (i - 1), **{**more, **changes})
+                for i in range(3)
+            ]
+    return found
+
+
+def flat_pilot() -> list[Record]:
+    """A pilot by which 100 steps are enough for every method, and every set is fit."""
+    trained = [m for m in MEANS if m not in ("random_init", "mean_color")]
+    floors = {m: (MEANS[m],) for m in ("random_init", "mean_color")}
+    return pilot({**floors, **{m: (MEANS[m], MEANS[m] + 0.001) for m in trained}})
+
+
 def write(results: Path, records: list[Record]) -> None:
     """The records in their folders, with a history and an executed notebook beside them."""
     for item in records:

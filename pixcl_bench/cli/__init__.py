@@ -14,6 +14,7 @@ _COMMANDS = (
     "status",
     "report",
     "claims",
+    "pilot",
     "check",
     "check_method",
     "new_method",

@@ -21,6 +21,7 @@ def claims(
     """Decide the claims of the papers from the records of a profile."""
     from pixcl_bench.bench.records.published import read_all_published
     from pixcl_bench.bench.records.store import scan
+    from pixcl_bench.report.render.build import pilot_records
     from pixcl_bench.report.render.claims import console_claims
     from pixcl_bench.report.verdicts import decide_claims
 
@@ -32,7 +33,8 @@ def claims(
         records = read_all_published(loaded.path.parent / "published", profile)
     else:
         records = scan(results or loaded.results, profile)
+    pilots = pilot_records(loaded, results or loaded.results)
     if not records:
         kind, command = "published " if published else "", f"pixcl-bench run --profile {profile}"
         stop(f"no {kind}record of profile {profile!r} (make some: {command})")
-    console().print(console_claims(loaded, decide_claims(loaded, records)))
+    console().print(console_claims(loaded, decide_claims(loaded, records, pilots)))

@@ -1,6 +1,7 @@
 """What several commands do: load the configuration, print, stop with a message."""
 
 import sys
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pixcl_bench.bench.config.reading import Config
+    from pixcl_bench.bench.records.store import Record
 
 
 def load(config: Path | None) -> "Config":
@@ -58,12 +60,22 @@ def show_results(
     from pixcl_bench.report.render.tables import console_table
     from pixcl_bench.report.rows import tables
 
-    config.profile(profile)
+    if not config.profile(profile).compares:
+        show_sweep(config, profile, scan(results, profile), out)
+        return
     paths = build_report(config, profile, results)
     for table in tables(config, scan(results, profile), only=only):
         out.print(console_table(table))
     for line in summary_lines(config, profile, results, paths):
         out.print(line, markup=False, soft_wrap=True)
+
+
+def show_sweep(config: "Config", profile: str, records: "Sequence[Record]", out: "Console") -> None:
+    """Print what came of a sweep: a table for each task and data set, and what follows from it."""
+    from pixcl_bench.report.render.sweeps import console_sweeps
+
+    for part in console_sweeps(config, profile, records):
+        out.print(part)
 
 
 def stop(message: str) -> NoReturn:

@@ -62,7 +62,10 @@ def compared(
     groups: dict[Comparison, list[Record]] = defaultdict(list)
     for record in records:
         wanted = only is None or (record.task, record.dataset, record.method) in only
-        if record.task in config.tasks and task in (None, record.task) and wanted:
+        known = record.task in config.tasks and task in (None, record.task)
+        profile = config.profiles.get(record.profile)
+        compares = not record.sweep and (profile is None or profile.compares)
+        if known and wanted and compares:
             groups[comparison_of(record)].append(record)
     return [
         _compared(config, where, sorted(groups[where], key=lambda r: (r.method, r.seed)))

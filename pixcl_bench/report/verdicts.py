@@ -11,14 +11,26 @@ from pixcl_bench.bench.records.store import Record
 from pixcl_bench.report import decisions, stats
 from pixcl_bench.report.comparisons import Compared, Comparison, compared
 from pixcl_bench.report.exact import Exact, run_check
+from pixcl_bench.report.pilots import objection
 from pixcl_bench.report.rows import metric_values
 from pixcl_bench.report.stats import MIN_PAIRS, Interval
 
-Word = Literal["reproduced", "contradicted", "undecided", "no data", "holds exactly", "fails"]
+Word = Literal[
+    "reproduced",
+    "contradicted",
+    "undecided",
+    "premature",
+    "unfit",
+    "no data",
+    "holds exactly",
+    "fails",
+]
 WORDS: tuple[Word, ...] = (
     "reproduced",
     "contradicted",
     "undecided",
+    "premature",
+    "unfit",
     "holds exactly",
     "fails",
     "no data",
@@ -39,6 +51,13 @@ EXACT_RULE = (
 )
 
 
+PILOT_RULE = (
+    "Premature: no pilot has shown that the budget is large enough, that is, that three times the "
+    "steps move no method by a third of a point. Unfit: a trivial predictor beats the networks, or "
+    "there is too little to win."
+)
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What the records of one comparison say about one claim.
@@ -56,7 +75,8 @@ class Verdict:
         p, p_holm: None where there are too few pairs, or where the claim is not of superiority.
         better, than: means of both methods over the paired seeds.
         keys_better, keys_than: the keys of the runs of both methods.
-        note: why it is undecided, or what was left out.
+        tendency: what intervals and tests alone would say of a claim that is premature or unfit.
+        note: why it is undecided, premature or unfit, or what was left out.
         exact: what the check of an exact claim found.
     """
 
@@ -74,6 +94,7 @@ class Verdict:
     than: Interval | None = None
     keys_better: tuple[str, ...] = ()
     keys_than: tuple[str, ...] = ()
+    tendency: Word | None = None
     note: str = ""
     exact: Exact | None = None
 
@@ -218,27 +239,51 @@ def _claims_of(config: Config, where: Comparison) -> list[Claim]:
     ]
 
 
-def decide(config: Config, groups: Iterable[Compared]) -> list[Verdict]:
+def decide(
+    config: Config, groups: Iterable[Compared], pilots: Sequence[Record] | None = None
+) -> list[Verdict]:
     """The same as `decide_claims`, from records that are grouped already."""
     by_claim: dict[str, list[Verdict]] = defaultdict(list)
     for group in groups:
         for verdict in _family(config, group, _claims_of(config, group.comparison)):
-            by_claim[verdict.claim.id].append(verdict)
+            held = verdict if pilots is None else _held_back(config, verdict, group, pilots)
+            by_claim[verdict.claim.id].append(held)
     verdicts: list[Verdict] = []
     for claim in config.claims:
         verdicts += by_claim.get(claim.id) or [_without_runs(config, claim)]
     return verdicts
 
 
-def decide_claims(config: Config, records: Iterable[Record]) -> list[Verdict]:
+def _held_back(
+    config: Config, verdict: Verdict, group: Compared, pilots: Sequence[Record]
+) -> Verdict:
+    """The verdict, or that the budget is too small or the set unfit for one."""
+    claim, where = verdict.claim, group.comparison
+    place = (where.task, where.dataset, where.device)
+    found = [r for r in pilots if (r.task, r.dataset, r.device) == place]
+    sides = {claim.better, claim.than}
+    steps = [r.settings.get("steps") for r in group.kept if r.method in sides]
+    known = [int(count) for count in steps if isinstance(count, int)]
+    against = objection(config, claim, found, max(known, default=None))
+    if against is None:
+        return verdict
+    word, why = against
+    note = f"{why}; {verdict.note}" if verdict.note else why
+    return replace(verdict, verdict=word, tendency=verdict.verdict, note=note)
+
+
+def decide_claims(
+    config: Config, records: Iterable[Record], pilots: Sequence[Record] | None = None
+) -> list[Verdict]:
     """One verdict for each claim and each comparison (task, profile, data set, device) of its
     records.
 
     Pairs have the same data set, profile, device, seed and settings, but for those that a method
     may choose. A claim without a pair anywhere has one verdict "no data"; an exact claim needs no
-    records. Order: as configured, then by comparison.
+    records. Order: as configured, then by comparison. `pilots`: the records of pilots, which tell
+    what is premature or unfit; where None, intervals and tests alone decide.
     """
-    return decide(config, compared(config, records))
+    return decide(config, compared(config, records), pilots)
 
 
 def _without_runs(config: Config, claim: Claim) -> Verdict:

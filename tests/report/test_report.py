@@ -129,7 +129,8 @@ def test_a_damaged_record_is_named(config: Config, tmp_path: Path) -> None:
 
 
 def test_published_parts(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake.publish(tmp_path, fake.grid(3) + fake.grid(8, profile="study"))
+    records = fake.grid(3) + fake.grid(8, profile="study")
+    fake.publish(tmp_path, records + fake.flat_pilot())
     monkeypatch.setenv(published_page.VARIABLE, str(tmp_path))
     monkeypatch.setattr(published_page, "load_config", lambda _: config)
     published = published_page.load()
@@ -142,6 +143,11 @@ def test_published_parts(config: Config, tmp_path: Path, monkeypatch: pytest.Mon
     decided, few = published_page.verdicts(published)
     assert published_page.verdict_words(decided).startswith("6 reproduced")
     assert {v.n for v in few} == {3}
+    fake.publish(tmp_path / "no-pilot", records)
+    monkeypatch.setenv(published_page.VARIABLE, str(tmp_path / "no-pilot"))
+    decided, _ = published_page.verdicts(published_page.load())
+    assert published_page.verdict_words(decided) == "6 premature"
+    assert {v.tendency for v in decided} == {"reproduced"}
     assert "BSD-3-Clause" in published_page.datasets_html(config)
     assert "arXiv 2306.12243" in published_page.sources_html(config)
 

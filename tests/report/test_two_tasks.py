@@ -294,7 +294,7 @@ def test_pages_of_published_records(config, records, tmp_path, monkeypatch):
     assert [t.comparison.dataset for t in found] == ["heart", "chamber"]
     decided, few = published_page.verdicts(published)
     assert few == []
-    assert published_page.verdict_words(decided) == "10 reproduced, 1 holds exactly"
+    assert published_page.verdict_words(decided) == "10 premature, 1 holds exactly"
     assert "evidence: nbs/ops/00_losses.ipynb" in published_page.statements_html(config)
     assert html_reported(config).count("<h3>") == 2
     assert html_reported(config, "semi_seg").count("<h3>") == 0

@@ -29,6 +29,7 @@ from pixcl_bench.bench.config.source import (
     sibling_modules,
     top_level_names,
 )
+from pixcl_bench.bench.config.sweeps import ARGUMENT, unknown_arguments
 from pixcl_bench.bench.config.yamlpos import KeyPath
 from pixcl_bench.bench.errors import Problem, nearest
 from pixcl_bench.bench.notebook import PARAMETERS, NotebookError, notebook_fault, parameter_names
@@ -47,6 +48,7 @@ def cross_checks(config: Config, rows: Rows) -> list[Problem]:
         found += _contract(config, name, contracts)
         found += _methods(config, name, task, contracts)
         found += _settings(config, name, task)
+        found += _sweeps(config, name, task)
     found += claim_problems(config, rows.get("claims", []))
     found += reported_problems(config, rows.get("reported", []))
     return found
@@ -160,11 +162,30 @@ def _settings(config: Config, name: str, task: Task) -> Iterator[Problem]:
                 yield config.document.problem((*place, *path), message, hint, key=True)
     seen: set[str] = set()
     for dataset, method, profile in _combinations(config, name, task):
-        stack = merging.layers(name, task, dataset, method, profile)
-        state = json.dumps(stack)
-        if state not in seen:
-            seen.add(state)
-            yield from _one_setting(config, model, stack)
+        plain = merging.layers(name, task, dataset, method, profile)
+        for stack in (plain, *([*plain, layer] for layer in _swept(name, task, profile))):
+            state = json.dumps(stack)
+            if state not in seen:
+                seen.add(state)
+                yield from _one_setting(config, model, stack)
+
+
+def _sweeps(config: Config, name: str, task: Task) -> Iterator[Problem]:
+    """Arguments that budgets sweep over and no method has."""
+    for profile in task.budgets:
+        for key in unknown_arguments(task, profile, config.root):
+            message = f"no method of the task has the argument {key.removeprefix(ARGUMENT)!r}"
+            at = ("tasks", name, "budgets", profile, "sweep", key)
+            yield config.document.problem(at, message, key=True)
+
+
+def _swept(name: str, task: Task, profile: str | None) -> Iterator[merging.Layer]:
+    """Each value that a budget sweeps over, as a layer of settings."""
+    budget = task.budgets.get(profile or "")
+    for key, values in budget.sweep.items() if budget else ():
+        if not key.startswith(ARGUMENT):
+            at: KeyPath = ("tasks", name, "budgets", str(profile), "sweep")
+            yield from ((at, merging.nested({key: value})) for value in values)
 
 
 def _of_methods(at: KeyPath, task: Task) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from pixcl_bench.bench.config.contracts import Contracts
 from pixcl_bench.bench.config.reading import Config
+from pixcl_bench.bench.config.signature import check_arguments
 from pixcl_bench.bench.config.source import method_entry_points, resolve_learner
+from pixcl_bench.bench.config.sweeps import split_overrides, variant_name, variants
 from pixcl_bench.bench.errors import UsageError, unknown
 
 Device = Literal["cpu", "cuda"]
@@ -35,16 +37,43 @@ class Run(BaseModel):
     time_limit: float
     data_fingerprint: str
     overrides: dict[str, Any] = {}
+    sweep: dict[str, Any] = {}
+    """The overrides that the budget sweeps over: two runs of a method differ by them."""
 
     @property
     def folder(self) -> Path:
-        """`PROFILE/TASK/DATASET/METHOD/seed-N`, relative to the results folder."""
-        return Path(self.profile, self.task, self.dataset, self.method, f"seed-{self.seed}")
+        """`PROFILE/TASK/DATASET/METHOD/seed-N`, relative to the results folder; of a sweep
+        `METHOD@NAME=VALUE,...`."""
+        return run_folder(self)
 
     @property
     def name(self) -> str:
         """`TASK/DATASET/METHOD/seed-N`, for messages."""
         return self.folder.relative_to(self.profile).as_posix()
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """What says where a run lies among the results."""
+
+    @property
+    def profile(self) -> str: ...
+    @property
+    def task(self) -> str: ...
+    @property
+    def dataset(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def sweep(self) -> dict[str, Any]: ...
+
+
+def run_folder(run: Placed) -> Path:
+    """The folder of a run or of its record, relative to the results folder."""
+    method = f"{run.method}@{variant_name(run.sweep)}" if run.sweep else run.method
+    return Path(run.profile, run.task, run.dataset, method, f"seed-{run.seed}")
 
 
 def make_run(
@@ -69,8 +98,10 @@ def make_run(
         refuse_wrong_kind(config, task, method)
     if dataset not in entry.datasets:
         raise UsageError(unknown("data set", dataset, entry.datasets) + f" of task {task!r}")
+    changed, arguments = split_overrides(overrides or {})
     if settings is None:
-        settings = config.settings(task, dataset, method, profile, overrides)
+        settings = config.settings(task, dataset, method, profile, changed)
+    swept = entry.budgets[profile].sweep if profile in entry.budgets else {}
     return Run(
         task=task,
         dataset=dataset,
@@ -78,7 +109,7 @@ def make_run(
         seed=seed,
         profile=profile,
         learner=resolve_learner(chosen.learner),
-        args=config.args(task, method, profile, dataset),
+        args=_with_arguments(config, task, method, profile, dataset, arguments),
         settings=settings,
         notebook=entry.notebook,
         code=entry.code,
@@ -87,7 +118,27 @@ def make_run(
         time_limit=budget.time_limit,
         data_fingerprint=data_fingerprint or fingerprint(dataset),
         overrides=dict(overrides or {}),
+        sweep={name: value for name, value in (overrides or {}).items() if name in swept},
     )
+
+
+def _with_arguments(
+    config: Config,
+    task: str,
+    method: str,
+    profile: str,
+    dataset: str,
+    arguments: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The arguments of a method with those of the overrides. Raises UsageError where one does not
+    fit."""
+    found = config.args(task, method, profile, dataset) | dict(arguments)
+    if arguments:
+        learner = resolve_learner(config.method(task, method).learner)
+        for fault in check_arguments(learner, found, config.root):
+            hint = f" ({fault.hint})" if fault.hint else ""
+            raise UsageError(f"--set args.{fault.argument}: {fault.message}{hint}")
+    return found
 
 
 def refuse_wrong_kind(config: Config, task: str, method: str) -> None:
@@ -157,7 +208,7 @@ def plan(
                 seed=0,
                 profile=profile,
                 device=device,
-                overrides=overrides,
+                overrides={**variant, **(overrides or {})},
                 data_fingerprint=fingerprints[dataset],
             )
             for dataset in _pick(
@@ -169,6 +220,7 @@ def plan(
                 config.method_names(task, profile, dataset),
             )
             if datasets or not methods or dataset in _usual(config, task, profile, method)
+            for variant in variants(config.task(task), profile, method, config.root)
         ]
         wanted = [
             list(seeds or config.seeds(task, profile, run.dataset, run.method)) for run in first

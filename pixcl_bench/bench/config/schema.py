@@ -15,6 +15,7 @@ Text = Annotated[str, Field(min_length=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 FileName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$")]
 Settings = dict[str, Any]
+Scalar = bool | int | float | str
 MOST_SEEDS = 1000
 
 
@@ -68,9 +69,11 @@ class _Strict(BaseModel):
 
 class Profile(_Strict):
     """How often and how long: the seeds (a list, or their number: `9` is 0 to 8), the CPU threads
-    of a run, and its time limit in seconds."""
+    of a run, and its time limit in seconds. `compares`: whether its records stand in tables and
+    decide claims; those of pilots and of tuning, on validation data, do not."""
 
     purpose: Text
+    compares: bool = True
     seeds: Seeds
     threads: Natural = 1
     time_limit: Seconds
@@ -124,8 +127,9 @@ class Budget(_Strict):
     changes on each), methods (`all` is read as `["all"]`), seeds (those of the profile where None),
     the settings of the budget, and by method the arguments (a wider head, say) and the settings of
     its own, `own` (another learning rate, say), that replace the method's there. In the file the
-    name of a group may stand for its data sets or methods. `extends`: the budget of the task that
-    it takes over where it says nothing else."""
+    name of a group may stand for its data sets or methods. `sweep`: the values that every method
+    is run with in turn, of settings and of arguments (`args.NAME`); each combination is a run.
+    `extends`: the budget of the task that it takes over where it says nothing else."""
 
     extends: Text | None = None
     datasets: Annotated[dict[str, BudgetDataset], Field(min_length=1), BeforeValidator(_by_name)]
@@ -134,6 +138,7 @@ class Budget(_Strict):
     settings: Settings = {}
     args: dict[str, Settings] = {}
     own: dict[str, Settings] = {}
+    sweep: dict[str, Annotated[list[Scalar], Field(min_length=1)]] = {}
 
 
 class Groups(_Strict):

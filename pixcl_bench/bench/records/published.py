@@ -6,9 +6,17 @@ from pathlib import Path
 
 from pixcl_bench.bench.config.grid import Fingerprints, Run, make_run
 from pixcl_bench.bench.config.reading import Config
+from pixcl_bench.bench.config.sweeps import variant_name
 from pixcl_bench.bench.errors import BenchError, UsageError
 from pixcl_bench.bench.keys import canonical_json, code_hash, run_key
-from pixcl_bench.bench.records.store import Record, parse_record, scan, seal, write_atomic
+from pixcl_bench.bench.records.store import (
+    Record,
+    parse_record,
+    plain,
+    scan,
+    seal,
+    write_atomic,
+)
 
 ENVIRONMENT = (
     *("device", "gpu", "gpu_memory_gib", "gpu_capability", "gpu_driver", "cuda", "cudnn"),
@@ -34,8 +42,8 @@ ENVIRONMENT = (
 )
 """The fields of the environment that a published record keeps."""
 
-RunName = tuple[str, str, str, int]
-"""Task, data set, method, seed."""
+RunName = tuple[str, str, str, str, int]
+"""Task, data set, method, values of a sweep, seed."""
 
 
 def published_path(out_dir: Path, profile: str, device: str) -> Path:
@@ -119,6 +127,7 @@ def run_of(record: Record, config: Config, fingerprints: Fingerprints | None = N
             seed=record.seed,
             profile=record.profile,
             device="cuda" if record.device == "cuda" else "cpu",
+            overrides=record.sweep,
             data_fingerprint=None if fingerprints is None else fingerprints[record.dataset],
         )
     except (BenchError, CatalogueError):
@@ -175,8 +184,14 @@ def read_all_published(out_dir: Path, profile: str | None = None) -> list[Record
 
 
 def _place(record: Record) -> RunName:
-    return (record.task, record.dataset, record.method, record.seed)
+    return (
+        record.task,
+        record.dataset,
+        record.method,
+        variant_name(record.sweep),
+        record.seed,
+    )
 
 
 def _line(record: Record) -> str:
-    return canonical_json(record.model_dump(mode="json", exclude_none=False)) + "\n"
+    return canonical_json(plain(record)) + "\n"

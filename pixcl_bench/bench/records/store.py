@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pixcl_bench.bench.config.grid import run_folder
 from pixcl_bench.bench.errors import RecordError
 from pixcl_bench.bench.keys import canonical_json
 
@@ -58,12 +59,14 @@ class Record(BaseModel):
     reason: Reason | None = None
     detail: str | None = None
     published: dict[str, Any] | None = None
+    sweep: dict[str, Any] = {}
+    """The values of a sweep that the run had; only in its text where there are any."""
     checksum: str = ""
 
     @property
     def folder(self) -> Path:
-        """`PROFILE/TASK/DATASET/METHOD/seed-N`, relative to the results folder."""
-        return Path(self.profile, self.task, self.dataset, self.method, f"seed-{self.seed}")
+        """The folder of the run, relative to the results folder."""
+        return run_folder(self)
 
 
 def now() -> str:
@@ -73,9 +76,17 @@ def now() -> str:
 
 def checksum(record: Record) -> str:
     """sha256 (hex) over the canonical JSON of a record without its checksum."""
-    return hashlib.sha256(
-        canonical_json(record.model_dump(mode="json", exclude={"checksum"})).encode()
-    ).hexdigest()
+    data = plain(record)
+    del data["checksum"]
+    return hashlib.sha256(canonical_json(data).encode()).hexdigest()
+
+
+def plain(record: Record) -> dict[str, Any]:
+    """A record as plain JSON data."""
+    data = record.model_dump(mode="json")
+    if not record.sweep:
+        del data["sweep"]
+    return data
 
 
 def seal(record: Record) -> Record:
@@ -120,10 +131,7 @@ def write_failure(folder: Path, record: Record) -> Path:
 
 def record_text(record: Record) -> str:
     """A record as JSON for a file of its own."""
-    return (
-        json.dumps(record.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False)
-        + "\n"
-    )
+    return json.dumps(plain(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read_record(path: Path | str) -> Record:

@@ -119,6 +119,7 @@ def blank_record(run: Run, key: str) -> store.Record:
         data={"fingerprint": run.data_fingerprint},
         device=run.device,
         threads=run.threads,
+        sweep=run.sweep,
     )
 
 

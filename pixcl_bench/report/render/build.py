@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixcl_bench.bench.config.reading import Config
+from pixcl_bench.bench.records.published import read_all_published
 from pixcl_bench.bench.records.store import HISTORY, Record, scan, write_atomic
 from pixcl_bench.report.comparisons import compared
+from pixcl_bench.report.pilots import PROFILE
 from pixcl_bench.report.render import page
 from pixcl_bench.report.render.claims import markdown_claims
 from pixcl_bench.report.render.tables import csv_table, markdown_table
@@ -42,18 +44,29 @@ class ReportPaths:
     built: bool
 
 
+def pilot_records(config: Config, results: Path) -> list[Record]:
+    """The records of pilots: those published beside the configuration, and those of a results
+    folder."""
+    folder = config.path.parent / "published"
+    published = read_all_published(folder, PROFILE) if folder.is_dir() else []
+    return [*published, *scan(results, PROFILE)]
+
+
 def _sources() -> list[Path]:
     """The files of this package that decide what a report looks like."""
     room = Path(__file__).parents[1]
     return sorted(p for p in room.rglob("*") if p.suffix in (".py", ".html", ".css"))
 
 
-def digest(config: Config, profile: str, records: Sequence[Record]) -> str:
-    """Hash of all that a report is made from: configuration, records, and the code of this
-    package."""
+def digest(
+    config: Config, profile: str, records: Sequence[Record], pilots: Sequence[Record] = ()
+) -> str:
+    """Hash of all that a report is made from: configuration, records, those of pilots, and the code
+    of this package."""
     state = hashlib.sha256(profile.encode())
     state.update(config.benchmarks.model_dump_json().encode())
-    for record in sorted(records, key=lambda r: (r.task, r.dataset, r.method, r.seed, r.device)):
+    places = sorted(records, key=lambda r: (r.task, r.dataset, r.method, r.seed, r.device))
+    for record in (*places, *sorted(pilots, key=lambda r: r.folder.as_posix())):
         state.update(f"{record.status} {record.checksum}".encode())
     for source in _sources():
         state.update(source.read_bytes())
@@ -183,13 +196,14 @@ def build_report(
     results = Path(results)
     folder = results / profile / "report"
     groups = compared(config, scan(results, profile))
+    pilots = pilot_records(config, results)
     records = [record for group in groups for record in (*group.kept, *group.left_out)]
-    mark = digest(config, profile, records)
+    mark = digest(config, profile, records, pilots)
     if not force and _is_current(folder, mark):
         return _paths(folder, built=False)
     every = [table_of(config, group) for group in groups]
     present = {r.task for r in records}
-    verdicts = [v for v in decide(config, groups) if v.claim.task in present]
+    verdicts = [v for v in decide(config, groups, pilots) if v.claim.task in present]
     drawn = {page.slug(table): draw(table, results) for table in every}
     report = page.Report(profile, records, every, drawn, verdicts)
     _write_figures(folder, drawn)

@@ -27,6 +27,7 @@ from pixcl_bench.report.rows import describe
 from pixcl_bench.report.verdicts import (
     EQUIVALENCE_RULE,
     EXACT_RULE,
+    PILOT_RULE,
     RULE,
     THRESHOLD_RULE,
     Verdict,
@@ -40,6 +41,8 @@ MARKS = {
     "reproduced": "✔",
     "contradicted": "✘",
     "undecided": "?",
+    "premature": "…",
+    "unfit": "∅",
     "no data": "–",
     "holds exactly": "✔",
     "fails": "✘",
@@ -48,10 +51,15 @@ _COLOURS = {
     "reproduced": "green",
     "contradicted": "red",
     "undecided": "yellow",
+    "premature": "dim",
+    "unfit": "dim",
     "no data": "dim",
     "holds exactly": "green",
     "fails": "red",
 }
+
+
+_DECIDED = ("reproduced", "contradicted", "holds exactly", "fails")
 
 
 @dataclass(frozen=True)
@@ -130,6 +138,8 @@ def rules(verdicts: Sequence[Verdict]) -> list[str]:
     every = {"equivalence": EQUIVALENCE_RULE, "threshold": THRESHOLD_RULE, "exact": EXACT_RULE}
     found = [] if kinds and kinds <= {"exact"} else [RULE]
     found += [rule for kind, rule in every.items() if kind in kinds]
+    if any(v.verdict in ("premature", "unfit") for v in verdicts):
+        found.append(PILOT_RULE)
     smaller = any(v.metric is not None and v.metric.direction == "min" for v in verdicts)
     return [*found, f"{ARROW_NOTE}."] if smaller else found
 
@@ -160,7 +170,7 @@ def markdown_claims(config: Config, verdicts: Sequence[Verdict]) -> str:
     rows = []
     for v in verdicts:
         t = _texts(config, v)
-        word = f"**{v.verdict}**" if v.verdict not in ("undecided", "no data") else v.verdict
+        word = f"**{v.verdict}**" if v.verdict in _DECIDED else v.verdict
         cells = (t.compared, t.gap, t.p, t.n, t.means, t.where, v.note)
         rows.append([f"`{v.claim.id}`", word, *map(md_escape, cells)])
     text = f"{md_table([*head, 'note'], rows, 'lllrrrrll')}\n{' '.join(rules(verdicts))}\n"

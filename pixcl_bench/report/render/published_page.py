@@ -10,6 +10,7 @@ from pixcl_bench.bench.config.reading import Config, find_config, load_config
 from pixcl_bench.bench.records.published import read_all_published
 from pixcl_bench.bench.records.store import Record
 from pixcl_bench.report import provenance as origin
+from pixcl_bench.report.pilots import PROFILE
 from pixcl_bench.report.render import html
 from pixcl_bench.report.render.build import draw
 from pixcl_bench.report.render.claims import html_claims
@@ -43,6 +44,11 @@ class Published:
 
     config: Config
     records: tuple[Record, ...]
+
+    @property
+    def pilots(self) -> list[Record]:
+        """The records of pilots, which decide no claim but whether one may be decided."""
+        return [record for record in self.records if record.profile == PROFILE]
 
     @property
     def words(self) -> str:
@@ -120,7 +126,7 @@ def details_html(table: Table) -> "Markup":
 
 def verdicts(published: Published) -> tuple[list[Verdict], list[Verdict]]:
     """All verdicts: those with enough pairs (or without data), and those of few seeds."""
-    every = decide_claims(published.config, published.records)
+    every = decide_claims(published.config, published.records, published.pilots)
     few = [v for v in every if 0 < v.n < MIN_PAIRS]
     return [v for v in every if v.n >= MIN_PAIRS or not v.n], few
 

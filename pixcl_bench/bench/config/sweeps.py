@@ -1,0 +1,75 @@
+"""Sweeps: a budget that runs each method with several values of a setting or an argument.
+
+Pilots (how many steps are enough?) and tuning (which learning rate, which temperature?) are budgets
+with a `sweep`. A run of a sweep says in its folder and its record which values it has."""
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from pixcl_bench.bench.config.schema import Scalar, Task
+from pixcl_bench.bench.config.signature import INJECTED, Fault, builder_source, read_signature
+from pixcl_bench.bench.config.source import resolve_learner
+
+ARGUMENT = "args."
+"""How the name of an argument of a method begins among settings."""
+
+
+def variant_name(sweep: Mapping[str, Any]) -> str:
+    """The values of a sweep as part of a folder's name: `steps=300,temperature=0.2`."""
+    return ",".join(f"{key.removeprefix(ARGUMENT)}={_word(value)}" for key, value in sweep.items())
+
+
+def _word(value: object) -> str:
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return re.sub(r"[^\w.+-]", "_", text)
+
+
+def split_overrides(overrides: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Overrides of settings, and those of arguments (`args.NAME`) by their names."""
+    arguments = {
+        key.removeprefix(ARGUMENT): value
+        for key, value in overrides.items()
+        if key.startswith(ARGUMENT)
+    }
+    settings = {key: value for key, value in overrides.items() if not key.startswith(ARGUMENT)}
+    return settings, arguments
+
+
+def variants(task: Task, profile: str, method: str, root: Path) -> list[dict[str, Scalar]]:
+    """What a budget sweeps over for one method: a dictionary for each combination of values.
+
+    Arguments that the method does not have are left out. A floor is run once, as it stands: it has
+    nothing to tune, and more steps change nothing. One empty dictionary where nothing is swept.
+    """
+    budget = task.budgets.get(profile)
+    entry = task.methods.get(method)
+    if budget is None or entry is None or entry.role == "floor":
+        return [{}]
+    known = arguments_of(entry.learner, root)
+    axes = {
+        key: values
+        for key, values in budget.sweep.items()
+        if not key.startswith(ARGUMENT) or key.removeprefix(ARGUMENT) in known
+    }
+    return [dict(zip(axes, chosen, strict=True)) for chosen in product(*axes.values())]
+
+
+def arguments_of(learner: str, root: Path) -> frozenset[str]:
+    """The names of the arguments that a configuration may give to a learner."""
+    found = builder_source(resolve_learner(learner), root)
+    if isinstance(found, Fault):
+        return frozenset()
+    return frozenset(read_signature(*found).arguments) - INJECTED
+
+
+def unknown_arguments(task: Task, profile: str, root: Path) -> Iterator[str]:
+    """The swept arguments that no method of the task has."""
+    known: set[str] = set()
+    for entry in task.methods.values():
+        known |= arguments_of(entry.learner, root)
+    for key in task.budgets[profile].sweep:
+        if key.startswith(ARGUMENT) and key.removeprefix(ARGUMENT) not in known:
+            yield key

@@ -1,0 +1,180 @@
+"""Whether a set is fit for a claim and a budget is large enough, from the records of a pilot.
+
+A pilot runs floor, baseline, methods and ceiling with several numbers of steps on validation data.
+Rule 1: there must be something to win, and no trivial predictor may beat every trained network.
+Rule 2: three times the budget may move no method of the claim by a third of the smallest effect
+that is worth claiming. Only then may records of that budget decide the claim."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pixcl_bench.bench.config.reading import Config
+from pixcl_bench.bench.config.schema import Claim, Metric, Task
+from pixcl_bench.bench.records.store import Record
+from pixcl_bench.report.rows import metric_values
+from pixcl_bench.report.stats import Interval, mean_interval
+
+PROFILE = "pilot"
+STEPS = "steps"
+SMALLEST_EFFECT = 0.01
+"""One point of accuracy, Dice or mIoU, as a fraction."""
+SMALLEST_SHARE = 0.05
+"""Of an error, the part of it that is worth claiming."""
+MORE = 3
+"""How many times the budget is compared with it."""
+WIDEST = 0.10
+"""By how much, as a fraction, a ceiling lies above its floor at least."""
+TIMES = 2.0
+"""How many times the error of the ceiling that of the floor is at least."""
+
+Objection = Literal["premature", "unfit"]
+
+
+@dataclass(frozen=True)
+class Point:
+    """The values of one method with one number of steps, by seed."""
+
+    steps: int
+    values: Mapping[int, float]
+
+    @property
+    def interval(self) -> Interval:
+        """Mean over the seeds with its 95 % interval (Student t)."""
+        return mean_interval(list(self.values.values()))
+
+    @property
+    def mean(self) -> float:
+        """Mean over the seeds."""
+        return self.interval.mean
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """What a pilot measured on one data set and device with one metric.
+
+    Attributes:
+        task, dataset, device, metric: names of the configuration.
+        curves: method to its points in the order of their steps; a floor has one point.
+    """
+
+    task: str
+    dataset: str
+    device: str
+    metric: str
+    curves: Mapping[str, tuple[Point, ...]]
+
+    def last(self, method: str) -> Point | None:
+        """The point of a method with the most steps."""
+        points = self.curves.get(method)
+        return points[-1] if points else None
+
+
+def read_pilot(records: Iterable[Record], metric: str) -> Pilot | None:
+    """The pilot of records of one task, data set and device; None where none has the metric."""
+    by_method: dict[str, dict[int, list[Record]]] = defaultdict(lambda: defaultdict(list))
+    place = ("", "", "")
+    for record in records:
+        if record.status == "ok" and record.metrics.get(metric) is not None:
+            place = (record.task, record.dataset, record.device)
+            by_method[record.method][int(record.settings.get(STEPS, 0))].append(record)
+    if not by_method:
+        return None
+    curves = {
+        method: tuple(
+            Point(steps, metric_values(found, metric)) for steps, found in sorted(budgets.items())
+        )
+        for method, budgets in by_method.items()
+    }
+    return Pilot(*place, metric, curves)
+
+
+def smallest_effect(metric: Metric, level: float) -> float:
+    """The smallest difference worth claiming: one point, or a twentieth of an error of `level`."""
+    return SMALLEST_EFFECT if metric.direction == "max" else SMALLEST_SHARE * abs(level)
+
+
+def enough_steps(pilot: Pilot, methods: Collection[str], effect: float) -> int | None:
+    """The smallest number of steps of which three times as many move no method by a third of
+    `effect`; None where the pilot shows none."""
+    curves = [{p.steps: p.mean for p in pilot.curves.get(method, ())} for method in methods]
+    if not curves or not all(curves):
+        return None
+    for steps in sorted(set.intersection(*(set(curve) for curve in curves))):
+        if all(_is_flat(curve, steps, effect / 3) for curve in curves):
+            return steps
+    return None
+
+
+def _is_flat(curve: Mapping[int, float], steps: int, most: float) -> bool:
+    """Whether the next budget of three times the steps or more differs by less than `most`."""
+    longer = [other for other in curve if other >= MORE * steps]
+    return bool(longer) and abs(curve[min(longer)] - curve[steps]) < most
+
+
+def objection(
+    config: Config, claim: Claim, records: Sequence[Record], steps: int | None
+) -> tuple[Objection, str] | None:
+    """Why records of `steps` steps may not decide a claim, with the reason; None where they may.
+
+    `records`: the pilot of the claim's task, data set and device.
+    """
+    task = config.tasks[claim.task]
+    pilot = read_pilot(records, claim.metric)
+    if pilot is None:
+        return "premature", "no pilot has measured how many steps are enough"
+    methods = [m for m in (claim.better, claim.than) if m and task.methods[m].role != "floor"]
+    unfit = unfitness(pilot, task, methods)
+    if unfit:
+        return "unfit", unfit
+    return _too_short(pilot, task.metrics[claim.metric], methods, steps)
+
+
+def _too_short(
+    pilot: Pilot, metric: Metric, methods: Sequence[str], steps: int | None
+) -> tuple[Objection, str] | None:
+    absent = [method for method in methods if method not in pilot.curves]
+    if absent:
+        return "premature", f"the pilot has no runs of {', '.join(absent)}"
+    last = [point for point in map(pilot.last, methods) if point is not None]
+    level = min((abs(point.mean) for point in last), default=0.0)
+    enough = enough_steps(pilot, methods, smallest_effect(metric, level))
+    longest = max((point.steps for point in last), default=0)
+    if methods and enough is None:
+        return "premature", f"not at its plateau after the pilot's {longest:,} steps"
+    if enough is not None and (steps is None or steps < enough):
+        return "premature", f"{steps or 0:,} steps; by the pilot {enough:,} are enough"
+    return None
+
+
+def unfitness(pilot: Pilot, task: Task, methods: Collection[str]) -> str:
+    """Why a set is unfit for a claim about these methods; an empty text where it is fit or where
+    the pilot lacks floor or ceiling."""
+    metric = task.metrics[pilot.metric]
+    sign = 1.0 if metric.direction == "max" else -1.0
+    role = {name: task.methods[name].role for name in pilot.curves if name in task.methods}
+    means = {name: point.mean for name in role if (point := pilot.last(name)) is not None}
+    trained = [sign * means[m] for m in means if role[m] not in ("floor", "ceiling")]
+    for name in means:
+        if role[name] == "floor" and trained and sign * means[name] >= max(trained):
+            return f"{task.methods[name].title} beats every network"
+    if task.floor not in means or task.ceiling not in means:
+        return ""
+    floor, ceiling = means[str(task.floor)], means[str(task.ceiling)]
+    gap = sign * (ceiling - floor)
+    enough = gap >= WIDEST if metric.direction == "max" else floor >= TIMES * ceiling
+    if not enough:
+        return "there is too little between floor and ceiling"
+    spreads = [_spread(point) for m in methods if (point := pilot.last(m)) is not None]
+    if spreads and max(spreads) > gap / 3:
+        return "seeds of one method differ by more than a third of what there is to win"
+    return ""
+
+
+def _spread(point: Point) -> float:
+    """The standard deviation between seeds."""
+    values = list(point.values.values())
+    mean = sum(values) / len(values)
+    squares = sum((value - mean) ** 2 for value in values)
+    return float((squares / (len(values) - 1)) ** 0.5) if len(values) > 1 else 0.0
