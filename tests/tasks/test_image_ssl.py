@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from pixcl_bench.data.sets.images import ImageSet
+from pixcl_bench.data.sets.paired import with_counterparts
 from pixcl_bench.methods.contract.learner import Learner
 from pixcl_bench.methods.contract.pairs import PairLearner
 from pixcl_bench.tasks.image_ssl import (
@@ -17,6 +18,7 @@ from pixcl_bench.tasks.image_ssl import (
     evaluate,
     features,
     make_learner,
+    match_counterparts,
     prepare,
     pretrain,
     run_image_ssl,
@@ -218,6 +220,48 @@ def test_evaluation_changes_nothing_and_gives_all_metrics(digits: ImageSet) -> N
     wanted = {*accuracies, *diagnostics, "random_head_knn20_top1"}
     assert wanted <= set(scores)
     assert all(0 <= scores[k] <= 1 for k in wanted if "top" in k)
+
+
+def test_only_paired_sets_are_matched_and_other_scores_stay(digits: ImageSet) -> None:
+    data, learner = small(digits), make_learner(SIMCLR, SMALL, SETTINGS, num_classes=10, seed=0)
+    partner = torch.arange(len(digits.images))
+    twins = with_counterparts(data, digits.images, partner)
+    plain, paired = (evaluate(learner, d, SETTINGS, seed=0, device=CPU) for d in (data, twins))
+    assert not [name for name in plain if name.startswith("matching")]
+    matched = {name: paired.pop(name) for name in sorted(paired) if name.startswith("matching")}
+    assert paired == plain
+    assert matched == {"matching_chance": 1 / 200, "matching_top1": 1.0, "matching_top5": 1.0}
+    shifted = with_counterparts(data, digits.images, partner.roll(1))
+    assert match_counterparts(learner, shifted, SETTINGS, CPU)["matching_top1"] < 0.1
+    one = with_counterparts(data, digits.images, torch.zeros_like(partner))
+    assert match_counterparts(learner, one, SETTINGS, CPU) == {
+        "matching_top1": 1.0,
+        "matching_chance": 1.0,
+    }
+
+
+def test_pre_training_sees_all_unlabelled_images_and_no_others(digits: ImageSet) -> None:
+    """As on STL-10, where the unlabelled images are others than the labelled ones."""
+    from dataclasses import replace
+
+    unlabelled = torch.arange(32)
+    labels = digits.labels.index_fill(0, unlabelled, -1)
+    splits = {k: v[v >= 32][:40] for k, v in digits.splits.items()} | {"unlabelled": unlabelled}
+    data, asked = replace(digits, labels=labels, splits=splits), []
+
+    class Watched:
+        size, __len__ = data.images.size, data.images.__len__
+
+        def batches(self, index_batches: Any, device: Any) -> Any:
+            for index in index_batches:
+                asked.append(index)
+                yield from data.images.batches([index], device)
+
+    learner = make_learner(SIMCLR, SMALL, SETTINGS, num_classes=10, seed=0)
+    settings = SETTINGS.model_copy(update={"steps": 2, "batch_size": 16})
+    pretrain(learner, replace(data, images=Watched()), settings, seed=0, device=CPU)
+    assert sorted(torch.cat(asked[:2]).tolist()) == unlabelled.tolist()
+    assert set(torch.cat(asked).tolist()) == set(unlabelled.tolist())
 
 
 def test_features_follow_the_split(digits: ImageSet) -> None:
