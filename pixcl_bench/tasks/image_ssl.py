@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['make_learner', 'two_views', 'uses_labels', 'training_split', 'batches', 'pair_sources', 'Prepared', 'prepare',
-           'pretrain', 'features', 'Labelled', 'labelled_features', 'judge', 'evaluate', 'view_alignment', 'RunResult',
-           'run_image_ssl']
+           'pretrain', 'features', 'Labelled', 'labelled_features', 'judge', 'evaluate', 'view_alignment',
+           'match_counterparts', 'RunResult', 'run_image_ssl']
 
 # %% ../../nbs/tasks/00_image_ssl.ipynb #beef25c9
 import itertools
@@ -22,10 +22,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 # %% ../../nbs/tasks/00_image_ssl.ipynb #f985bd47
-from ..data.sets.images import ImageSet
+from ..data.sets.images import ImageSet, ImageSource
+from ..data.sets.paired import PairedImageSet
 from ..methods.contract.learner import Learner
 from ..methods.contract.build import build_learner
 from ..metrics import classification, diagnostics
+from ..metrics.matching import matching_scores
 from ..nets.encoders import build_encoder
 from ..nets.heads import random_head
 from .settings import ImageSSLSettings
@@ -280,17 +282,27 @@ def pretrain(
     )
 
 # %% ../../nbs/tasks/00_image_ssl.ipynb #381e17da
-@torch.no_grad()
 def features(
     learner: Learner, data: ImageSet, split: str, settings: ImageSSLSettings, device: torch.device
 ) -> Float[Tensor, "n d"]:
     """Compute the features of all images of a split, in its order, as float32 on the device."""
+    return _embedded(learner, data, data.images, data.splits[split], settings, device)
+
+# %% ../../nbs/tasks/00_image_ssl.ipynb #f534295e
+@torch.no_grad()
+def _embedded(
+    learner: Learner,
+    data: ImageSet,
+    images: ImageSource,
+    index: Int[Tensor, " n"],
+    settings: ImageSSLSettings,
+    device: torch.device,
+) -> Float[Tensor, "n d"]:
+    """Features of the images `index` of a source, normalised with the statistics of `data`."""
     normalise = Normalise(data.mean, data.std).to(device)
     learner.eval()
-    chunks = data.splits[split].split(settings.eval_batch)
-    return torch.cat(
-        [learner.embed(normalise(images)).float() for images in data.images.batches(chunks, device)]
-    )
+    chunks = images.batches(index.split(settings.eval_batch), device)
+    return torch.cat([learner.embed(normalise(chunk)).float() for chunk in chunks])
 
 # %% ../../nbs/tasks/00_image_ssl.ipynb #a09fc256
 @dataclass(frozen=True)
@@ -381,6 +393,8 @@ def evaluate(
     )
     scores = judge(train, test, settings, num_classes=len(data.class_names), seed=seed)
     scores["alignment"] = view_alignment(learner, data, settings, seed=seed, device=device)
+    if isinstance(data, PairedImageSet):
+        scores |= match_counterparts(learner, data, settings, device)
     assert classification.encoder_fingerprint(learner) == before, "evaluation changed the learner"
     return scores
 
@@ -399,6 +413,19 @@ def view_alignment(
         next(iter(data.images.batches([index], device)))
     )
     return diagnostics.alignment(learner.embed(one.image), learner.embed(two.image))
+
+# %% ../../nbs/tasks/00_image_ssl.ipynb #8dcdc279
+def match_counterparts(
+    learner: Learner, data: PairedImageSet, settings: ImageSSLSettings, device: torch.device
+) -> dict[str, float]:
+    """Match the images of `settings.eval_split` with their counterparts by cosine.
+
+    Returns the scores of `matching_scores`; no label and no other split is used.
+    """
+    chosen, right = data.gallery(settings.eval_split)
+    gallery = _embedded(learner, data, data.counterparts, chosen, settings, device)
+    queries = features(learner, data, settings.eval_split, settings, device)
+    return matching_scores(queries, gallery, right)
 
 # %% ../../nbs/tasks/00_image_ssl.ipynb #9e67d0db
 @dataclass(frozen=True)
