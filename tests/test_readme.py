@@ -53,8 +53,8 @@ def test_numbers_are_those_of_the_configuration() -> None:
 
 def test_findings_are_those_of_the_records() -> None:
     config = load_config(ROOT / "benchmarks.yaml")
-    records = [r for r in read_all_published(ROOT / "published") if r.profile == "study"]
-    verdicts = decide_claims(config, records)
+    records = read_all_published(ROOT / "published", "study")
+    verdicts = decide_claims(config, records, read_all_published(ROOT / "published", "pilot"))
     assert markdown_found(config, verdicts, records) in README
     assert "<svg" in found_svg(verdicts, records)
 

@@ -135,8 +135,9 @@ def draw_strip(path: Path) -> None:
 def found_text(root: Path) -> str:
     """The figure of all verdicts as the text of an SVG file."""
     config = load_config(root / "benchmarks.yaml")
-    records = [r for r in read_all_published(root / "published") if r.profile == "study"]
-    return standalone(found_svg(decide_claims(config, records), records))
+    records = read_all_published(root / "published", "study")
+    pilots = read_all_published(root / "published", "pilot")
+    return standalone(found_svg(decide_claims(config, records, pilots), records))
 
 
 def main(argv: list[str] | None = None) -> int:

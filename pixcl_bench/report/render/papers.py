@@ -41,6 +41,12 @@ def _difference(v: Verdict, metric: Metric) -> str:
     return f"{mean} {points(metric)} {range_text(v.difference, metric)}".replace("  ", " ")
 
 
+_HINTS = {
+    "reproduced": "interval and test agree with the claim",
+    "contradicted": "interval and test speak against the claim",
+}
+
+
 def _sentence(config: Config, v: Verdict) -> str:
     """`FBA-Net+ against Mean Teacher on atrium: Dice −16.4 points [−38.2, −7.5]`."""
     first = describe(config, v.claim.task, v.claim.better)[0]
@@ -61,18 +67,25 @@ def markdown_found(config: Config, verdicts: Sequence[Verdict], records: Sequenc
         f"Of the {len(mine)} verdicts on claims of papers: {tally(mine).words}.",
         f"Of the {len(controls)} verdicts on controls, which we added: {tally(controls).words}.",
     ]
+    held = [v for v in mine if v.tendency]
     for word in ("reproduced", "contradicted"):
         found = [_sentence(config, v) for v in mine if v.verdict == word and v.metric]
         if found:
             lines.append(f"{word.capitalize()}: {'; '.join(found)}.")
+        hint = [_sentence(config, v) for v in held if v.tendency == word]
+        if hint:
+            lines.append(
+                f"At a budget that is not shown to be large enough, {_HINTS[word]}: "
+                f"{'; '.join(hint)}."
+            )
     exact = [v.claim.statement for v in mine if v.verdict == "holds exactly"]
     lines += [f"Proved and checked exactly, without training: {text}" for text in exact]
     few, most = step_range(records, "study")
     lines.append(
         "All of this was measured on embedded and synthetic stand-ins for the papers' data, with "
-        f"small networks and {few} to {most} training steps. These budgets are far from "
-        "convergence: an undecided or contradicted claim speaks of this budget, not of the paper's "
-        "table."
+        f"small networks and {few} to {most} training steps. *Premature* means that no pilot has "
+        "shown such a budget to be large enough; a verdict speaks of its data and its budget, not "
+        "of the paper's table."
     )
     return md_list(lines)
 
@@ -138,9 +151,10 @@ def _label(v: Verdict) -> str:
 
 
 def _line(axes: Any, row: int, v: Verdict, at: tuple[float, float, float]) -> None:
-    """The interval of one verdict: blue where reproduced, orange where contradicted, else grey."""
+    """The interval of one verdict: blue where interval and test agree with the claim, orange where
+    they speak against it, else grey."""
     colours = {"reproduced": PALETTE[0], "contradicted": PALETTE[3]}
-    colour = colours.get(v.verdict, GREY)
+    colour = colours.get(v.tendency or v.verdict, GREY)
     mean, low, high = (min(max(x, _LEAST), _MOST) for x in at)
     axes.plot([low, high], [row, row], color=colour, linewidth=1.6, solid_capstyle="butt")
     marker = "s" if v.claim.origin == "control" else "o"
