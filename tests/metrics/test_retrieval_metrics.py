@@ -1,4 +1,4 @@
-"""Ranks, hit, MRR, precision, recall and MAP: worked numbers, a sorting loop, chance, properties."""
+"""Ranks, hit, MRR, precision, recall and MAP: worked numbers, loops, chance, properties."""
 
 import itertools
 
@@ -153,8 +153,6 @@ def test_the_interval_is_seeded_and_holds_the_mean() -> None:
 
 
 def test_mistakes_are_named() -> None:
-    with pytest.raises(ValueError, match="must both be"):
-        relevant_ranks(SCORES, RELEVANT[:2])
     with pytest.raises(ValueError, match="NaN"):
         relevant_ranks(SCORES * float("nan"), RELEVANT)
     with pytest.raises(ValueError, match="at least 1"):
