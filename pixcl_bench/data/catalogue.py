@@ -26,6 +26,7 @@ from pixcl_bench.data.info import DatasetInfo, Published
 if TYPE_CHECKING:
     from pixcl_bench.data.sets.images import ImageSet
     from pixcl_bench.data.sets.landmarks import LandmarkSet
+    from pixcl_bench.data.sets.pairs import PairSet
     from pixcl_bench.data.sets.pixels import PixelSet
     from pixcl_bench.data.sets.volumes import VolumeSet
 
@@ -192,7 +193,7 @@ def load(
     image_size: int | None = None,
     workers: int | None = None,
     cache: Path | None = None,
-) -> "ImageSet | LandmarkSet | PixelSet | VolumeSet":
+) -> "ImageSet | LandmarkSet | PairSet | PixelSet | VolumeSet":
     """Load a data set by name, fetching it first where that is possible.
 
     The loader gets those of `root`, `split_seed`, `image_size`, `workers`, `cache` that its
@@ -212,7 +213,7 @@ def load(
     }
     accepted = inspect.signature(loader).parameters
     given = {key: value for key, value in offered.items() if key in accepted and value is not None}
-    return cast("ImageSet | LandmarkSet | PixelSet | VolumeSet", loader(**given))
+    return cast("ImageSet | LandmarkSet | PairSet | PixelSet | VolumeSet", loader(**given))
 
 
 def _loader(info: DatasetInfo) -> Any:
