@@ -60,6 +60,7 @@ setup(
         "dev": words("dev_requirements"),
         "cluster": words("cluster_requirements"),
         "dicom": words("dicom_requirements"),
+        "medmnist": words("medmnist_requirements"),
     },
     entry_points={"console_scripts": words("console_scripts")},
     cmdclass={"build_py": BuildWithProject},
