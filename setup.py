@@ -60,6 +60,8 @@ setup(
         "dev": words("dev_requirements"),
         "cluster": words("cluster_requirements"),
         "dicom": words("dicom_requirements"),
+        "text": words("text_requirements"),
+        "sentences": words("sentences_requirements"),
     },
     entry_points={"console_scripts": words("console_scripts")},
     cmdclass={"build_py": BuildWithProject},
