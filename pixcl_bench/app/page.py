@@ -69,7 +69,7 @@ def score_bar(hit: Hit) -> str:
 def fields(terms: Sequence[Term]) -> str:
     """The fields of a record; those that the query names are marked."""
     shown = "".join(
-        f'<div{" class=px-named" if term.named else ""}><dt>{escape(label(term.name))}</dt>'
+        f"<div{' class=px-named' if term.named else ''}><dt>{escape(label(term.name))}</dt>"
         f"<dd>{escape(term.value)}</dd></div>"
         for term in terms
     )
@@ -104,7 +104,9 @@ def results(session: SearchSession, answer: Answer, buttons: bool = True) -> str
     head = f"{TITLES[answer.kind]} <q>{escape(answer.query)}</q>"
     if answer.kind == "image" or not answer.query:
         head = "Images like the uploaded one" if answer.kind == "image" else "No query"
-    note = f'<p class="px-note" role="status">{escape(answer.message)}</p>' if answer.message else ""
+    note = (
+        f'<p class="px-note" role="status">{escape(answer.message)}</p>' if answer.message else ""
+    )
     cards = "".join(card(session, answer, hit, buttons) for hit in answer.hits)
     grid = f'<div class="px-grid">{cards}</div>' if cards else ""
     return f'<section class="px" aria-live="polite"><h2>{head}</h2>{note}{grid}</section>'
@@ -188,9 +190,7 @@ def about(gallery: Gallery) -> str:
     rows = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in facts.items()
     )
-    return (
-        f'<section class="px"><h3>Data and model</h3><dl class="px-facts">{rows}</dl></section>'
-    )
+    return f'<section class="px"><h3>Data and model</h3><dl class="px-facts">{rows}</dl></section>'
 
 
 def notice() -> str:

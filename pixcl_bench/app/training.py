@@ -14,7 +14,7 @@ from pixcl_bench.runtime import derive_seed, generator
 from pixcl_bench.train import TrainConfig, epoch_order, fit
 
 ENCODER = "conv_nano"
-STEPS, BATCH = 1500, 32
+STEPS, BATCH = 600, 32
 OBJECTIVE = "group"
 """Records of small collections repeat: equal captions are no negatives of each other."""
 
@@ -107,7 +107,10 @@ def _varied(images: Tensor, draw: torch.Generator) -> Tensor:
     """Images moved by up to `_SHIFT` pixels, with another brightness and contrast for each."""
     moves = torch.randint(-_SHIFT, _SHIFT + 1, (len(images), 2), generator=draw).tolist()
     moved = torch.stack(
-        [image.roll((down, right), (1, 2)) for image, (down, right) in zip(images, moves, strict=True)]
+        [
+            image.roll((down, right), (1, 2))
+            for image, (down, right) in zip(images, moves, strict=True)
+        ]
     )
     gain, light = (0.8 + 0.4 * torch.rand(2, len(images), 1, 1, 1, generator=draw)).to(moved.device)
     middle = moved.mean((1, 2, 3), keepdim=True)

@@ -223,7 +223,9 @@ def _filters(choices: Sequence[Choice]) -> list[Any]:
     return inputs
 
 
-def serve(gallery: Gallery, port: int | None = None, browser: bool = True, wait: bool = True) -> Any:
+def serve(
+    gallery: Gallery, port: int | None = None, browser: bool = True, wait: bool = True
+) -> Any:
     """Serve the page on this machine; returns the gradio app, whose `local_url` is the address.
 
     `port`: None for a free one from 7860 on. `wait`: until Ctrl-C. Raises OSError where the port

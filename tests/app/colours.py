@@ -2,6 +2,7 @@
 as colours."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,7 @@ from pixcl_bench.data.sets.captions import FieldCaptions
 from pixcl_bench.data.sets.images import TensorImages
 from pixcl_bench.methods.claires.index import ImageIndex
 from pixcl_bench.methods.claires.text import Tokenizer, split_words
+from pixcl_bench.methods.contract.retrieval import RetrievalLearner
 
 COLOURS = {"red": (1.0, 0.0, 0.0), "green": (0.0, 1.0, 0.0), "blue": (0.0, 0.0, 1.0)}
 SHADES = {"dark": 0.4, "bright": 1.0}
@@ -21,14 +23,14 @@ class ColourCaptions(FieldCaptions):
     """ "A bright red square." """
 
     fields = ("shade", "colour")
-    wordings = {"shade": ("{}",), "colour": ("{}",)}
+    wordings: ClassVar = {"shade": ("{}",), "colour": ("{}",)}
 
     def sentence(self, values: "dict[str, str]") -> str:  # type: ignore[override]
         words = [values[name] for name in self.fields if name in values]
         return f"A {' '.join(words)} square." if words else ""
 
 
-class ColourLearner(nn.Module):
+class ColourLearner(RetrievalLearner):
     """Embeds an image as its mean colour and a text as the colours that it names."""
 
     batch_keys = ("image", "tokens", "mask", "group")
