@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float32, UInt8
@@ -34,13 +34,17 @@ HIDDEN = ("image_id", "path", "split", *PRIVATE)
 _CACHED = 256
 _FEW = 12
 _SHORT = 2
-_SHOWN_FILTERS = 8
+_SHOWN_FILTERS = 12
+_SMALL_WORDS = {"a", "an", "and", "at", "for", "in", "is", "of", "on", "or", "the", "to", "with"}
+    ["a", "an", "and", "at", "for", "in", "is", "of", "on", "or", "the", "to", "with"]
+)
 
 
 class PictureError(ValueError):
     """An image that cannot be shown or read; the message is for the user and has no full path."""
 
 
+@runtime_checkable
 class Pictures(Protocol):
     """Pictures of the images of an index, by row."""
 
@@ -56,8 +60,12 @@ class SourcePictures:
 
     def __init__(self, images: ImageSource) -> None:
         self._images, self._lock = images, Lock()
+        self._shown = Remembered(self._drawn)
 
     def png(self, row: int) -> bytes:
+        return cast(bytes, self._shown(row))
+
+    def _drawn(self, row: int) -> bytes:
         with self._lock:
             batch = next(iter(self._images.batches([torch.tensor([row])], "cpu")))
         return _png(Image.fromarray(batch[0].permute(1, 2, 0).contiguous().numpy()))
@@ -228,8 +236,12 @@ class Gallery:
         return self.learner.embed_images(image.to(where))[0].float().cpu()
 
     def unknown_words(self, text: str) -> tuple[list[str], list[str]]:
-        """The words of a text that the model does not know, and all its words."""
-        words = list(dict.fromkeys(words_of(text)))
+        """The words of a text that the model does not know, and all its words.
+
+        Small words such as "the" count as known where another word is.
+        """
+        every = list(dict.fromkeys(words_of(text)))
+        words = [word for word in every if word not in _SMALL_WORDS] or every
         tokenizer = self.learner.tokenizer
         # A model with sub-words knows every word.
         known = set(tokenizer.words) if isinstance(tokenizer, Tokenizer) else set(words)
@@ -238,12 +250,15 @@ class Gallery:
     def choices(self) -> list[Choice]:
         """The fields that one can filter by: those with few values, and numbers."""
         found: dict[str, dict[str, None]] = {}
+        lists = {n for record in self.index.records for n, text in record.items() if ";" in text}
         for record in self.index.records:
             for name, text in record.items():
                 parts = found.setdefault(name, {})
                 parts.update(dict.fromkeys(part for part in text.split(";") if part))
         names = dict.fromkeys([*self.captioner.fields, *found])
-        made = [_choice(n, list(found[n])) for n in names if n in found and n not in HIDDEN]
+        made = [
+            _choice(n, list(found[n]), n in lists) for n in names if n in found and n not in HIDDEN
+        ]
         return [each for each in made if each is not None][:_SHOWN_FILTERS]
 
     def shown(self, record: Record) -> dict[str, str]:
@@ -265,12 +280,12 @@ def words_of(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
 
-def _choice(name: str, values: Sequence[str]) -> Choice | None:
+def _choice(name: str, values: Sequence[str], is_list: bool) -> Choice | None:
     try:
         numbers = [float(value) for value in values]
     except ValueError:
         numbers = []
-    if len(numbers) > _FEW:
+    if len(numbers) > _FEW and not is_list:
         return Choice(name, low=min(numbers), high=max(numbers))
     if 1 < len(values) <= _FEW:
         return Choice(name, tuple(sorted(values)))

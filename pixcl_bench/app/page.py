@@ -15,6 +15,7 @@ from pixcl_bench.app.session import KS, Answer, LiveMetrics, Scores, SearchSessi
 from pixcl_bench.methods.claires.index import Hit
 
 NOTICE = "For research only. This is not a medical device and must not be used for diagnosis."
+_LABELS = {"rbl_percent": "bone loss", "race_ethnicity": "ethnicity"}
 TITLES = {"text": "Results for", "similar": "Images like", "image": "Images like the"}
 
 
@@ -30,7 +31,7 @@ def data_url(kind: str, data: bytes) -> str:
 
 def label(name: str) -> str:
     """The name of a field as it is shown."""
-    return name.replace("_", " ")
+    return _LABELS.get(name, name.replace("_", " "))
 
 
 def picture(gallery: Gallery, image_id: str, words: str) -> str:

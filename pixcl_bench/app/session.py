@@ -183,8 +183,8 @@ class SearchSession:
             Term(name, value, names(query, name, record[name])) for name, value in values.items()
         )
 
-    def export_text(self, kind: Literal["csv", "json"]) -> str:
-        """All results with their marks as the text of a file. Raises SessionError."""
+    def export_text(self, kind: str) -> str:
+        """All results with their marks as a text: kind "csv" or "json". Raises SessionError."""
         if kind == "csv":
             return _csv(self._rows())
         if kind == "json":
@@ -197,7 +197,7 @@ class SearchSession:
         Raises SessionError for another suffix.
         """
         path = Path(path)
-        text = self.export_text(path.suffix.removeprefix("."))  # type: ignore[arg-type]
+        text = self.export_text(path.suffix.removeprefix("."))
         part = path.with_name(path.name + ".part")
         part.write_text(text, encoding="utf-8", newline="")
         os.replace(part, path)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pixcl_bench.data.sets.pairs import PairSet, key_numbers
 from pixcl_bench.methods.claires.learner import CLAIRES, claires
+from pixcl_bench.methods.claires.objectives import Objective
 from pixcl_bench.methods.claires.text import build_tokenizer
 from pixcl_bench.methods.contract.retrieval import Recipe
 from pixcl_bench.nets.encoders import build_encoder
@@ -15,7 +16,7 @@ from pixcl_bench.train import TrainConfig, epoch_order, fit
 
 ENCODER = "conv_nano"
 STEPS, BATCH = 600, 32
-OBJECTIVE = "group"
+OBJECTIVE: Objective = "group"
 """Records of small collections repeat: equal captions are no negatives of each other."""
 
 _WORDINGS = 20
@@ -68,7 +69,7 @@ def _built(data: PairSet, seed: int) -> CLAIRES:
             tokenizer=build_tokenizer(texts),
             mean=data.mean,
             std=data.std,
-            objective=OBJECTIVE,  # type: ignore[arg-type]
+            objective=OBJECTIVE,
         )
     args = {"objective": OBJECTIVE}
     learner.recipe = Recipe(_TARGET, args, ENCODER, size, data.mean, data.std, seed)

@@ -113,7 +113,7 @@ class Handlers:
         """A file for the browser to save, as JSON with its name, kind and bytes."""
         session = self.session(session)
         if kind != "html":
-            text = session.export_text("csv" if kind == "csv" else "json")
+            text = session.export_text(kind)
         elif session.history:
             text = page.document(session, session.history[-1])
         else:

@@ -1,7 +1,7 @@
 """A gallery of coloured squares with a model that needs no training: words and images are embedded
 as colours."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -25,7 +25,7 @@ class ColourCaptions(FieldCaptions):
     fields = ("shade", "colour")
     wordings: ClassVar = {"shade": ("{}",), "colour": ("{}",)}
 
-    def sentence(self, values: "dict[str, str]") -> str:  # type: ignore[override]
+    def sentence(self, values: Mapping[str, str]) -> str:
         words = [values[name] for name in self.fields if name in values]
         return f"A {' '.join(words)} square." if words else ""
 
