@@ -36,8 +36,6 @@ _FEW = 12
 _SHORT = 2
 _SHOWN_FILTERS = 12
 _SMALL_WORDS = {"a", "an", "and", "at", "for", "in", "is", "of", "on", "or", "the", "to", "with"}
-    ["a", "an", "and", "at", "for", "in", "is", "of", "on", "or", "the", "to", "with"]
-)
 
 
 class PictureError(ValueError):
