@@ -62,6 +62,7 @@ setup(
         "dicom": words("dicom_requirements"),
         "text": words("text_requirements"),
         "sentences": words("sentences_requirements"),
+        "medmnist": words("medmnist_requirements"),
     },
     entry_points={"console_scripts": words("console_scripts")},
     cmdclass={"build_py": BuildWithProject},

