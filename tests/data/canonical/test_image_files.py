@@ -140,7 +140,9 @@ def test_the_size_chooses_the_file(tmp_path: Path) -> None:
     write_medmnist(tmp_path, 64)
     assert find_set(tmp_path / "medmnist", 28, FACTS)[1].name == "toymnist.npz"
     assert find_set(tmp_path / "medmnist", 64, FACTS)[1].name == "toymnist_64.npz"
-    with pytest.raises(ValueError, match=r"one file NAME_128\.npz, found toymnist\.npz, toymnist_64"):
+    with pytest.raises(
+        ValueError, match=r"one file NAME_128\.npz, found toymnist\.npz, toymnist_64"
+    ):
         find_set(tmp_path / "medmnist", 128, FACTS)
     with pytest.raises(ValueError, match="no images of size 32; its sizes are"):
         find_set(tmp_path / "medmnist", 32, FACTS)
@@ -149,7 +151,10 @@ def test_the_size_chooses_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("chestmnist", "chestmnist has the task 'multi-label, binary-class'; possible are toymnist"),
+        (
+            "chestmnist",
+            "chestmnist has the task 'multi-label, binary-class'; possible are toymnist",
+        ),
         ("breastmnist", "breastmnist has the task 'binary-class'"),
         ("retinamnist", "retinamnist has the task 'ordinal-regression'"),
         ("organmnist3d", "organmnist3d holds volumes"),
@@ -182,7 +187,9 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     path = write_medmnist(tmp_path, 28)
     good = hashlib.md5(path.read_bytes()).hexdigest()
     facts = {"toymnist": FACTS["toymnist"] | {"MD5": good}}
-    assert len(medmnist(root=tmp_path, image_size=28, cache=tmp_path / "c", facts=facts).images) == 18
+    assert (
+        len(medmnist(root=tmp_path, image_size=28, cache=tmp_path / "c", facts=facts).images) == 18
+    )
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(ValueError, match=rf"toymnist\.npz .*is damaged: expected md5 {good}"):
         medmnist(root=tmp_path, image_size=28, cache=tmp_path / "c", facts=facts)
@@ -190,9 +197,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
         read_arrays(path, 28, 2)
 
 
-def test_the_package_is_asked_for_by_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_package_is_asked_for_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_medmnist(tmp_path, 28)
     monkeypatch.setitem(__import__("sys").modules, "medmnist", None)
     with pytest.raises(CatalogueError, match=r"pip install 'pixcl_bench\[medmnist\]'"):

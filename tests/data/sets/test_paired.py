@@ -9,7 +9,9 @@ from pixcl_bench.data.sets.paired import PairedImageSet, with_counterparts
 
 def noise(count: int, side: int = 8) -> TensorImages:
     draw = torch.Generator().manual_seed(count)
-    return TensorImages(torch.randint(0, 256, (count, 3, 8, side), dtype=torch.uint8, generator=draw))
+    return TensorImages(
+        torch.randint(0, 256, (count, 3, 8, side), dtype=torch.uint8, generator=draw)
+    )
 
 
 @pytest.fixture
@@ -52,7 +54,11 @@ def test_all_else_is_that_of_the_image_set(plain: ImageSet) -> None:
         (noise(9), torch.arange(5), "toy: 6 images but 5 partners"),
         (noise(5), torch.arange(6), r"toy: partner 5 at position 5, allowed are 0\.\.4"),
         (noise(9), torch.arange(6) - 1, "toy: partner -1 at position 0"),
-        (noise(9, 4), torch.arange(6), r"counterparts of \(8, 4\) pixels beside images of \(8, 8\)"),
+        (
+            noise(9, 4),
+            torch.arange(6),
+            r"counterparts of \(8, 4\) pixels beside images of \(8, 8\)",
+        ),
     ],
 )
 def test_partners_that_do_not_fit_are_refused(
