@@ -15,7 +15,8 @@ from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 from torch import Tensor
 
-from pixcl_bench.data.sets.images import ImageFileError, ImageSource, decode_square
+from pixcl_bench.data.canonical.manifest import NotAnImage, fit_square, read_image
+from pixcl_bench.data.sets.images import ImageSource
 from pixcl_bench.data.sets.pairs import Captioner, Record
 from pixcl_bench.methods.claires.index import PRIVATE, ImageIndex, check_model
 from pixcl_bench.methods.claires.saving import fingerprint
@@ -63,16 +64,13 @@ class SourcePictures:
     def png(self, row: int) -> bytes:
         return cast(bytes, self._shown(row))
 
+    def decode(self, data: bytes) -> UInt8[Tensor, "3 h w"]:
+        return _square(data, self._images.size[0])
+
     def _drawn(self, row: int) -> bytes:
         with self._lock:
             batch = next(iter(self._images.batches([torch.tensor([row])], "cpu")))
         return _png(Image.fromarray(batch[0].permute(1, 2, 0).contiguous().numpy()))
-
-    def decode(self, data: bytes) -> UInt8[Tensor, "3 h w"]:
-        height, width = self._images.size
-        small = _opened(data).resize((width, height), Image.Resampling.BILINEAR)
-        flat = torch.frombuffer(bytearray(small.tobytes()), dtype=torch.uint8)
-        return flat.view(height, width, 3).permute(2, 0, 1)
 
 
 class FilePictures:
@@ -86,14 +84,7 @@ class FilePictures:
         return cast(bytes, self._shown(self._paths[row]))
 
     def decode(self, data: bytes) -> UInt8[Tensor, "3 h w"]:
-        _opened(data)
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "image"
-            path.write_bytes(data)
-            try:
-                return decode_square(path, self._size)
-            except ImageFileError as error:
-                raise PictureError("The file cannot be read as an image.") from error
+        return _square(data, self._size)
 
     def _read(self, name: str) -> bytes:
         path = (self._folder / name).resolve()
@@ -101,18 +92,23 @@ class FilePictures:
             raise PictureError(f"The path {name!r} leaves the folder of the images.")
         if not path.is_file():
             raise PictureError(f"The image file {name!r} is missing.")
-        return _png(_opened(path.read_bytes(), name))
+        try:
+            return _png(read_image(path))
+        except NotAnImage as error:
+            raise PictureError(f"The image file {name!r} {error}.") from error
 
 
-def _opened(data: bytes, name: str = "") -> Image.Image:
-    what = f"The image file {name!r}" if name else "The file"
+def _square(data: bytes, size: int) -> Tensor:
+    """The bytes of an image file as the images of a manifest are made. Raises PictureError."""
     if len(data) > MAX_BYTES:
-        raise PictureError(f"{what} is larger than {MAX_BYTES // 1_000_000} MB.")
-    try:
-        with Image.open(BytesIO(data)) as image:
-            return image.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise PictureError(f"{what} cannot be read as an image.") from error
+        raise PictureError(f"The file is larger than {MAX_BYTES // 1_000_000} MB.")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "image"
+        path.write_bytes(data)
+        try:
+            return torch.from_numpy(fit_square(read_image(path), size))
+        except NotAnImage as error:
+            raise PictureError("The file cannot be read as an image.") from error
 
 
 def _png(image: Image.Image) -> bytes:

@@ -6,9 +6,10 @@ from pathlib import Path
 from torch import Tensor
 
 from pixcl_bench.app.gallery import FilePictures, Gallery, SourcePictures
-from pixcl_bench.app.manifest import MANIFEST, OwnFolder, captioner_for, read_folder
+from pixcl_bench.app.manifest import MANIFEST, OwnFolder, read_folder
 from pixcl_bench.app.training import ENCODER, STEPS, train_retriever
 from pixcl_bench.data.catalogue import cache_dir, load
+from pixcl_bench.data.sets.captions import ClinicalCaptions, PlainCaptions
 from pixcl_bench.data.sets.images import TensorImages
 from pixcl_bench.data.sets.pairs import PairSet
 from pixcl_bench.methods.claires.index import ImageIndex, IndexFileError, IndexMismatchError
@@ -52,9 +53,8 @@ def index_folder(
     if learner is None:
         learner = train_retriever(own.data, steps=steps, seed=seed)
     data = own.data
-    columns = list(dict.fromkeys(name for record in data.records for name in record))
     meta = {
-        "columns": columns,
+        "fields": list(data.captioner.fields),
         "title": folder.name,
         "image_size": data.images.size[0],
         "trained_here": train,
@@ -87,11 +87,8 @@ def open_folder(folder: Path) -> Gallery:
     learner = load_retriever(folder / INDEX / MODEL)
     index = ImageIndex.load(folder / INDEX)
     paths = [record.get("path", "") for record in index.records]
-    captioner = captioner_for(index.meta.get("columns", ()))
-    if captioner is None:
-        raise OpeningError(
-            f"{folder}: its index names no columns (pixcl-bench index makes a new one)"
-        )
+    fields = tuple(index.meta.get("fields", ()))
+    captioner = PlainCaptions() if fields == PlainCaptions.fields else ClinicalCaptions(fields)
     trained = "trained on this folder's own records" if index.meta.get("trained_here") else "given"
     return Gallery(
         index=index,

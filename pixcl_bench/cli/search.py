@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _OPENING, _SESSION, _WEB = (f"pixcl_bench.app.{name}" for name in ("opening", "session", "web"))
 """Imported by name when a command runs: they need torch, and `web` the extra `app`."""
 
+_SHOWN = 10
+
 
 @app.command()
 def index(
@@ -37,9 +39,10 @@ def index(
     opening = import_module(_OPENING)
     with _plain_errors():
         found, own = opening.index_folder(folder, model=model, train=train, steps=steps, seed=seed)
-    for count, what in ((own.missing, "without an image file"), (own.wordless, "without a word")):
-        if count:
-            print(f"left out {what}: {count} of the manifest", file=sys.stderr)
+    for problem in own.problems[:_SHOWN]:
+        print(problem, file=sys.stderr)
+    if len(own.problems) > _SHOWN:
+        print(f"and {len(own.problems) - _SHOWN} more rows or values", file=sys.stderr)
     print(f"{folder}: {len(found)} images are indexed; search with: pixcl-bench search {folder}")
 
 

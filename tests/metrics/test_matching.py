@@ -19,7 +19,9 @@ def test_worked_example() -> None:
 def test_it_is_the_loop_over_all_pairs() -> None:
     draw = torch.Generator().manual_seed(0)
     gallery = torch.randn(30, 5, generator=draw)
-    right = torch.randint(0, 30, (70,), generator=draw)  # some rows serve several queries, some none
+    right = torch.randint(
+        0, 30, (70,), generator=draw
+    )  # some rows serve several queries, some none
     queries = gallery[right] + 0.7 * torch.randn(70, 5, generator=draw)
     order = (normalize(queries, dim=1) @ normalize(gallery, dim=1).T).argsort(1, descending=True)
     scores = matching_scores(queries, gallery, right)
