@@ -43,7 +43,7 @@ def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_folder(tmp_path_factory.mktemp("own") / "films")
     (folder / "images" / "3.png").write_bytes(b"no image")
     (folder / "images" / "5.png").unlink()
-    index_folder(folder, train=True, steps=30)
+    index_folder(folder, train=True, steps=15)
     return folder
 
 
