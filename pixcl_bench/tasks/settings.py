@@ -485,8 +485,12 @@ class RetrievalSettings(CosineSettings):
     batch_size: Batch = 32
     lr: Peak = 1.0e-3
     weight_decay: Annotated[float, Field(ge=0.0)] = 1.0e-3
-    paraphrase: bool = Field(
-        True, description="captions of training vary in wording, order and omitted fields"
+    paraphrase: Fraction = Field(
+        1.0,
+        description=(
+            "probability that a caption of training varies in wording, order and omitted fields;"
+            " else it is the canonical one"
+        ),
     )
     unique_keys: bool = Field(
         False, description="batches without a repeated caption, as far as that is possible"
