@@ -39,7 +39,7 @@ $(STAMP): settings.ini setup.py
 	fi; \
 	echo "Installing pixcl_bench and what it needs into .venv (one to two minutes, once) ..."; \
 	rm -f $(STAMP); \
-	$(BIN)/python -m pip install -qq --editable '.[dev]'; \
+	$(BIN)/python -m pip install -qq --editable '.[dev,app]'; \
 	printf '%s\n' "$(CURDIR)" > $(STAMP)
 
 venv: $(STAMP) ## the environment .venv with the package and its development tools

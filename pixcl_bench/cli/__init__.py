@@ -22,6 +22,7 @@ _COMMANDS = (
     "verify",
     "data",
     "init",
+    "search",
 )
 for _name in _COMMANDS:
     import_module(f"{__name__}.{_name}")

@@ -17,6 +17,7 @@ from torch import Tensor
 from pixcl_bench import runtime
 from pixcl_bench.data.sets.images import ImageSet
 from pixcl_bench.data.sets.landmarks import LandmarkSet
+from pixcl_bench.data.sets.pairs import PairSet
 from pixcl_bench.data.sets.pixels import PixelSet
 from pixcl_bench.data.sets.volumes import VolumeSet
 from pixcl_bench.methods.contract.learner import (
@@ -28,16 +29,25 @@ from pixcl_bench.methods.contract.learner import (
 )
 from pixcl_bench.methods.contract.localiser import Localiser, localiser_requirements
 from pixcl_bench.methods.contract.pairs import PairLearner
+from pixcl_bench.methods.contract.retrieval import RetrievalLearner, retrieval_requirements
 from pixcl_bench.methods.floors.dense_transfer import PixelFloor
 from pixcl_bench.methods.contract.segmenter import segmenter_requirements
 from pixcl_bench.methods.ld.shape_guided import Refiner, ShapeGuided
 from pixcl_bench.methods.ld.vessel_filters import VesselFilter
-from pixcl_bench.tasks import dense_transfer, image_ssl, landmarks, semi_seg, shape_guided
+from pixcl_bench.tasks import (
+    dense_transfer,
+    image_ssl,
+    landmarks,
+    retrieval,
+    semi_seg,
+    shape_guided,
+)
 from pixcl_bench.tasks.examples import example_data
 from pixcl_bench.tasks.settings import (
     DenseTransferSettings,
     ImageSSLSettings,
     LandmarksSettings,
+    RetrievalSettings,
     SemiSegSettings,
     ShapeGuidedSettings,
 )
@@ -342,6 +352,27 @@ def _answers(
     assert isinstance(learner, VesselFilter), learner
     learner.fit_prior(photos.prior)
     return (learner.vessels(photos.data.images[index], photos.inside[index]),)
+
+
+@requirements_of.register
+def _retrieval(settings: RetrievalSettings, method: Method) -> Iterator[Requirement]:
+    data = _example(settings, PairSet)
+
+    def build() -> RetrievalLearner:
+        return retrieval.make_learner(method.target, method.args, settings, data, seed=method.seed)
+
+    learner = _done(_BUILT, build)
+    yield _BUILT, _met
+    prepared = "prepare(given) takes the training captions, and the training images in batches"
+    given = retrieval.training_pairs(data, settings, _CPU)
+    _done(prepared, lambda: learner.prepare(given))
+    yield prepared, _met
+    stream = retrieval.batches(data, learner, settings, seed=method.seed, device=_CPU)
+    batch = _done(_FED, lambda: next(stream)) if learner.trains else {}
+    yield _FED, _met
+    index = data.splits["test"]
+    images = next(iter(data.images.batches([index], _CPU))).float() / 255
+    yield from retrieval_requirements(learner, batch, images, data.captions(index))
 
 
 def _example(settings: BaseModel, kind: type[Any]) -> Any:

@@ -9,19 +9,23 @@ import torch.nn.functional as F
 from pydantic import BaseModel
 from torch import Tensor
 
+from pixcl_bench.data.info import DatasetInfo
+from pixcl_bench.data.sets.captions import NameCaptions
 from pixcl_bench.data.sets.images import ImageSet, TensorImages
 from pixcl_bench.data.sets.landmarks import LandmarkSet
+from pixcl_bench.data.sets.pairs import PairSet
 from pixcl_bench.data.sets.pixels import PixelSet
 from pixcl_bench.data.sets.volumes import Case, VolumeSet
 from pixcl_bench.tasks.settings import (
     DenseTransferSettings,
     ImageSSLSettings,
     LandmarksSettings,
+    RetrievalSettings,
     SemiSegSettings,
     ShapeGuidedSettings,
 )
 
-ExampleSet: TypeAlias = ImageSet | LandmarkSet | PixelSet | VolumeSet
+ExampleSet: TypeAlias = ImageSet | LandmarkSet | PairSet | PixelSet | VolumeSet
 _CLASSES = ("background", "one", "two")
 _GREY = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 _SIDE, _LANDMARKS = 128, 4
@@ -115,6 +119,23 @@ def _photographs(settings: ShapeGuidedSettings) -> PixelSet:
         field=torch.ones_like(data.masks),
     )
     return data
+
+
+@example_data.register
+def _pairs(settings: RetrievalSettings) -> PairSet:
+    count, few = settings.batch_size, 4
+    total = count + 2 * few
+    side = settings.image_size
+    names = tuple(f"shape {i % 6}" for i in range(total))
+    records = tuple({"name": name, "category": "shapes"} for name in names)
+    ids = tuple(f"image-{i}" for i in range(total))
+    splits = _splits(("train", count), ("val", few), ("test", few))
+    source = TensorImages(_bytes(_smooth(total, 3, (side, side))))
+    words = ("name and category of a drawn image", "none", "none", f"{total} images")
+    info = DatasetInfo(
+        "example", "synthetic", *words, (), "by image", "pixcl_bench.tasks.examples:none", side
+    )
+    return PairSet(info, source, records, ids, ids, splits, NameCaptions(), *_GREY, "")
 
 
 def _pixel_set(side: int, count: int) -> PixelSet:

@@ -472,3 +472,69 @@ class ShapeGuidedSettings(TrainingSettings):
                 " number"
             )
         return self
+
+
+class RetrievalSettings(CosineSettings):
+    """Budget, image encoder, captions, augmentation and evaluation of the task `retrieval`."""
+
+    encoder: str = Field("resnet50", description="a name of pixcl_bench.nets.encoders, or of timm")
+    pretrained: bool = Field(False, description="weights of timm, loaded from disk or network")
+    image_size: Annotated[int, Field(ge=8, le=2048)] = Field(
+        224, description="side of the images in pixels"
+    )
+    batch_size: Batch = 32
+    lr: Peak = 1.0e-3
+    weight_decay: Annotated[float, Field(ge=0.0)] = 1.0e-3
+    paraphrase: Fraction = Field(
+        1.0,
+        description=(
+            "probability that a caption of training varies in wording, order and omitted fields;"
+            " else it is the canonical one"
+        ),
+    )
+    unique_keys: bool = Field(
+        False, description="batches without a repeated caption, as far as that is possible"
+    )
+    crop: tuple[Positive, Positive] = Field(
+        (0.77, 1.0), description="area of the random crop of training, as a fraction of the image"
+    )
+    rotation: Annotated[float, Field(ge=0.0, le=180.0)] = Field(
+        10.0, description="degrees, to either side"
+    )
+    flip: Fraction = Field(
+        0.0, description="probability of a horizontal mirror; wrong where captions name a side"
+    )
+    jitter: tuple[Fraction, Fraction] = Field(
+        (0.2, 0.2), description="brightness and contrast multiplied by 1 - x to 1 + x"
+    )
+    save_model: bool = Field(False, description="keep the trained model in the run's folder")
+    split_seed: int = Field(0, description="seed of the split, where the set has no published one")
+    eval_split: Literal["val", "test"] = Field(
+        "test", description="val while tuning, test for what is published"
+    )
+    eval_batch: Annotated[int, Field(ge=1)] = Field(256, description="images or texts at a time")
+    queries: Literal["per_key", "per_image"] = Field(
+        "per_key", description="one caption for each distinct key, or one for each image"
+    )
+    relevance: Literal["strict", "key", "field"] = Field(
+        "key",
+        description=(
+            "strict: the query's own image; key: equal captions; field: all fields that the query"
+            " names agree"
+        ),
+    )
+    ties: Literal["index", "pessimistic"] = Field(
+        "index", description="equal scores: the smaller index first, or against the method"
+    )
+    ks: tuple[Annotated[int, Field(ge=1)], ...] = Field((1, 3, 5, 10), description="K of hit@K")
+    resamples: Annotated[int, Field(ge=100)] = Field(
+        1000, description="of the bootstrap over the queries"
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> "RetrievalSettings":
+        if not self.crop[0] <= self.crop[1] <= 1:
+            raise ValueError(f"crop: areas rise and are at most 1, got {list(self.crop)}")
+        if 3 not in self.ks or len(set(self.ks)) < len(self.ks):
+            raise ValueError(f"ks: every K stands once, and 3 is among them, got {list(self.ks)}")
+        return self

@@ -19,7 +19,9 @@ from pixcl_bench.bench.config.source import (
 )
 from pixcl_bench.bench.errors import nearest, unknown
 
-INJECTED = frozenset({"encoder", "network", "num_classes", "num_landmarks"})
+INJECTED = frozenset(
+    {"encoder", "network", "num_classes", "num_landmarks", "tokenizer", "normalise"}
+)
 """Arguments that a task gives to a builder whose signature names them."""
 
 _SCALARS: dict[str, tuple[type, ...]] = {
