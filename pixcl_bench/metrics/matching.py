@@ -6,7 +6,6 @@
 __all__ = ['matching_scores']
 
 # %% ../../nbs/metrics/06_matching.ipynb #f25e7bef
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 

@@ -57,7 +57,7 @@ def single(numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
 # %% ../../../nbs/data/embedded/09_emoji_text.ipynb #685e6a93
 def _convert(archive: Path, codes: Sequence[str]) -> dict[str, NDArray]:
     drawings, black = draw_all(archive, codes)
-    distinct, partner = np.unique(black, axis=0, return_inverse=True)
+    _, partner = np.unique(black, axis=0, return_inverse=True)
     partner = partner.reshape(-1).astype(np.int64)
     drawn = (black < 255).any(axis=(1, 2))
     alone = np.flatnonzero(single(partner) & drawn)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 
 # %% ../../../nbs/data/sets/05_captions.ipynb #165e20d9
-from .pairs import Captioner, Record
+from .pairs import Record
 
 # %% ../../../nbs/data/sets/05_captions.ipynb #034889a6
 class CaptionError(ValueError):
@@ -253,7 +253,7 @@ class NameCaptions(FieldCaptions):
     """Captions of drawings: `name`, `short_names` (a list joined by `;`) and `category`."""
 
     fields = ("name", "short_names", "category")
-    wordings = {
+    wordings: Mapping[str, tuple[str, ...]] = {
         "name": ("{}", "a drawing of {}", "this shows: {}", "an icon of {}"),
         "short_names": ("{}", "also called {}", "known as {}", "keywords: {}"),
         "category": ("category {}", "from {}", "a symbol of {}", "{}"),
@@ -295,7 +295,7 @@ class SliceCaptions(FieldCaptions):
     """Captions of slices: modality, plane, level, organs (a list), largest organ, and side."""
 
     fields = ("modality", "plane", "level", "organs", "largest", "side")
-    wordings = {
+    wordings: Mapping[str, tuple[str, ...]] = {
         "modality": ("{}", "{} image", "scan: {}"),
         "plane": ("{} slice", "{} plane", "{} section", "{} view"),
         "level": ("level of the {}", "at the {}", "{} region", "height: {}"),

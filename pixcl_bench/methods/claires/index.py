@@ -40,7 +40,7 @@ from ...data.sets.images import ImageSource
 from ...data.sets.pairs import Record
 from .saving import fingerprint as fingerprint_of
 from ..contract.retrieval import RetrievalLearner
-from ...ops.search import pack, unpack
+from ...ops.search import pack
 
 # %% ../../../nbs/methods/claires/03_index.ipynb #7f0ba58f
 _BLOCK = 1 << 16
