@@ -3,6 +3,7 @@
 import fake_records as fake
 from shown import printed
 
+from pixcl_bench.report.render.pilots import sections
 from pixcl_bench.report.render.sweeps import console_sweeps
 from pixcl_bench.report.sweeps import sweeps, tuning_id
 
@@ -37,3 +38,16 @@ def test_a_tuning_names_the_best_values_with_an_id() -> None:
     [line] = [part for part in console_sweeps(config, "tune", records) if isinstance(part, str)]
     assert line == f"patchmix: lr=0.002 (tuning {tuning_id(records)})"
     assert tuning_id(records) == tuning_id(records[::-1]) != tuning_id(records[1:])
+
+
+def test_the_curves_of_a_pilot_and_its_answers() -> None:
+    config = fake.load()
+    records = fake.pilot(FLAT, STEPS)
+    [(heading, picture, table)] = sections(config, records)
+    assert heading.startswith("Image-level self-supervised learning: landcover-tiles, validation")
+    assert "<svg" in picture
+    assert all(f">{steps}<" in picture for steps in ("100", "300", "900"))
+    assert "300 steps" in table
+    assert "not all of its methods are in the pilot" in table
+    assert "66.1" in table
+    assert list(sections(config, [])) == []

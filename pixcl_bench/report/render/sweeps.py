@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pixcl_bench.bench.config.reading import Config
-from pixcl_bench.bench.config.schema import Claim, Metric
+from pixcl_bench.bench.config.schema import Metric
 from pixcl_bench.bench.records.store import Record
-from pixcl_bench.report.pilots import PROFILE, enough_steps, read_pilot, smallest_effect, unfitness
+from pixcl_bench.report.pilots import PROFILE, read_pilot
+from pixcl_bench.report.render.pilots import answer, claims_at
 from pixcl_bench.report.render.words import NONE, header_name, plus_minus
 from pixcl_bench.report.rows import describe
 from pixcl_bench.report.sweeps import Sweep, sweeps
@@ -49,35 +50,12 @@ def _primary(config: Config, sweep: Sweep) -> Metric:
     return task.metrics[task.primary]
 
 
-def claims_of(config: Config, sweep: Sweep) -> list[Claim]:
-    """The claims that a sweep of their task and data set speaks about."""
-    return [
-        claim
-        for claim in config.claims
-        if claim.task == sweep.task
-        and claim.kind != "exact"
-        and claim.dataset in (None, sweep.dataset)
-    ]
-
-
 def plateau_lines(config: Config, sweep: Sweep, records: Sequence[Record]) -> Iterator[str]:
-    """For each claim: how many steps are enough, or that none of the pilot's are, or why the set is
-    unfit."""
+    """For each claim: how many steps are enough, or why that is not known."""
     place = (sweep.task, sweep.dataset, sweep.device)
     own = [r for r in records if (r.task, r.dataset, r.device) == place]
-    task = config.tasks[sweep.task]
-    for claim in claims_of(config, sweep):
-        pilot = read_pilot(own, claim.metric)
-        sides = [m for m in (claim.better, claim.than) if m and task.methods[m].role != "floor"]
-        if pilot is None or any(method not in pilot.curves for method in sides):
-            yield f"{claim.id}: not all of its methods are in the pilot"
-            continue
-        level = min(abs(pilot.curves[m][-1].mean) for m in sides) if sides else 0.0
-        effect = smallest_effect(task.metrics[claim.metric], level)
-        enough = enough_steps(pilot, sides, effect)
-        words = "no budget of the pilot is enough" if enough is None else f"{enough:,} steps"
-        unfit = unfitness(pilot, task, sides)
-        yield f"{claim.id}: {words}{f'; unfit: {unfit}' if unfit else ''}"
+    for claim in claims_at(config, place):
+        yield f"{claim.id}: {answer(config, claim, read_pilot(own, claim.metric))}"
 
 
 def tuned_lines(config: Config, sweep: Sweep) -> Iterator[str]:
