@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from pixcl_bench.bench.records.store import Record
     from pixcl_bench.data.sets.images import ImageSet
     from pixcl_bench.data.sets.landmarks import LandmarkSet
+    from pixcl_bench.data.sets.pairs import PairSet
     from pixcl_bench.data.sets.pixels import PixelSet
     from pixcl_bench.data.sets.volumes import VolumeSet
 
-    DataSet = ImageSet | LandmarkSet | PixelSet | VolumeSet
+    DataSet = ImageSet | LandmarkSet | PairSet | PixelSet | VolumeSet
 
 
 class RunFailedError(RuntimeError):

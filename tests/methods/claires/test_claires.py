@@ -11,7 +11,6 @@ from safetensors.torch import save_file
 from sklearn.feature_extraction.text import TfidfVectorizer
 from torch import nn
 
-from pixcl_bench.methods.baselines.retrieval.tfidf import TfIdfEncoder, tfidf
 from pixcl_bench.methods.claires.learner import (
     CLAIRES,
     ProjectionHead,
@@ -27,6 +26,7 @@ from pixcl_bench.methods.claires.saving import (
     save_retriever,
 )
 from pixcl_bench.methods.claires.text import build_tokenizer, split_words
+from pixcl_bench.methods.claires.tfidf import TfIdfEncoder, tfidf
 from pixcl_bench.methods.contract.retrieval import (
     Recipe,
     TrainingPairs,
