@@ -33,6 +33,7 @@ LEARNERS = (
     "methods/ld/03_shape_guided",
     "methods/grass/00_learner",
     "methods/spps/01_learner",
+    "methods/claires/02_learner",
 )
 """Notebooks that tell a paper from its idea to its numbers."""
 TIMED = ("speed_image_ssl", "speed_semi_seg")

@@ -78,8 +78,10 @@ def augmented(
     geometry = Geometry(settings.rotation, (0.0, settings.flip), settings.crop, (1.0, 1.0))
     views = geometry.draw(b, (images.shape[-2], images.shape[-1]), device)
     x = take(images.float() / 255, views, settings.image_size)
-    ends = [torch.tensor([1 - j, 1 + j], device=device).expand(b, 2) for j in settings.jitter]
-    return jitter(x, *draw_jitter(*ends), quantise=False)
+    light, contrast = (
+        torch.tensor([1 - j, 1 + j], device=device).expand(b, 2) for j in settings.jitter
+    )
+    return jitter(x, *draw_jitter(light, contrast), quantise=False)
 
 # %% ../../nbs/tasks/05_retrieval.ipynb #6d4aa1e2
 def unique_order(
@@ -257,7 +259,7 @@ def directions(
 # %% ../../nbs/tasks/05_retrieval.ipynb #e47a3760
 def expected(right: Bool[Tensor, "q n"], settings: RetrievalSettings) -> dict[str, float]:
     """Return the values of both directions for random orders, under the names of the metrics."""
-    found = {}
+    found: dict[str, float] = {}
     for name, of in (("", right), ("image_", right.T)):
         chance = metrics.chance_scores(of.sum(1), of.shape[1], settings.ks)
         found |= {name + metric: value for metric, value in chance.items()}
@@ -268,7 +270,7 @@ def intervals(
     ranks: Int64[Tensor, "q r"], settings: RetrievalSettings, seed: int
 ) -> dict[str, float]:
     """Return the ends of the 95 % bootstrap intervals of `hit3` and `mrr`, over the queries."""
-    found = {}
+    found: dict[str, float] = {}
     for name, values in (("hit3", metrics.hit_at(ranks, 3)), ("mrr", metrics.mrr(ranks))):
         drawn = runtime.generator(seed, "bootstrap")
         ends = metrics.bootstrap_interval(values, drawn, resamples=settings.resamples)

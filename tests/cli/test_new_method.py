@@ -22,7 +22,7 @@ from pixcl_bench.cli.scaffold import cells_of, module_text, templates
 Call = Callable[..., tuple[int, str, str]]
 ENTRY = {"title": "Mine", "role": "method", "learner": "mine:mine"}
 LINES = ["title: Mine", "role: method", "learner: mine:mine"]
-TASKS = ("image_ssl", "semi_seg", "landmarks", "dense_transfer", "shape_guided")
+TASKS = ("image_ssl", "semi_seg", "landmarks", "dense_transfer", "shape_guided", "retrieval")
 
 
 def added(text: str, *at: str) -> list[str]:

@@ -18,19 +18,21 @@ import torch
 from safetensors.torch import load_file, save_file
 
 # %% ../../../nbs/methods/claires/04_saving.ipynb #81919746
-from ... import runtime
 from .text import Tokenizer
 from ..contract.build import build_learner
 from ..contract.retrieval import Recipe, RetrievalLearner
-from ...metrics.classification import encoder_fingerprint
 from ...nets.encoders import build_encoder
 from ...ops.views import Normalise
 
 # %% ../../../nbs/methods/claires/04_saving.ipynb #385fa29d
 def fingerprint(learner: RetrievalLearner) -> str:
-    """Return the SHA-256 of all weights and buffers, and of the vocabulary."""
-    words = hashlib.sha256(learner.tokenizer.to_json().encode())
-    return hashlib.sha256(f"{encoder_fingerprint(learner)}{words.hexdigest()}".encode()).hexdigest()
+    """Return the SHA-256 of all parameters and buffers with their names, and the vocabulary."""
+    digest = hashlib.sha256(learner.tokenizer.to_json().encode())
+    for name, value in sorted([*learner.named_parameters(), *learner.named_buffers()]):
+        digest.update(f"{name}|{value.dtype}|{tuple(value.shape)}|".encode())
+        flat = value.detach().cpu().contiguous().flatten()
+        digest.update(flat.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 # %% ../../../nbs/methods/claires/04_saving.ipynb #b2c68fd6
 class ModelFolderError(ValueError):

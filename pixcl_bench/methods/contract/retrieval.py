@@ -8,11 +8,11 @@ __all__ = ['TextTokenizer', 'TrainingPairs', 'Recipe', 'RetrievalLearner', 'chec
 # %% ../../../nbs/methods/contract/06_retrieval.ipynb #35826c4e
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 # %% ../../../nbs/methods/contract/06_retrieval.ipynb #117cd761
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 
 # %% ../../../nbs/methods/contract/06_retrieval.ipynb #0bd8598d
@@ -23,12 +23,16 @@ from pixcl_bench.methods.contract.learner import (
     training_requirements,
 )
 
-# %% ../../../nbs/methods/contract/06_retrieval.ipynb #7fa35cd6
+# %% ../../../nbs/methods/contract/06_retrieval.ipynb #262a3af0
+@runtime_checkable
 class TextTokenizer(Protocol):
     """Turns texts into token numbers and a mask, both (b, l), where l is that of the longest."""
 
     def __call__(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Return numbers and mask, int64; the mask is 0 where a text is filled up."""
+
+    def __len__(self) -> int:
+        """Return the number of different token numbers."""
 
     def to_json(self) -> str:
         """Return all that is needed to make the tokenizer again."""
@@ -87,7 +91,8 @@ class RetrievalLearner(Learner):
 # %% ../../../nbs/methods/contract/06_retrieval.ipynb #516a36f1
 def _unit_rows(rows: Tensor, count: int, name: str) -> None:
     shape = tuple(rows.shape)
-    assert rows.ndim == 2 and len(rows) == count, f"{name}() gives {shape} for {count} items"
+    right = rows.ndim == 2 and len(rows) == count
+    assert right, f"{name}() gives {shape} for {count} items"
     lengths = rows.float().norm(dim=1)
     assert torch.isfinite(rows).all(), f"{name}() gives numbers that are not finite"
     close = torch.allclose(lengths, torch.ones_like(lengths), atol=1e-3)

@@ -15,9 +15,12 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-# %% ../../../nbs/methods/floors/02_retrieval.ipynb #f034f3dc
-from ..claires.text import SPECIAL, Tokenizer
-from ..contract.retrieval import RetrievalLearner, TrainingPairs
+# %% ../../../nbs/methods/floors/02_retrieval.ipynb #60dfdb7e
+from pixcl_bench.methods.contract.retrieval import (
+    RetrievalLearner,
+    TextTokenizer,
+    TrainingPairs,
+)
 from ...ops.search import nearest
 
 # %% ../../../nbs/methods/floors/02_retrieval.ipynb #6e9c1d54
@@ -28,7 +31,7 @@ class Chance(RetrievalLearner):
     trains: ClassVar[bool] = False
     closed_form: ClassVar[bool] = True
 
-    def __init__(self, *, tokenizer: Tokenizer) -> None:
+    def __init__(self, *, tokenizer: TextTokenizer) -> None:
         super().__init__()
         self.tokenizer = tokenizer
 
@@ -38,18 +41,17 @@ class Chance(RetrievalLearner):
     def embed_texts(self, texts: Sequence[str]) -> Float[Tensor, "b 1"]:
         return torch.ones(len(texts), 1)
 
-# %% ../../../nbs/methods/floors/02_retrieval.ipynb #5d12283f
-def chance(*, tokenizer: Tokenizer) -> Chance:
+# %% ../../../nbs/methods/floors/02_retrieval.ipynb #813e8e8d
+def chance(*, tokenizer: TextTokenizer) -> Chance:
     """Build the floor `chance`."""
     return Chance(tokenizer=tokenizer)
 
-# %% ../../../nbs/methods/floors/02_retrieval.ipynb #2d7562e5
-def word_sets(tokenizer: Tokenizer, texts: Sequence[str]) -> Float[Tensor, "b v"]:
-    """Return 1 for each word of the vocabulary that a text holds, else 0."""
+# %% ../../../nbs/methods/floors/02_retrieval.ipynb #9f6f1ee8
+def word_sets(tokenizer: TextTokenizer, texts: Sequence[str]) -> Float[Tensor, "b v"]:
+    """Return 1 for each token number that a text holds, else 0."""
     tokens, mask = tokenizer(texts)
     held = torch.zeros(len(tokens), len(tokenizer))
-    held = held.scatter_reduce_(1, tokens, mask.to(held.dtype), "amax")
-    return held[:, len(SPECIAL) :]
+    return held.scatter_reduce_(1, tokens, mask.to(held.dtype), "amax")
 
 # %% ../../../nbs/methods/floors/02_retrieval.ipynb #21a635f7
 def small_grey(images: Float[Tensor, "b 3 h w"], side: int = 16) -> Float[Tensor, "b p"]:
@@ -64,13 +66,12 @@ class KeywordMatch(RetrievalLearner):
     batch_keys: ClassVar[tuple[str, ...]] = ()
     trains: ClassVar[bool] = False
 
-    def __init__(self, *, tokenizer: Tokenizer, neighbours: int = 10) -> None:
+    def __init__(self, *, tokenizer: TextTokenizer, neighbours: int = 10) -> None:
         super().__init__()
         if neighbours < 1:
             raise ValueError(f"neighbours is at least 1, got {neighbours}")
-        self.tokenizer: Tokenizer = tokenizer
-        self.neighbours = neighbours
-        words = len(tokenizer.words)
+        self.tokenizer, self.neighbours = tokenizer, neighbours
+        words = len(tokenizer)
         self.pixels, self.words = torch.zeros(1, 256), torch.zeros(1, words)
         self.usual = torch.zeros(words)
 
@@ -90,7 +91,7 @@ class KeywordMatch(RetrievalLearner):
     def embed_texts(self, texts: Sequence[str]) -> Float[Tensor, "b v"]:
         return self._unit(word_sets(self.tokenizer, texts).to(self.usual.device))
 
-# %% ../../../nbs/methods/floors/02_retrieval.ipynb #553548b3
-def keyword(*, tokenizer: Tokenizer, neighbours: int = 10) -> KeywordMatch:
+# %% ../../../nbs/methods/floors/02_retrieval.ipynb #00d1e5ec
+def keyword(*, tokenizer: TextTokenizer, neighbours: int = 10) -> KeywordMatch:
     """Build the floor `keyword`."""
     return KeywordMatch(tokenizer=tokenizer, neighbours=neighbours)

@@ -15,6 +15,7 @@ TASKS: dict[str, type[BaseModel]] = {
     "landmarks": settings.LandmarksSettings,
     "dense_transfer": settings.DenseTransferSettings,
     "shape_guided": settings.ShapeGuidedSettings,
+    "retrieval": settings.RetrievalSettings,
 }
 SCHEDULES = {"schedule", "power", "drop_every", "decay_all", "nesterov"}
 WRONG = [
@@ -36,6 +37,7 @@ DEFAULTS = {
     "landmarks": (8, 7200, "adamw", 1e-4, 0.0, 1e-4),
     "dense_transfer": (32, 100, "adamw", 2e-3, 0.1, 1e-4),
     "shape_guided": (32, 100, "adamw", 2e-3, 0.1, 1e-4),
+    "retrieval": (32, 100, "adamw", 1e-3, 0.1, 1e-3),
 }
 
 
@@ -60,10 +62,10 @@ def test_defaults_of_a_task_are_its_own(task: str) -> None:
     assert tuple(getattr(found, name) for name in names) == DEFAULTS[task]
 
 
-def test_only_image_ssl_has_no_choice_of_schedule() -> None:
+def test_two_tasks_have_no_choice_of_schedule() -> None:
     for task, model in TASKS.items():
         assert SCHEDULES & set(model.model_fields) == (
-            set() if task == "image_ssl" else SCHEDULES
+            set() if task in ("image_ssl", "retrieval") else SCHEDULES
         ), task
     with pytest.raises(ValidationError, match="schedule"):
         settings.ImageSSLSettings.model_validate({"schedule": "poly"})
