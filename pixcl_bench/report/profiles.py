@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pixcl_bench.bench.config.reading import Config
+from pixcl_bench.bench.config.sweeps import variants
 from pixcl_bench.bench.records.store import Record
 
 
@@ -99,10 +100,19 @@ def profile_rows(config: Config) -> list[ProfileRow]:
         tasks = [task for task in config.tasks if name in config.tasks[task].budgets]
         data = dict.fromkeys(d for task in tasks for d in config.dataset_names(task, name))
         counted = {task: _seed_counts(config, name, task) for task in tasks}
-        runs = sum(n for each in counted.values() for n in each)
+        runs = sum(_runs(config, name, task) for task in tasks)
         seeds = _seeds(len(profile.seeds), counted)
         rows.append(ProfileRow(name, profile.purpose, tuple(tasks), tuple(data), seeds, runs))
     return rows
+
+
+def _runs(config: Config, profile: str, task: str) -> int:
+    """How many runs a task's grid has, each combination of a sweep counted."""
+    return sum(
+        len(config.seeds(task, profile, data, method))
+        * len(variants(config.tasks[task], profile, method, config.root))
+        for data, method in config.grid(task, profile)
+    )
 
 
 def _seed_counts(config: Config, profile: str, task: str) -> list[int]:

@@ -83,7 +83,7 @@ def markdown_found(config: Config, verdicts: Sequence[Verdict], records: Sequenc
     few, most = step_range(records, "study")
     lines.append(
         "All of this was measured on embedded and synthetic stand-ins for the papers' data, with "
-        f"small networks and {few} to {most} training steps. *Premature* means that no pilot has "
+        f"small networks and {few} to {most} training steps. Premature means that no pilot has "
         "shown such a budget to be large enough; a verdict speaks of its data and its budget, not "
         "of the paper's table."
     )
