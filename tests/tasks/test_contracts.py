@@ -304,6 +304,7 @@ TAKEN = {
     "landmarks": {"Localiser"},
     "dense_transfer": {"Learner", "Localiser"},
     "shape_guided": set(),
+    "retrieval": set(),
 }
 
 
