@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['DROPOUT', 'AGE_BANDS', 'OLDEST', 'STAGES', 'CLINICAL_WORDS', 'CLINICAL_WORDINGS', 'SYNONYMS', 'CaptionError', 'tidy',
-           'list_items', 'join_words', 'kept_fields', 'choose', 'FieldCaptions', 'age_band', 'bone_loss_band',
-           'stage_name', 'grade_name', 'list_words', 'clinical_sentence', 'ClinicalCaptions', 'NameCaptions',
-           'SliceCaptions', 'PlainCaptions']
+           'list_items', 'join_words', 'kept_fields', 'choose', 'CanonicalCaptions', 'FieldCaptions', 'age_band',
+           'bone_loss_band', 'stage_name', 'grade_name', 'list_words', 'clinical_sentence', 'ClinicalCaptions',
+           'NameCaptions', 'SliceCaptions', 'PlainCaptions']
 
 # %% ../../../nbs/data/sets/05_captions.ipynb #5e722a60
 import re
@@ -58,23 +58,14 @@ def choose(options: Sequence[str], draw: float) -> str:
     """Return the option at the place `draw`, a number in [0, 1)."""
     return options[int(draw * len(options))]
 
-# %% ../../../nbs/data/sets/05_captions.ipynb #b93fee90
-class FieldCaptions:
-    """The common part of captioners that draw the wording, the order and the omitted fields.
+# %% ../../../nbs/data/sets/05_captions.ipynb #c4a0f1e2
+class CanonicalCaptions:
+    """Captions of one template: the part of a captioner that draws nothing.
 
-    `dropout`: the probability that a paraphrase omits a field; at least one field always stays.
-    Raises ValueError unless it lies in 0..1.
+    `fields`: those that captions may name.
     """
 
     fields: tuple[str, ...] = ()
-    wordings: Mapping[str, tuple[str, ...]] = {}
-    frames: tuple[str, ...] = ("{}.",)
-    separators: tuple[str, ...] = (", ", "; ", ". ")
-
-    def __init__(self, *, dropout: float = DROPOUT) -> None:
-        if not 0 <= dropout <= 1:
-            raise ValueError(f"dropout must lie in 0..1, got {dropout}")
-        self.dropout = dropout
 
     def values(self, record: Record) -> dict[str, str]:
         """Return the value of each field that is there, as captions name it."""
@@ -92,6 +83,23 @@ class FieldCaptions:
     def key(self, record: Record) -> str:
         """Return the canonical sentence: images with equal keys are relevant to each other."""
         return self.canonical(record)
+
+# %% ../../../nbs/data/sets/05_captions.ipynb #b93fee90
+class FieldCaptions(CanonicalCaptions):
+    """The common part of captioners that draw the wording, the order and the omitted fields.
+
+    `dropout`: the probability that a paraphrase omits a field; at least one field always stays.
+    Raises ValueError unless it lies in 0..1.
+    """
+
+    wordings: Mapping[str, tuple[str, ...]] = {}
+    frames: tuple[str, ...] = ("{}.",)
+    separators: tuple[str, ...] = (", ", "; ", ". ")
+
+    def __init__(self, *, dropout: float = DROPOUT) -> None:
+        if not 0 <= dropout <= 1:
+            raise ValueError(f"dropout must lie in 0..1, got {dropout}")
+        self.dropout = dropout
 
     def paraphrase(self, record: Record, generator: torch.Generator) -> str:
         """Return a sentence whose wording, order and omitted fields are drawn from `generator`."""
