@@ -23,7 +23,7 @@ if CHROMIUM is None:
 
 from pixcl_bench.app import web  # noqa: E402
 
-WAIT = 15_000
+WAIT = 60_000
 
 
 @pytest.fixture(scope="module")

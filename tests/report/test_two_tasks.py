@@ -303,7 +303,9 @@ def test_pages_of_published_records(config, records, tmp_path, monkeypatch):
 def test_the_profiles_as_a_table(config):
     lines = profiles.markdown_profiles(config).splitlines()
     study, quick = (next(x for x in lines if f"`{name}`" in x) for name in ("study", "quick"))
-    assert study.endswith("| landcover-tiles, heart, chamber | 10 | 220 |")
+    assert study.endswith(
+        "| landcover-tiles, emoji, heart, chamber | 10 (image\\_ssl 3 to 10) | 247 |"
+    )
     assert quick.endswith("| landcover-tiles, heart | 5 (semi\\_seg 3) | 60 |")
 
 
