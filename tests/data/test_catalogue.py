@@ -75,6 +75,10 @@ NAMES = (
     "scr-heart",
     "scr-lung",
     "scr-clavicle",
+    "periapical",
+    "slice-captions",
+    "emoji-text",
+    "manifest",
 )
 
 
@@ -136,6 +140,7 @@ def test_the_built_in_entries_are_complete() -> None:
         *(11, 14, 14, 5, 6),
         *(6, 7, 7),
         *[2] * 15,
+        *(0, 0, 8, 0),
     ]
 
 

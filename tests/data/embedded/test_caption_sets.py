@@ -133,6 +133,9 @@ def test_emoji_have_two_styles_of_held_out_concepts() -> None:
     styles = [name.rpartition("-")[2] for name in data.ids]
     assert styles.count("colour") == 1629
     pixels = next(data.images.batches([torch.arange(len(data))], "cpu"))
+    assert (
+        pixels.flatten(1).max(1).values > pixels.flatten(1).min(1).values
+    ).all()  # none is empty
     lines = torch.tensor([style == "lines" for style in styles])
     assert (pixels[lines] == pixels[lines][:, :1]).all()  # black, grey and white
     assert pixels[lines].flatten(1).unique(dim=0).shape[0] == int(lines.sum())
