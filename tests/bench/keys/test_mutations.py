@@ -387,7 +387,7 @@ REACHED = {
     "PixelContrastLoss": "semi_seg: arco_ns arco_sg arco_sag arco_paper",
     "attention": "dense_transfer: grass grass_warmup_only grass_released",
     "cross_patch_loss": f"landmarks: {LANDMARKS_IGU} cc2d cc2d_detector; dense_transfer: igu_aug",
-    "build_encoder": "image_ssl: *",
+    "build_encoder": "image_ssl: *; retrieval: *",
     "supervised_loss": "semi_seg: *; dense_transfer: *",
 }
 """Which methods of which tasks reach a definition, by hand from the papers and the notebooks."""
