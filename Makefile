@@ -37,9 +37,9 @@ $(STAMP): settings.ini setup.py
 	  if [ -f $(STAMP) ] || ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then \
 	    "$$found" -m venv --clear .venv; fi; \
 	fi; \
-	echo "Installing pixcl_bench and what it needs into .venv (one to two minutes, once) ..."; \
+	echo "Installing pixcl_bench and what it needs into .venv (two to four minutes, once) ..."; \
 	rm -f $(STAMP); \
-	$(BIN)/python -m pip install -qq --editable '.[dev,app]'; \
+	$(BIN)/python -m pip install -qq --no-compile --editable '.[dev,app]'; \
 	printf '%s\n' "$(CURDIR)" > $(STAMP)
 
 venv: $(STAMP) ## the environment .venv with the package and its development tools
