@@ -13,10 +13,10 @@ PYTHONS = $(if $(filter file,$(origin PYTHON)),$(PYTHON) python3.13 python3.12 p
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help venv bench smoke test lint sync notebooks pytest coverage lab docs clean FORCE
+.PHONY: help venv bench smoke test lint sync notebooks notebooks-all pytest coverage lab docs clean FORCE
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo "  PROFILE=smoke|quick|study|paper chooses the profile of 'bench'; ARGS='...' adds options to bench, pytest or lab."
 
 # A virtual environment does not survive being moved: the stamp holds the folder that it was made in.
@@ -63,8 +63,12 @@ sync: $(STAMP) ## are notebooks, modules and README.md in step?
 	@$(BIN)/python -m tools.sync --check
 	@$(BIN)/python -m tools.readme --check
 
-# The benchmark notebooks take papermill's parameters: they are run by the smoke grid instead.
-notebooks: $(STAMP) ## every other notebook from top to bottom
+# The benchmark notebooks take papermill's parameters: they are run by the smoke grid instead. It
+# trains baselines and floors too, and tests/methods/ repeats the checks of their notebooks.
+notebooks: $(STAMP) ## the notebooks from top to bottom, without those of baselines and floors
+	@OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers 2 --path nbs --skip_folder_re '^([_.].*|benchmarks|baselines|floors)$$' --timing
+
+notebooks-all: $(STAMP) ## every notebook from top to bottom
 	@OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers 2 --path nbs --skip_folder_re '^([_.].*|benchmarks)$$' --timing
 
 pytest: $(STAMP) ## the tests
