@@ -13,7 +13,7 @@ PYTHONS = $(if $(filter file,$(origin PYTHON)),$(PYTHON) python3.13 python3.12 p
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help venv bench smoke test lint sync notebooks notebooks-all pytest coverage lab docs clean FORCE
+.PHONY: help venv bench smoke test lint sync notebooks notebooks-all pytest pytest-all coverage lab docs clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -64,14 +64,18 @@ sync: $(STAMP) ## are notebooks, modules and README.md in step?
 	@$(BIN)/python -m tools.readme --check
 
 # The benchmark notebooks take papermill's parameters: they are run by the smoke grid instead. It
-# trains baselines and floors too, and tests/methods/ repeats the checks of their notebooks.
-notebooks: $(STAMP) ## the notebooks from top to bottom, without those of baselines and floors
-	@OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers 2 --path nbs --skip_folder_re '^([_.].*|benchmarks|baselines|floors)$$' --timing
+# trains baselines and floors too, and the tests repeat the checks of their notebooks and of those
+# that draw data.
+notebooks: $(STAMP) ## the notebooks from top to bottom, but for baselines, floors and drawn data
+	@OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers 2 --path nbs --skip_folder_re '^([_.].*|benchmarks|baselines|floors|synthetic)$$' --timing
 
 notebooks-all: $(STAMP) ## every notebook from top to bottom
 	@OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers 2 --path nbs --skip_folder_re '^([_.].*|benchmarks)$$' --timing
 
-pytest: $(STAMP) ## the tests
+pytest: $(STAMP) ## the tests, without those that repeat what notebooks check
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
+
+pytest-all: $(STAMP) ## every test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(ARGS)
 
 coverage: $(STAMP) ## the tests, with the coverage of pixcl_bench (slower)

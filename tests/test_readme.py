@@ -97,6 +97,7 @@ def test_clone_and_papermill_name_what_is_there() -> None:
     assert (ROOT / papermill).is_file()
 
 
+@pytest.mark.slow  # the tutorial on methods of one's own runs the same three commands
 def test_adding_a_method_works(tmp_path: Path) -> None:
     execute([str(BIN / "pixcl-bench"), "init", "."], tmp_path)
     lines = [line for line in SHELL if line.startswith("pixcl-bench ")]

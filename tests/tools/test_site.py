@@ -303,7 +303,8 @@ def test_quarto_reads_the_settings():
     assert any(file.endswith("index.ipynb") for file in json.loads(done.stdout)["files"]["input"])
 
 
-@pytest.mark.parametrize("published", [False, True])
+# With records `make notebooks` runs every page.
+@pytest.mark.parametrize("published", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", PAGES)
 def test_result_pages_run_with_and_without_records(name, published, tmp_path):
     import nbformat
