@@ -72,9 +72,8 @@ notebooks: $(STAMP) ## the notebooks from top to bottom, but for baselines, floo
 notebooks-all: $(STAMP) ## every notebook from top to bottom
 	@OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers 2 --path nbs --skip_folder_re '^([_.].*|benchmarks)$$' --timing
 
-# Three processes: a fifth of the time of two is spent waiting for kernels and browsers.
 pytest: $(STAMP) ## the tests, without those that repeat what notebooks check
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 -m "not slow" $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
 
 pytest-all: $(STAMP) ## every test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(ARGS)
