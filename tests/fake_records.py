@@ -125,7 +125,8 @@ def pilot(means: dict[str, tuple[float, ...]], steps=(100, 300), **changes) -> l
     for method, values in means.items():
         for count, value in zip(steps, values, strict=False):
             swept = {"steps": count} if len(values) > 1 else {}
-            more = {"settings": {"lr": 1e-3, "steps": count}, "sweep": swept, "profile": "pilot"}
+            settings = {"lr": 1e-3, "steps": count, "views": {"flip": 0.5}, "eval_split": "val"}
+            more = {"settings": settings, "sweep": swept, "profile": "pilot"}
             found += [
                 record(method, 100 + i, value + 0.001 * (i - 1), **{**more, **changes})
                 for i in range(3)

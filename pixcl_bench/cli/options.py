@@ -43,6 +43,9 @@ Seeds = Annotated[Names, typer.Option("--seed", help="These seeds in place of th
 Settings = Annotated[
     Names, typer.Option("--set", help="Change a setting: --set lr=1e-3 --set views.grey=0.")
 ]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", "-j", help="Runs at once (default: what the cores hold).")
+]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 DataRoot = Annotated[
     Path | None, typer.Option("--data-root", help="Folder of the canonical data sets.")

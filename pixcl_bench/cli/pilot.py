@@ -11,66 +11,48 @@ from pixcl_bench.cli.options import (
     DataRoot,
     Datasets,
     Device,
+    Jobs,
     Methods,
     Results,
     Seeds,
 )
 
 Task = Annotated[str, typer.Argument(help="The task.")]
-Jobs = Annotated[
-    int | None, typer.Option("--jobs", "-j", help="Runs at once (default: what the cores hold).")
-]
 
 
-@app.command()
-def pilot(
-    task: Task,
-    dataset: Datasets = None,
-    method: Methods = None,
-    seed: Seeds = None,
-    jobs: Jobs = None,
-    device: Device = "auto",
-    results: Results = None,
-    config: ConfigFile = None,
-    data_root: DataRoot = None,
-) -> None:
-    """Run a task with several numbers of steps on validation data: how many are enough?"""
-    running.run(
-        profile="pilot",
-        task=[task],
-        dataset=dataset,
-        method=method,
-        seed=seed,
-        jobs=jobs,
-        device=device,
-        results=results,
-        config=config,
-        data_root=data_root,
-    )
+_COMMANDS = {
+    "pilot": "Run a task with several numbers of steps on validation data: how many are enough?",
+    "tune": "Run a task with the values of its tuning grid on validation data: which are best?",
+}
+"""The profiles that are commands too."""
 
 
-@app.command()
-def tune(
-    task: Task,
-    dataset: Datasets = None,
-    method: Methods = None,
-    seed: Seeds = None,
-    jobs: Jobs = None,
-    device: Device = "auto",
-    results: Results = None,
-    config: ConfigFile = None,
-    data_root: DataRoot = None,
-) -> None:
-    """Run a task with the values of its tuning grid on validation data: which are best?"""
-    running.run(
-        profile="tune",
-        task=[task],
-        dataset=dataset,
-        method=method,
-        seed=seed,
-        jobs=jobs,
-        device=device,
-        results=results,
-        config=config,
-        data_root=data_root,
-    )
+def _add(profile: str, words: str) -> None:
+    @app.command(name=profile, help=words)
+    def command(
+        task: Task,
+        dataset: Datasets = None,
+        method: Methods = None,
+        seed: Seeds = None,
+        jobs: Jobs = None,
+        device: Device = "auto",
+        results: Results = None,
+        config: ConfigFile = None,
+        data_root: DataRoot = None,
+    ) -> None:
+        running.run(
+            profile=profile,
+            task=[task],
+            dataset=dataset,
+            method=method,
+            seed=seed,
+            jobs=jobs,
+            device=device,
+            results=results,
+            config=config,
+            data_root=data_root,
+        )
+
+
+for _profile, _words in _COMMANDS.items():
+    _add(_profile, _words)

@@ -8,6 +8,7 @@ that is worth claiming. Only then may records of that budget decide the claim.""
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import stdev
 from typing import Literal
 
 from pixcl_bench.bench.config.reading import Config
@@ -26,6 +27,10 @@ MORE = 3
 """How many times the budget is compared with it."""
 WIDEST = 0.10
 """By how much, as a fraction, a ceiling lies above its floor at least."""
+SEEDS = 3
+"""So many seeds a point of a curve has at least before it says anything."""
+OF_A_PILOT = (STEPS, "eval_split", "checkpoint_every")
+"""Settings in which a pilot differs from the runs that it speaks about."""
 TIMES = 2.0
 """How many times the error of the ceiling that of the floor is at least."""
 
@@ -98,7 +103,10 @@ def smallest_effect(metric: Metric, level: float) -> float:
 def enough_steps(pilot: Pilot, methods: Collection[str], effect: float) -> int | None:
     """The smallest number of steps of which three times as many move no method by a third of
     `effect`; None where the pilot shows none."""
-    curves = [{p.steps: p.mean for p in pilot.curves.get(method, ())} for method in methods]
+    curves = [
+        {p.steps: p.mean for p in pilot.curves.get(method, ()) if len(p.values) >= SEEDS}
+        for method in methods
+    ]
     if not curves or not all(curves):
         return None
     for steps in sorted(set.intersection(*(set(curve) for curve in curves))):
@@ -113,6 +121,45 @@ def _is_flat(curve: Mapping[int, float], steps: int, most: float) -> bool:
     return bool(longer) and abs(curve[min(longer)] - curve[steps]) < most
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a pilot says about a claim: `steps` that are enough, or the objection to deciding it.
+    Both are None for a claim about floors alone, which do not train."""
+
+    steps: int | None = None
+    against: tuple[Objection, str] | None = None
+
+    @property
+    def words(self) -> str:
+        """The answer in a few words."""
+        if self.against is not None:
+            return ": ".join(self.against)
+        return "no training" if self.steps is None else f"{self.steps:,} steps"
+
+
+def ask(config: Config, claim: Claim, records: Sequence[Record]) -> Answer:
+    """What the records of a pilot, those of one task, data set and device, say about a claim."""
+    task = config.tasks[claim.task]
+    pilot = read_pilot(records, claim.metric)
+    if pilot is None:
+        return Answer(against=("premature", "no pilot has measured how many steps are enough"))
+    methods = [m for m in (claim.better, claim.than) if m and task.methods[m].role != "floor"]
+    unfit = unfitness(pilot, task, methods)
+    if unfit:
+        return Answer(against=("unfit", unfit))
+    absent = [method for method in methods if method not in pilot.curves]
+    if absent:
+        return Answer(against=("premature", f"the pilot has no runs of {', '.join(absent)}"))
+    ends = [pilot.curves[method][-1] for method in methods]
+    level = min((abs(point.mean) for point in ends), default=0.0)
+    enough = enough_steps(pilot, methods, smallest_effect(task.metrics[claim.metric], level))
+    if methods and enough is None:
+        longest = max(point.steps for point in ends)
+        words = f"not at its plateau after the pilot's {longest:,} steps"
+        return Answer(against=("premature", words))
+    return Answer(enough)
+
+
 def objection(
     config: Config, claim: Claim, records: Sequence[Record], steps: int | None
 ) -> tuple[Objection, str] | None:
@@ -120,31 +167,11 @@ def objection(
 
     `records`: the pilot of the claim's task, data set and device.
     """
-    task = config.tasks[claim.task]
-    pilot = read_pilot(records, claim.metric)
-    if pilot is None:
-        return "premature", "no pilot has measured how many steps are enough"
-    methods = [m for m in (claim.better, claim.than) if m and task.methods[m].role != "floor"]
-    unfit = unfitness(pilot, task, methods)
-    if unfit:
-        return "unfit", unfit
-    return _too_short(pilot, task.metrics[claim.metric], methods, steps)
-
-
-def _too_short(
-    pilot: Pilot, metric: Metric, methods: Sequence[str], steps: int | None
-) -> tuple[Objection, str] | None:
-    absent = [method for method in methods if method not in pilot.curves]
-    if absent:
-        return "premature", f"the pilot has no runs of {', '.join(absent)}"
-    last = [point for point in map(pilot.last, methods) if point is not None]
-    level = min((abs(point.mean) for point in last), default=0.0)
-    enough = enough_steps(pilot, methods, smallest_effect(metric, level))
-    longest = max((point.steps for point in last), default=0)
-    if methods and enough is None:
-        return "premature", f"not at its plateau after the pilot's {longest:,} steps"
-    if enough is not None and (steps is None or steps < enough):
-        return "premature", f"{steps or 0:,} steps; by the pilot {enough:,} are enough"
+    found = ask(config, claim, records)
+    if found.against is not None or found.steps is None:
+        return found.against
+    if steps is None or steps < found.steps:
+        return "premature", f"{steps or 0:,} steps; by the pilot {found.steps:,} are enough"
     return None
 
 
@@ -174,7 +201,4 @@ def unfitness(pilot: Pilot, task: Task, methods: Collection[str]) -> str:
 
 def _spread(point: Point) -> float:
     """The standard deviation between seeds."""
-    values = list(point.values.values())
-    mean = sum(values) / len(values)
-    squares = sum((value - mean) ** 2 for value in values)
-    return float((squares / (len(values) - 1)) ** 0.5) if len(values) > 1 else 0.0
+    return stdev(point.values.values()) if len(point.values) > 1 else 0.0

@@ -9,9 +9,9 @@ from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.bench.config.schema import Claim, Metric
 from pixcl_bench.bench.records.store import Record
 from pixcl_bench.report import decisions, stats
-from pixcl_bench.report.comparisons import Compared, Comparison, compared
+from pixcl_bench.report.comparisons import Compared, Comparison, budget_key, compared
 from pixcl_bench.report.exact import Exact, run_check
-from pixcl_bench.report.pilots import objection
+from pixcl_bench.report.pilots import OF_A_PILOT, STEPS, objection
 from pixcl_bench.report.rows import metric_values
 from pixcl_bench.report.stats import MIN_PAIRS, Interval
 
@@ -259,17 +259,26 @@ def _held_back(
 ) -> Verdict:
     """The verdict, or that the budget is too small or the set unfit for one."""
     claim, where = verdict.claim, group.comparison
-    place = (where.task, where.dataset, where.device)
-    found = [r for r in pilots if (r.task, r.dataset, r.device) == place]
     sides = {claim.better, claim.than}
-    steps = [r.settings.get("steps") for r in group.kept if r.method in sides]
-    known = [int(count) for count in steps if isinstance(count, int)]
-    against = objection(config, claim, found, max(known, default=None))
+    mine = [r for r in group.kept if r.method in sides]
+    free = (*config.tasks[where.task].per_method, *OF_A_PILOT)
+    states = {_state(record, free) for record in mine}
+    place = (where.task, where.dataset, where.device)
+    found = [
+        r for r in pilots if (r.task, r.dataset, r.device) == place and _state(r, free) in states
+    ]
+    known = [int(n) for r in mine if isinstance(n := r.settings.get(STEPS), int)]
+    against = objection(config, claim, found, min(known, default=None))
     if against is None:
         return verdict
     word, why = against
     note = f"{why}; {verdict.note}" if verdict.note else why
     return replace(verdict, verdict=word, tendency=verdict.verdict, note=note)
+
+
+def _state(record: Record, free: Sequence[str]) -> tuple[str, str]:
+    """The settings of a run but for those that are `free`, and the state of its data."""
+    return budget_key(record, free), str(record.data.get("fingerprint", ""))
 
 
 def decide_claims(

@@ -298,3 +298,22 @@ def test_data(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     assert "expected tree" in err
     monkeypatch.setitem(os.environ, "PIXCL_BENCH_DATA", "")
     assert "root" in call("data", "--data-root", str(tmp_path / "root"), "path")[1]
+
+
+def test_a_pilot_runs_and_says_how_many_steps_are_enough(
+    config: Config, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = config.path.read_text(encoding="utf-8")
+    budget = "      pilot: {datasets: [digits], seeds: 1, sweep: {steps: [4, 12]}}\n"
+    profile = "  pilot: {purpose: p, compares: false, seeds: 1, time_limit: 100}\n"
+    text = text.replace("      quick:\n", f"{budget}      quick:\n", 1)
+    config.path.write_text(text.replace("profiles:\n", f"profiles:\n{profile}", 1))
+    code, out, err = call("pilot", "toy", "--method", "plain", "--jobs", "1", "--device", "cpu")
+    assert code == 0, err
+    assert "steps=4" in out
+    assert "steps=12" in out
+    assert "plain-over-chance: premature: not at its plateau after the pilot's 12 steps" in out
+    assert (config.results / "pilot/toy/digits/plain@steps=12/seed-0/record.json").is_file()
+    code, _, err = call("tune", "toy")
+    assert code == 2
+    assert "unknown profile 'tune'" in err

@@ -36,13 +36,13 @@ def config() -> Config:
 
 
 def verdict(config: Config, pilots: list[Record], steps: int = 100) -> Verdict:
-    settings = {"lr": 1e-3, "steps": steps}
+    settings = {"lr": 1e-3, "steps": steps, "views": {"flip": 0.5}, "eval_split": "test"}
     records = fake.grid(10, profile="study", settings=settings)
     return by_id(decide_claims(config, records, pilots))[CLAIM]
 
 
 def points(*means: float) -> tuple[Point, ...]:
-    return tuple(Point(s, {100: m, 101: m}) for s, m in zip(STEPS, means, strict=False))
+    return tuple(Point(s, {100: m, 101: m, 102: m}) for s, m in zip(STEPS, means, strict=False))
 
 
 def test_a_budget_is_enough_when_three_times_of_it_change_nothing() -> None:
@@ -56,7 +56,8 @@ def test_a_budget_is_enough_when_three_times_of_it_change_nothing() -> None:
     assert enough_steps(pilot, ["a", "absent"], 0.01) is None
     short = replace(pilot, curves={"a": points(0.5)})
     assert enough_steps(short, ["a"], 0.01) is None, "nothing to compare with"
-    twice = Pilot("t", "d", "cpu", "m", {"a": (Point(100, {0: 0.5}), Point(200, {0: 0.5}))})
+    same = {0: 0.5, 1: 0.5, 2: 0.5}
+    twice = Pilot("t", "d", "cpu", "m", {"a": (Point(100, same), Point(200, same))})
     assert enough_steps(twice, ["a"], 0.01) is None, "twice is not three times"
 
 
@@ -93,6 +94,21 @@ def test_a_claim_is_decided_at_the_plateau_only(config: Config) -> None:
 def test_a_pilot_on_other_data_says_nothing(config: Config) -> None:
     assert verdict(config, fake.pilot(FLAT, STEPS, dataset="digits"), 300).verdict == "premature"
     assert verdict(config, fake.pilot(FLAT, STEPS, device="cuda"), 300).verdict == "premature"
+    changed = fake.pilot(FLAT, STEPS, data={"fingerprint": "e" * 64})
+    assert verdict(config, changed, 300).verdict == "premature"
+
+
+def test_a_pilot_of_another_network_says_nothing(config: Config) -> None:
+    pilots = fake.pilot(FLAT, STEPS)
+    other = [r.model_copy(update={"settings": {**r.settings, "encoder": "x"}}) for r in pilots]
+    assert "no pilot" in verdict(config, other, 300).note
+    tuned = [r.model_copy(update={"settings": {**r.settings, "lr": 0.5}}) for r in pilots]
+    assert verdict(config, tuned, 300).verdict == "reproduced", "a rate is a method's own choice"
+
+
+def test_two_seeds_show_no_plateau(config: Config) -> None:
+    some = [record for record in fake.pilot(FLAT, STEPS) if record.seed < 102]
+    assert "not at its plateau" in verdict(config, some, 900).note
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def test_a_pilot_tells_how_many_steps_are_enough() -> None:
     told = dict(str(line).split(": ", 1) for line in lines)
     assert told["patchmix-over-moco-v3"] == "300 steps"
     assert told["patchmix-linear"] == "300 steps"
-    assert told["simclr-over-random"] == "not all of its methods are in the pilot"
+    assert told["simclr-over-random"] == "premature: the pilot has no runs of simclr"
 
 
 def test_a_tuning_names_the_best_values_with_an_id() -> None:
@@ -48,6 +48,6 @@ def test_the_curves_of_a_pilot_and_its_answers() -> None:
     assert "<svg" in picture
     assert all(f">{steps}<" in picture for steps in ("100", "300", "900"))
     assert "300 steps" in table
-    assert "not all of its methods are in the pilot" in table
+    assert "premature: the pilot has no runs of simclr" in table
     assert "66.1" in table
     assert list(sections(config, [])) == []

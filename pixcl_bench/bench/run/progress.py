@@ -103,13 +103,15 @@ class Board:
         return table
 
     def _cells(self, task: str, dataset: str, method: str) -> tuple[str, str]:
-        """The mean of the primary metric, and how many runs it is of, with those that failed."""
+        """The mean of the primary metric, and how many runs it is of, with those that failed. Runs
+        of a sweep have no common mean."""
         entry = self.config.task(task)
         metric, where = entry.metrics[entry.primary], (task, dataset, method)
         found = [r for r in self.records.values() if (r.task, r.dataset, r.method) == where]
         values = [v for r in found if (v := r.metrics.get(entry.primary)) is not None]
         failed = sum(r.status == "failed" for r in found)
-        mean = f"{sum(values) / len(values) * metric.scale:.{metric.digits}f}" if values else "-"
+        alike = values and not any(r.sweep for r in found)
+        mean = f"{sum(values) / len(values) * metric.scale:.{metric.digits}f}" if alike else "-"
         return mean, f"{len(values)}" + (f", {failed} failed" if failed else "")
 
 

@@ -3,9 +3,9 @@ compared bit for bit.
 
 A clean-up that reaches deeper than the meaning of the code (see `bench.keys`) gives new keys
 although it is meant to change nothing. `pixcl-bench verify` proves that it changes nothing: of
-every cell (task, data set, method of a profile) one seed runs on the present code. Only where
-metrics and history are bit-equal, `--adopt` gives the published records of the cell their new keys,
-and notes the commit and the seed that was run.
+every cell (task, data set, method, values of a sweep; of a profile) one seed runs on the present
+code. Only where metrics and history are bit-equal, `--adopt` gives the published records of the
+cell their new keys, and notes the commit and the seed that was run.
 
 Other processors give other bits. On a machine of another kind the published numbers cannot serve
 as the reference: there the same seeds are run on the old commit first (in a checkout of it), and
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pixcl_bench.bench.config.grid import Fingerprints, Run
 from pixcl_bench.bench.config.reading import Config
+from pixcl_bench.bench.config.sweeps import variant_name
 from pixcl_bench.bench.errors import RecordError, UsageError
 from pixcl_bench.bench.keys import code_hash, run_key, run_versions, version_of
 from pixcl_bench.bench.records import store
@@ -36,8 +37,8 @@ from pixcl_bench.bench.records.store import Record
 if TYPE_CHECKING:
     from rich.console import Console
 
-CellName = tuple[str, str, str, str, str]
-"""Profile, device, task, data set, method."""
+CellName = tuple[str, str, str, str, str, str]
+"""Profile, device, task, data set, method, values of a sweep (empty where there is none)."""
 
 Verdict = Literal["equal", "differs", "failed", "no reference", "gone"]
 _SAME_MACHINE = ("machine", "cpu", "cpu_capability", "gpu", "gpu_capability", "cuda", "cudnn")
@@ -59,18 +60,23 @@ class Check:
 
     @property
     def name(self) -> str:
-        """`PROFILE/TASK/DATASET/METHOD`."""
-        return "/".join((self.cell[0], *self.cell[2:]))
+        """`PROFILE/TASK/DATASET/METHOD`, of a sweep `METHOD@NAME=VALUE,...`."""
+        return self.records[0].folder.parent.as_posix()
 
 
 def cells(records: Iterable[Record]) -> dict[CellName, list[Record]]:
     """Published records by cell, the seeds in their order."""
     found: dict[CellName, list[Record]] = {}
-    for r in sorted(
-        records, key=lambda r: (r.profile, r.device, r.task, r.dataset, r.method, r.seed)
-    ):
-        found.setdefault((r.profile, r.device, r.task, r.dataset, r.method), []).append(r)
+    for r in sorted(records, key=lambda r: (*cell_of(r), r.seed)):
+        found.setdefault(cell_of(r), []).append(r)
     return found
+
+
+def cell_of(record: Record) -> CellName:
+    """The cell of a record."""
+    variant = variant_name(record.sweep)
+    place = (record.task, record.dataset, record.method, variant)
+    return (record.profile, record.device, *place)
 
 
 def changed(records: Sequence[Record], config: Config) -> bool:

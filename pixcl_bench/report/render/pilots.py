@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.bench.config.schema import Claim, Metric
 from pixcl_bench.bench.records.store import Record
-from pixcl_bench.report.pilots import Pilot, enough_steps, read_pilot, smallest_effect, unfitness
+from pixcl_bench.report.pilots import Pilot, ask, read_pilot
 from pixcl_bench.report.render import html
 from pixcl_bench.report.render.figures import GREY, colours, new_figure, style, svg
 from pixcl_bench.report.render.html import Cell, cell, code
@@ -77,24 +77,6 @@ def claims_at(config: Config, place: Place) -> list[Claim]:
     ]
 
 
-def answer(config: Config, claim: Claim, pilot: Pilot | None) -> str:
-    """How many steps are enough for a claim, or why that is not known."""
-    task = config.tasks[claim.task]
-    sides = [m for m in (claim.better, claim.than) if m and task.methods[m].role != "floor"]
-    if pilot is None or any(method not in pilot.curves for method in sides):
-        return "not all of its methods are in the pilot"
-    unfit = unfitness(pilot, task, sides)
-    if unfit:
-        return f"unfit: {unfit}"
-    enough = enough_steps(pilot, sides, _effect(pilot, sides, task.metrics[claim.metric]))
-    return "no budget of the pilot is enough" if enough is None else f"{enough:,} steps"
-
-
-def _effect(pilot: Pilot, methods: Sequence[str], metric: Metric) -> float:
-    level = min((abs(pilot.curves[m][-1].mean) for m in methods), default=0.0)
-    return smallest_effect(metric, level)
-
-
 def answers_html(config: Config, place: Place, records: Sequence[Record]) -> "Markup":
     """A row for each claim: its methods with most steps, and how many steps are enough."""
     rows: list[list[str | Cell]] = []
@@ -103,7 +85,7 @@ def answers_html(config: Config, place: Place, records: Sequence[Record]) -> "Ma
         metric = config.tasks[claim.task].metrics[claim.metric]
         sides = [m for m in (claim.better, claim.than) if m]
         ends = [f"{describe(config, claim.task, m)[0]}: {_end(pilot, m, metric)}" for m in sides]
-        rows.append([cell(code(claim.id)), cell(*ends), answer(config, claim, pilot)])
+        rows.append([cell(code(claim.id)), cell(*ends), ask(config, claim, records).words])
     return html.table(["claim", "with the most steps", "steps that are enough"], rows, "lll")
 
 

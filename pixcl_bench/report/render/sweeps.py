@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.bench.config.schema import Metric
 from pixcl_bench.bench.records.store import Record
-from pixcl_bench.report.pilots import PROFILE, read_pilot
-from pixcl_bench.report.render.pilots import answer, claims_at
+from pixcl_bench.report.pilots import PROFILE, ask
+from pixcl_bench.report.render.pilots import claims_at
 from pixcl_bench.report.render.words import NONE, header_name, plus_minus
 from pixcl_bench.report.rows import describe
 from pixcl_bench.report.sweeps import Sweep, sweeps
@@ -55,7 +55,7 @@ def plateau_lines(config: Config, sweep: Sweep, records: Sequence[Record]) -> It
     place = (sweep.task, sweep.dataset, sweep.device)
     own = [r for r in records if (r.task, r.dataset, r.device) == place]
     for claim in claims_at(config, place):
-        yield f"{claim.id}: {answer(config, claim, read_pilot(own, claim.metric))}"
+        yield f"{claim.id}: {ask(config, claim, own).words}"
 
 
 def tuned_lines(config: Config, sweep: Sweep) -> Iterator[str]:

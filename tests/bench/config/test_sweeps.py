@@ -13,7 +13,9 @@ from pixcl_bench.bench.errors import UsageError
 from pixcl_bench.bench.keys import run_key
 from pixcl_bench.bench.records import store
 from pixcl_bench.bench.records.published import current_key, publish, read_published
+from pixcl_bench.bench.run.progress import Board
 from pixcl_bench.bench.run.session import blank_record, open_run
+from pixcl_bench.bench.run.verify import cells, samples
 
 SWEPT = CONFIG.replace(
     "        settings: {steps: 4}\n",
@@ -110,3 +112,27 @@ def test_names_of_variants_are_safe() -> None:
         {"lr": 1e-3, "views.scale": "0/1 .."},
         {"queue": 1024},
     )
+
+
+def test_each_combination_is_verified_on_its_own(config: Config) -> None:
+    runs = plan(config, "quick", methods=["plain"], seeds=[0, 1])
+    records = [blank_record(run, f"{i:020d}") for i, run in enumerate(runs)]
+    found = cells(records)
+    assert [len(each) for each in found.values()] == [2, 2, 2, 2]
+    for each in found.values():
+        assert len({variant_name(record.sweep) for record in each}) == 1
+    chosen = samples(found, config)
+    first = {record.folder for record in records if record.seed == 0}
+    assert {run.folder for run in chosen.values() if run} == first
+
+
+def test_the_growing_table_has_no_mean_over_a_sweep(config: Config) -> None:
+    runs = plan(config, "quick", methods=["plain"], seeds=[0])
+    board = Board(config, runs)
+    for run in runs:
+        board.add(blank_record(run, "k" * 20).model_copy(update={"metrics": {"score": 0.5}}))
+    assert board._cells("toy", "digits", "plain") == ("-", "4")
+    [whole] = plan(config, "study", methods=["plain"], datasets=["digits"], seeds=[0])
+    board = Board(config, [whole])
+    board.add(blank_record(whole, "k" * 20).model_copy(update={"metrics": {"score": 0.5}}))
+    assert board._cells("toy", "digits", "plain") == ("50.0", "1")

@@ -121,7 +121,7 @@ def test_a_table_is_adopted_as_a_whole(config: Config, tmp_path: Path) -> None:
     other = [r.model_copy(update={"method": "chance", "key": "0" * 20}) for r in kept]
     write_published(path, [*kept, *other])
     finish(config, 0, tmp_path / "new")
-    name = next(cell for cell in cells(published(config)) if cell[-1] == "plain")
+    name = next(cell for cell in cells(published(config)) if cell[4] == "plain")
     run = samples({name: kept}, config)[name]
     check = judge(name, kept, run, config, tmp_path / "new", None)
     assert check.verdict == "equal"
