@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CURED', 'PACKAGES', 'cure_torchvision', 'derive_seed', 'generator', 'seed_all', 'set_deterministic', 'set_threads',
-           'reproducible', 'pick_device', 'package_versions', 'git_state', 'environment']
+           'reproducible', 'encoder_fingerprint', 'pick_device', 'package_versions', 'git_state', 'environment']
 
 # %% ../nbs/foundations/00_runtime.ipynb #c81b1852
 import hashlib
@@ -124,6 +124,20 @@ def reproducible(threads: int = 1) -> Iterator[None]:
         torch.use_deterministic_algorithms(state[0])
         torch.set_num_threads(state[1])
         torch.backends.cudnn.benchmark = state[2]
+
+# %% ../nbs/foundations/00_runtime.ipynb #f1a9e0c2
+def encoder_fingerprint(module: torch.nn.Module) -> str:
+    """SHA-256 of the names, types, shapes and bytes of all parameters and buffers.
+
+    Buffers that are not part of the `state_dict` are included.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted([*module.named_parameters(), *module.named_buffers()]):
+        digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        digest.update(
+            tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+        )
+    return digest.hexdigest()
 
 # %% ../nbs/foundations/00_runtime.ipynb #94f12c2a
 def pick_device(name: str = "auto") -> torch.device:

@@ -386,7 +386,7 @@ def evaluate(
 
     Raises `AssertionError` if the evaluation changed a weight.
     """
-    before = classification.encoder_fingerprint(learner)
+    before = runtime.encoder_fingerprint(learner)
     train, test = (
         labelled_features(learner, data, split, settings, device)
         for split in ("train", settings.eval_split)
@@ -395,7 +395,7 @@ def evaluate(
     scores["alignment"] = view_alignment(learner, data, settings, seed=seed, device=device)
     if isinstance(data, PairedImageSet):
         scores |= match_counterparts(learner, data, settings, device)
-    assert classification.encoder_fingerprint(learner) == before, "evaluation changed the learner"
+    assert runtime.encoder_fingerprint(learner) == before, "evaluation changed the learner"
     return scores
 
 # %% ../../nbs/tasks/00_image_ssl.ipynb #7000122b

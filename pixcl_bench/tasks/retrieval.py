@@ -27,7 +27,7 @@ from ..methods.claires.text import Tokenizer, build_tokenizer
 from ..methods.contract.build import build_learner
 from ..methods.contract.retrieval import Recipe, RetrievalLearner, TrainingPairs
 from ..metrics import retrieval as metrics
-from ..metrics.classification import encoder_fingerprint
+from ..runtime import encoder_fingerprint
 from ..nets.encoders import build_encoder
 from ..ops.affine import Geometry, take
 from ..ops.jitter import draw_jitter, jitter

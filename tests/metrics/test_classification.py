@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixcl_bench.metrics import classification as C
+from pixcl_bench.runtime import encoder_fingerprint
 
 BANK = torch.tensor([[1, 0], [0.9, 0.1], [0, 1], [0.1, 0.9], [1, 1]])
 BANK_LABELS = torch.tensor([0, 0, 1, 1, 1])
@@ -411,14 +412,14 @@ def test_online_probe_learns_and_leaves_the_encoder_alone() -> None:
     encoder, probe = nn.Linear(24, 16), C.OnlineProbe(dim=16, num_classes=11)
     assert float(probe.linear.weight.detach().std()) == pytest.approx(0.01, rel=0.3)
     optimiser = torch.optim.SGD(probe.parameters(), lr=0.1, momentum=0.9)
-    before = C.encoder_fingerprint(encoder)
+    before = encoder_fingerprint(encoder)
     start = float(probe.accuracy(encoder(x), y))
     for _ in range(60):
         optimiser.zero_grad()
         probe.loss(encoder(x), y).backward()
         optimiser.step()
     assert all(p.grad is None for p in encoder.parameters())
-    assert C.encoder_fingerprint(encoder) == before
+    assert encoder_fingerprint(encoder) == before
     assert float(probe.accuracy(encoder(x), y)) > max(0.9, start)
     torch.testing.assert_close(
         probe.loss(encoder(x), y), F.cross_entropy(probe.linear(encoder(x)), y)
@@ -429,21 +430,21 @@ def test_fingerprint_sees_every_tensor_and_bit() -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
     net.register_buffer("unsaved", torch.zeros(2), persistent=False)
-    first = C.encoder_fingerprint(net)
-    assert C.encoder_fingerprint(net) == first
+    first = encoder_fingerprint(net)
+    assert encoder_fingerprint(net) == first
     net.eval()(torch.randn(5, 3))
-    assert C.encoder_fingerprint(net) == first
+    assert encoder_fingerprint(net) == first
     for tensor in (net[0].weight, net[1].running_var, net[1].num_batches_tracked, net.unsaved):
         with torch.no_grad():
             kept = tensor.clone()
             tensor.flatten()[0:1].add_(1)
-            assert C.encoder_fingerprint(net) != first
+            assert encoder_fingerprint(net) != first
             tensor.copy_(kept)
-    assert C.encoder_fingerprint(net) == first
-    assert C.encoder_fingerprint(net.bfloat16()) != first
-    assert C.encoder_fingerprint(
-        net.to(memory_format=torch.preserve_format)
-    ) == C.encoder_fingerprint(net)
+    assert encoder_fingerprint(net) == first
+    assert encoder_fingerprint(net.bfloat16()) != first
+    assert encoder_fingerprint(net.to(memory_format=torch.preserve_format)) == encoder_fingerprint(
+        net
+    )
 
 
 # ---- diagnostics

@@ -23,16 +23,13 @@ from ..contract.build import build_learner
 from ..contract.retrieval import Recipe, RetrievalLearner
 from ...nets.encoders import build_encoder
 from ...ops.views import Normalise
+from ...runtime import encoder_fingerprint
 
 # %% ../../../nbs/methods/claires/04_saving.ipynb #385fa29d
 def fingerprint(learner: RetrievalLearner) -> str:
     """Return the SHA-256 of all parameters and buffers with their names, and the vocabulary."""
-    digest = hashlib.sha256(learner.tokenizer.to_json().encode())
-    for name, value in sorted([*learner.named_parameters(), *learner.named_buffers()]):
-        digest.update(f"{name}|{value.dtype}|{tuple(value.shape)}|".encode())
-        flat = value.detach().cpu().contiguous().flatten()
-        digest.update(flat.view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+    parts = learner.tokenizer.to_json() + encoder_fingerprint(learner)
+    return hashlib.sha256(parts.encode()).hexdigest()
 
 # %% ../../../nbs/methods/claires/04_saving.ipynb #b2c68fd6
 class ModelFolderError(ValueError):
