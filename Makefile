@@ -5,6 +5,10 @@ ARGS ?=
 PYTHON ?= python3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
+# Packages are installed without bytecode, which is then written where it is first needed. A shell
+# that forbids this (PYTHONDONTWRITEBYTECODE=1) would compile torch anew in each of some hundred
+# processes.
+export PYTHONDONTWRITEBYTECODE :=
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -65,12 +69,12 @@ sync: $(STAMP) ## are notebooks, modules and README.md in step?
 
 # The benchmark notebooks take papermill's parameters: they are run by the smoke grid instead. It
 # trains baselines and floors too, and the tests repeat the checks of their notebooks and of those
-# that draw data.
-notebooks: $(STAMP) ## the notebooks from top to bottom, but for baselines, floors and drawn data
+# that draw data. Cells that train for longer are marked slow: the grid trains these methods.
+notebooks: $(STAMP) ## the notebooks, but for cells marked slow, baselines, floors and drawn data
 	@OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers 2 --path nbs --skip_folder_re '^([_.].*|benchmarks|baselines|floors|synthetic)$$' --timing
 
-notebooks-all: $(STAMP) ## every notebook from top to bottom
-	@OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers 2 --path nbs --skip_folder_re '^([_.].*|benchmarks)$$' --timing
+notebooks-all: $(STAMP) ## every cell of every notebook
+	@OMP_NUM_THREADS=1 $(BIN)/nbdev_test --flags slow --n_workers 2 --path nbs --skip_folder_re '^([_.].*|benchmarks)$$' --timing
 
 pytest: $(STAMP) ## the tests, without those that repeat what notebooks check
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)

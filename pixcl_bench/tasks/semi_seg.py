@@ -218,6 +218,8 @@ def make_learner(
         width=settings.width,
         levels=settings.levels,
         dropout=settings.dropout,
+        norm=settings.norm,
+        standardise=settings.standardise,
     )
     runtime.seed_all(runtime.derive_seed(seed, "heads"))
     learner = build_learner(target, args, network=network, num_classes=num_classes)

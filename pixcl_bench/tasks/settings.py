@@ -145,6 +145,10 @@ class SemiSegSettings(TrainingSettings):
     width: Annotated[int, Field(ge=1)] = Field(16, description="channels of the first level")
     levels: Annotated[int, Field(ge=2, le=6)] = 5
     dropout: bool = True
+    norm: Literal["batch", "instance"] = Field("batch", description="normalisation layers")
+    standardise: bool = Field(
+        False, description="give every image mean 0 and variance 1 before the network"
+    )
     patch: tuple[Side, Side] | tuple[Side, Side, Side] = Field(
         (256, 256),
         description=(
