@@ -1,4 +1,4 @@
-"""`pixcl-bench pilot` and `pixcl-bench tune`: sweeps on validation data."""
+"""`pixcl-bench ingredients`, `pilot` and `tune`: sweeps on validation data."""
 
 from typing import Annotated
 
@@ -21,6 +21,7 @@ Task = Annotated[str, typer.Argument(help="The task.")]
 
 
 _COMMANDS = {
+    "ingredients": "Run floor and ceiling of a task with other ingredients on validation data.",
     "pilot": "Run a task with several numbers of steps on validation data: how many are enough?",
     "tune": "Run a task with the values of its tuning grid on validation data: which are best?",
 }

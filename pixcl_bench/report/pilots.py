@@ -13,6 +13,7 @@ from typing import Literal
 
 from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.bench.config.schema import Claim, Metric, Task
+from pixcl_bench.bench.config.sweeps import is_trained
 from pixcl_bench.bench.records.store import Record
 from pixcl_bench.report.rows import metric_values
 from pixcl_bench.report.stats import Interval, mean_interval
@@ -143,7 +144,7 @@ def ask(config: Config, claim: Claim, records: Sequence[Record]) -> Answer:
     pilot = read_pilot(records, claim.metric)
     if pilot is None:
         return Answer(against=("premature", "no pilot has measured how many steps are enough"))
-    methods = [m for m in (claim.better, claim.than) if m and task.methods[m].role != "floor"]
+    methods = [m for m in (claim.better, claim.than) if m and is_trained(task.methods[m])]
     unfit = unfitness(pilot, task, methods)
     if unfit:
         return Answer(against=("unfit", unfit))
@@ -180,11 +181,16 @@ def unfitness(pilot: Pilot, task: Task, methods: Collection[str]) -> str:
     the pilot lacks floor or ceiling."""
     metric = task.metrics[pilot.metric]
     sign = 1.0 if metric.direction == "max" else -1.0
-    role = {name: task.methods[name].role for name in pilot.curves if name in task.methods}
-    means = {name: point.mean for name in role if (point := pilot.last(name)) is not None}
-    trained = [sign * means[m] for m in means if role[m] not in ("floor", "ceiling")]
+    entries = {name: task.methods[name] for name in pilot.curves if name in task.methods}
+    means = {name: point.mean for name in entries if (point := pilot.last(name)) is not None}
+    trained = [
+        sign * means[name]
+        for name in means
+        if is_trained(entries[name]) and entries[name].role != "ceiling"
+    ]
     for name in means:
-        if role[name] == "floor" and trained and sign * means[name] >= max(trained):
+        trivial = not is_trained(entries[name])
+        if trivial and trained and sign * means[name] >= max(trained):
             return f"{task.methods[name].title} beats every network"
     if task.floor not in means or task.ceiling not in means:
         return ""

@@ -94,7 +94,7 @@ def test_exactly_these_commands() -> None:
     assert sorted(command.commands) == sorted(  # type: ignore[attr-defined]
         [
             *("run", "list", "status", "report", "claims", "check", "check-method"),
-            *("pilot", "tune"),
+            *("ingredients", "pilot", "tune"),
             *("new-method", "data", "publish", "verify", "init", "index", "search"),
         ]
     )

@@ -29,7 +29,7 @@ from pixcl_bench.bench.config.source import (
     sibling_modules,
     top_level_names,
 )
-from pixcl_bench.bench.config.sweeps import ARGUMENT, unknown_arguments
+from pixcl_bench.bench.config.sweeps import ARGUMENT, swept_values, unknown_arguments
 from pixcl_bench.bench.config.yamlpos import KeyPath
 from pixcl_bench.bench.errors import Problem, nearest
 from pixcl_bench.bench.notebook import PARAMETERS, NotebookError, notebook_fault, parameter_names
@@ -175,17 +175,19 @@ def _sweeps(config: Config, name: str, task: Task) -> Iterator[Problem]:
     for profile in task.budgets:
         for key in unknown_arguments(task, profile, config.root):
             message = f"no method of the task has the argument {key.removeprefix(ARGUMENT)!r}"
-            at = ("tasks", name, "budgets", profile, "sweep", key)
-            yield config.document.problem(at, message, key=True)
+            where = "sweep" if key in task.budgets[profile].sweep else "variants"
+            at = ("tasks", name, "budgets", profile, where)
+            yield config.document.problem((*at, key) if where == "sweep" else at, message, key=True)
 
 
 def _swept(name: str, task: Task, profile: str | None) -> Iterator[merging.Layer]:
     """Each value that a budget sweeps over, as a layer of settings."""
     budget = task.budgets.get(profile or "")
-    for key, values in budget.sweep.items() if budget else ():
+    for key, value in swept_values(budget) if budget else ():
         if not key.startswith(ARGUMENT):
-            at: KeyPath = ("tasks", name, "budgets", str(profile), "sweep")
-            yield from ((at, merging.nested({key: value})) for value in values)
+            where = "sweep" if key in budget.sweep else "variants"  # type: ignore[union-attr]
+            at: KeyPath = ("tasks", name, "budgets", str(profile), where)
+            yield at, merging.nested({key: value})
 
 
 def _of_methods(at: KeyPath, task: Task) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:

@@ -10,7 +10,7 @@ from pixcl_bench.bench.config.contracts import Contracts
 from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.bench.config.signature import check_arguments
 from pixcl_bench.bench.config.source import method_entry_points, resolve_learner
-from pixcl_bench.bench.config.sweeps import split_overrides, variant_name, variants
+from pixcl_bench.bench.config.sweeps import split_overrides, swept_names, variant_name, variants
 from pixcl_bench.bench.errors import UsageError, unknown
 
 Device = Literal["cpu", "cuda"]
@@ -101,7 +101,7 @@ def make_run(
     changed, arguments = split_overrides(overrides or {})
     if settings is None:
         settings = config.settings(task, dataset, method, profile, changed)
-    swept = entry.budgets[profile].sweep if profile in entry.budgets else {}
+    swept = swept_names(entry.budgets[profile]) if profile in entry.budgets else []
     return Run(
         task=task,
         dataset=dataset,

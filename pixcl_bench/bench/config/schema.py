@@ -100,11 +100,13 @@ class DatasetEntry(_Strict):
 class Method(_Strict):
     """A method of a task: its learner `package.module:builder` (or the name of an entry point) and
     the builder's arguments. `extends`: the method of the task whose entry it takes over, all but
-    the title, where it says nothing else itself."""
+    the title, where it says nothing else itself. `trains`: whether sweeps run it with all their
+    values; a floor is not trained where it does not say so, everything else is."""
 
     extends: Text | None = None
     title: Text
     role: Literal["floor", "baseline", "method", "ablation", "ceiling"]
+    trains: bool | None = None
     learner: Text
     args: Settings = {}
     settings: Settings = {}
@@ -129,6 +131,8 @@ class Budget(_Strict):
     its own, `own` (another learning rate, say), that replace the method's there. In the file the
     name of a group may stand for its data sets or methods. `sweep`: the values that every method
     is run with in turn, of settings and of arguments (`args.NAME`); each combination is a run.
+    `variants`: sets of values that belong together, an optimiser and its rate, say; each is run
+    with each combination of the sweep.
     `extends`: the budget of the task that it takes over where it says nothing else."""
 
     extends: Text | None = None
@@ -139,6 +143,7 @@ class Budget(_Strict):
     args: dict[str, Settings] = {}
     own: dict[str, Settings] = {}
     sweep: dict[str, Annotated[list[Scalar], Field(min_length=1)]] = {}
+    variants: list[Annotated[dict[str, Scalar], Field(min_length=1)]] = []
 
 
 class Groups(_Strict):

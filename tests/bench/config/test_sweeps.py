@@ -47,6 +47,31 @@ def test_each_combination_is_a_run(config: Config) -> None:
     assert [run.sweep for run in better] == [{"steps": 4}, {"steps": 12}], "it has no temperature"
 
 
+def test_values_that_belong_together(tmp_path: Path) -> None:
+    text = CONFIG.replace(
+        "        settings: {steps: 4}\n",
+        "        settings: {steps: 4}\n"
+        "        sweep: {steps: [4, 12]}\n"
+        "        variants: [{batch_size: 8, args.temperature: 0.1}, {batch_size: 16}]\n",
+    ).replace("role: floor", "role: floor\n        trains: true", 1)
+    config = load_config(make_project(tmp_path, text))
+    found = {(run.method, variant_name(run.sweep)) for run in plan(config, "quick", seeds=[0])}
+    assert found == {
+        (method, f"batch_size={batch}{rest},steps={steps}")
+        for steps in (4, 12)
+        for method, batch, rest in (
+            ("chance", 8, ""),
+            ("chance", 16, ""),
+            ("plain", 8, ",temperature=0.1"),
+            ("plain", 16, ""),
+        )
+    }, "a trained floor is swept too; it has no temperature"
+    wrong = text.replace("{batch_size: 16}", "{batch_sizes: 16}")
+    (config.root / "benchmarks.yaml").write_text(wrong, encoding="utf-8")
+    [problem] = {p.message for p in check_config(config.root / "benchmarks.yaml")}
+    assert "batch_sizes" in problem
+
+
 def test_the_notebook_opens_the_same_run(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(config.root)
     run = plan(config, "quick", methods=["plain"], seeds=[0])[-1]
