@@ -4,7 +4,7 @@ import fake_records as fake
 from shown import printed
 
 from pixcl_bench.report.render.pilots import sections
-from pixcl_bench.report.render.sweeps import console_sweeps
+from pixcl_bench.report.render.sweeps import console_sweeps, html_sweeps
 from pixcl_bench.report.sweeps import sweeps, tuning_id
 
 FLAT = {"random_init": (0.42,), "moco_v3": (0.6, 0.61, 0.611), "patchmix": (0.64, 0.66, 0.661)}
@@ -38,6 +38,12 @@ def test_a_tuning_names_the_best_values_with_an_id() -> None:
     [line] = [part for part in console_sweeps(config, "tune", records) if isinstance(part, str)]
     assert line == f"patchmix: lr=0.002 (tuning {tuning_id(records)})"
     assert tuning_id(records) == tuning_id(records[::-1]) != tuning_id(records[1:])
+    [(heading, page)] = html_sweeps(config, records)
+    assert heading == "Image-level self-supervised learning: landcover-tiles"
+    rows = [row for row in page.split("<tr>") if "lr=" in row]
+    assert [row.count("*") for row in rows] == [0, 1, 0], "a star for the best"
+    assert "60.0" in rows[1]
+    assert "PatchMix" in page
 
 
 def test_the_curves_of_a_pilot_and_its_answers() -> None:

@@ -51,6 +51,11 @@ class Published:
         return [record for record in self.records if record.profile == PROFILE]
 
     @property
+    def ingredients(self) -> list[Record]:
+        """The records of runs with other ingredients."""
+        return [record for record in self.records if record.profile == "ingredients"]
+
+    @property
     def words(self) -> str:
         """How many records there are, or how to make some."""
         if not self.records:

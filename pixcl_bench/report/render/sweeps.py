@@ -1,4 +1,4 @@
-"""Pilots and tunings for the console: a table for each data set, and what follows from it."""
+"""Sweeps for console and pages: a table for each data set, and what follows from it."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -7,6 +7,8 @@ from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.bench.config.schema import Metric
 from pixcl_bench.bench.records.store import Record
 from pixcl_bench.report.pilots import PROFILE, ask
+from pixcl_bench.report.render import html
+from pixcl_bench.report.render.html import Cell, cell, code
 from pixcl_bench.report.render.pilots import claims_at
 from pixcl_bench.report.render.words import NONE, header_name, plus_minus
 from pixcl_bench.report.rows import describe
@@ -14,6 +16,7 @@ from pixcl_bench.report.sweeps import Sweep, sweeps
 
 if TYPE_CHECKING:
     import rich.table
+    from markupsafe import Markup
 
 
 def console_sweeps(
@@ -65,3 +68,25 @@ def tuned_lines(config: Config, sweep: Sweep) -> Iterator[str]:
         best = sweep.best(method, largest=largest)
         if best.variant:
             yield f"{method}: {best.variant} (tuning {sweep.tunings[method]})"
+
+
+def html_sweeps(config: Config, records: Sequence[Record]) -> "Iterator[tuple[str, Markup]]":
+    """Heading and table of each data set: a row for each combination of values, a column for each
+    method. The values are means over seeds with the 95 % interval."""
+    for sweep in sweeps(config, records):
+        yield f"{config.tasks[sweep.task].title}: {sweep.dataset}", _html_sweep(config, sweep)
+
+
+def _html_sweep(config: Config, sweep: Sweep) -> "Markup":
+    metric = _primary(config, sweep)
+    best = {m: sweep.best(m, largest=metric.direction == "max").variant for m in sweep.methods}
+    rows: list[list[str | Cell]] = []
+    for variant in sweep.variants:
+        row: list[str | Cell] = [cell(code(variant)) if variant else "as it is"]
+        for method in sweep.methods:
+            trial = sweep.trial(method, variant)
+            words = plus_minus(trial.interval, metric) if trial else NONE
+            row.append(f"{words} *" if trial and variant and best[method] == variant else words)
+        rows.append(row)
+    head = [header_name(metric), *(describe(config, sweep.task, m)[0] for m in sweep.methods)]
+    return html.table(head, rows, "l" + "r" * len(sweep.methods))
