@@ -22,7 +22,7 @@ class Span:
 
     Attributes:
         text: what is read.
-        kind: `code`, or a class of `style.css` without its prefix: `half`, `small`, `none`,
+        kind: `code`, or a class of `parts.css` without its prefix: `half`, `small`, `none`,
             `failed`.
         href: where it leads, or empty.
     """
@@ -101,6 +101,12 @@ def trusted(text: str) -> "Markup":
     from markupsafe import Markup
 
     return Markup(text)
+
+
+def style_sheet() -> "Markup":
+    """The frame of the report page and the parts in it, as one style sheet."""
+    files = (TEMPLATES / name for name in ("style.css", "parts.css"))
+    return trusted("".join(file.read_text(encoding="utf-8") for file in files))
 
 
 def table(

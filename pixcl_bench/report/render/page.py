@@ -210,7 +210,7 @@ def page(config: Config, report: Report, digest: str, results: Path) -> str:
     known = config.profiles.get(report.profile)
     return html.render(
         "page.html",
-        css=html.trusted((html.TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        css=html.style_sheet(),
         digest=digest,
         profile=report.profile,
         purpose=known.purpose if known else "",
