@@ -5,6 +5,7 @@ code: the exported code itself is shown, in place of a signature without it, so 
 torch and no data. HTML outputs become raw blocks, for which Quarto asks no other host for scripts.
 """
 
+import ast
 import contextlib
 import json
 import re
@@ -60,15 +61,22 @@ def _name_no_file(notebook: Any) -> None:
 
 
 def _show(cell: Any) -> None:
-    """Hidden cells go; exported ones stay open and say where they go."""
+    """Hidden cells go; exported ones stay open, but for imports, which are folded."""
     found = set(cell.directives_)
     if cell.cell_type != "code":
         return
     if found & HIDDEN:
         del cell["source"]
     elif found & EXPORTED:
-        head = '#| code-fold: show\n#| code-summary: "Exported to the package"\n'
-        cell.source = head + cell.source
+        fold, summary = ("true", "Imports") if _imports(cell) else ("show", "Exported code")
+        cell.source = f'#| code-fold: {fold}\n#| code-summary: "{summary}"\n{cell.source}'
+
+
+def _imports(cell: Any) -> bool:
+    """Whether a cell does nothing but import."""
+    return all(
+        isinstance(node, ast.Import | ast.ImportFrom) for node in ast.parse(cell.source).body
+    )
 
 
 def _without_scripts(cell: Any) -> None:
