@@ -15,6 +15,7 @@ import nbformat
 import pytest
 from project import ROOT
 
+from pixcl_bench.bench.config.reading import Config, load_config
 from pixcl_bench.report.render import build, published_page
 from tools import look, preview, quarto_filter
 from tools.project import code, directives, joined, notebooks, read_notebook
@@ -131,6 +132,12 @@ def test_styles_ask_no_other_host() -> None:
 # pages run without records
 
 
+@pytest.fixture(scope="module")
+def whole() -> Config:
+    """The whole configuration, read once."""
+    return load_config(ROOT / "benchmarks.yaml")
+
+
 def run_cells(path: Path, shown: list[Any]) -> None:
     """Run the cells of a notebook here; what it displays is added to `shown`."""
     import IPython.display
@@ -146,9 +153,10 @@ def run_cells(path: Path, shown: list[Any]) -> None:
 
 @pytest.mark.parametrize("path", [p for p in RESULTS if "examined" not in p.stem], ids=str)
 def test_pages_of_results_run_without_records(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, whole: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(published_page.VARIABLE, str(tmp_path))
+    monkeypatch.setattr(published_page, "load_config", lambda _: whole)
     shown: list[Any] = []
     run_cells(path, shown)
     text = "".join(str(each.data) for each in shown)
@@ -170,7 +178,8 @@ def browser() -> Iterator[Any]:
 PLANTED = """<!doctype html><html><head><title>x</title></head>
 <body style="background:#222;color:#fff"><p style="color:#2a2a2a">hardly seen</p>
 <p style="opacity:.3">faint</p><p style="color:#999">enough</p><img src="a.png" width=60 height=60>
-<svg viewBox="0 0 10 10" width="80"><text fill="#333">ab</text></svg><div style="width:2000px">w</div>
+<svg viewBox="0 0 10 10" width="80"><text fill="#333">ab</text></svg>
+<div style="width:2000px">w</div>
 <table style="width:60px;table-layout:fixed"><tr><td style="overflow-wrap:anywhere">extraordinarily
 </td></tr></table><p>__main__.f</p><script src="https://example.invalid/x.js"></script></body></html>
 """
