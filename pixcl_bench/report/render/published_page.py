@@ -14,7 +14,7 @@ from pixcl_bench.report.pilots import PROFILE
 from pixcl_bench.report.render import html
 from pixcl_bench.report.render.board import board_html
 from pixcl_bench.report.render.build import draw
-from pixcl_bench.report.render.claims import html_claims
+from pixcl_bench.report.render.claims import OURS, html_claims
 from pixcl_bench.report.render.environments import environment_html
 from pixcl_bench.report.render.html import Cell, cell, code, small
 from pixcl_bench.report.render.page import details, figures_html
@@ -129,7 +129,7 @@ def statements_html(config: Config) -> "Markup":
     rows: list[list[str | Cell]] = []
     for c in config.claims:
         evidence = small(f"evidence: {c.evidence}" if c.evidence else "")
-        source = cell(c.source or c.origin, evidence)
+        source = cell(c.source or (OURS if c.origin == "control" else NONE), evidence)
         rows.append([cell(code(c.id)), c.statement, c.paper or NONE, source])
     return html.table(["claim", "in words", "the paper's numbers", "source"], rows, "llll")
 
