@@ -94,7 +94,7 @@ def test_exactly_these_commands() -> None:
     command = typer.main.get_command(cli.app)
     assert sorted(command.commands) == sorted(  # type: ignore[attr-defined]
         [
-            *("run", "list", "status", "report", "claims", "check", "check-method"),
+            *("run", "list", "status", "report", "claims", "export", "check", "check-method"),
             *("pilot", "tune"),
             *("new-method", "data", "publish", "verify", "init", "index", "search"),
         ]
@@ -275,6 +275,18 @@ def test_report_and_claims(call: Call, config: Config) -> None:
     assert "plain-over-chance" in out
 
 
+def test_export(call: Call, config: Config) -> None:
+    finish(config, *range(3))
+    code, out, _ = call("export", "--profile", "quick", "--out", "here")
+    assert code == 0
+    names = {"tables.tex", "tables.md", "runs.csv", "model-index.yaml"}
+    assert names <= {path.name for path in (config.root / "here").iterdir()}
+    assert all(f"here/{name}" in out for name in names)
+    code, _, err = call("export", "--profile", "study")
+    assert code == 2
+    assert "no record, and no published one, of profile 'study'" in err
+
+
 def test_publish_refuses_what_is_of_no_commit(call: Call, config: Config) -> None:
     finish(config, 0, methods=("plain",))
     code, _, err = call("publish", "--profile", "quick", "--device", "cpu")
@@ -287,7 +299,7 @@ def test_publish_refuses_what_is_of_no_commit(call: Call, config: Config) -> Non
     shutil.rmtree(config.results)
     code, without, err = call("claims", "--profile", "quick")
     assert (code, without) == (0, out)
-    assert err == "no results of profile 'quick' here: deciding from the published records\n"
+    assert err == "no results of profile 'quick' here: taking the published records\n"
 
 
 def test_data(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -206,7 +206,8 @@ def _align(head: Sequence[str]) -> str:
 def html_claims(config: Config, verdicts: Sequence[Verdict]) -> "Markup":
     """The verdicts as an HTML table, in a container that scrolls sideways, with the rules and the
     numbers of exact claims below."""
-    head = ["claim", "verdict", "difference [95 %]", "p (Holm)", "n", "means", "data"]
+    head = ["claim", "verdict", "difference [95\N{NO-BREAK SPACE}%]", "p (Holm)"]
+    head += ["n", "means", "data"]
     rows = [_html_row(config, v) for v in verdicts]
     exact = [
         (v, html.table(v.exact.head, v.exact.rows, _align(v.exact.head)) if v.exact.rows else "")

@@ -23,10 +23,16 @@ from pixcl_bench.report.render.claims import html_claims
 from pixcl_bench.report.render.html import Cell, cell, code, small
 from pixcl_bench.report.render.page import details
 from pixcl_bench.report.render.pilots import answers_html, pilot_svg, places
-from pixcl_bench.report.render.published_page import Published, heading, task_tables
+from pixcl_bench.report.render.published_page import (
+    Published,
+    claims_html,
+    heading,
+    task_tables,
+    verdicts,
+)
 from pixcl_bench.report.render.words import NONE
 from pixcl_bench.report.rows import Table
-from pixcl_bench.report.verdicts import Verdict, decide_claims
+from pixcl_bench.report.verdicts import Verdict
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -47,21 +53,21 @@ def paper_page(published: Published, name: str) -> Iterator[Part]:
         PapersError: there is no such paper.
     """
     paper = find_paper(read_papers(published.config.root), name)
-    verdicts = decide_claims(published.config, published.records, published.pilots)
-    yield head(paper, verdicts)
-    yield f"## What it claims\n\n{paper.idea}", statements(published, paper)
-    yield "## What we measured", measured(published, paper, verdicts)
+    decided, few = verdicts(published)
+    yield head(paper, decided)
+    yield "## What it claims", statements(published, paper)
+    yield "## What we measured", measured(published, paper, decided, few)
     yield from budgets(published, paper)
     yield from rows(published, paper)
     yield f"## What we think\n\n{paper.view.strip()}", html.trusted("")
 
 
-def head(paper: Paper, verdicts: Sequence[Verdict]) -> Part:
+def head(paper: Paper, decided: Sequence[Verdict]) -> Part:
     """Title and links of the paper; a badge for each verdict on its claims."""
     links = [f"*{paper.title}*, [arXiv {paper.arxiv}]({paper.url})"]
     if paper.notebook:
         links.append(f"[the notebook that tells and tests it]({_link(paper.notebook)})")
-    counts = tally(of_paper(paper, verdicts)).counts
+    counts = tally(of_paper(paper, decided)).counts
     return " · ".join(links), html.render("badges.html", counts=counts)
 
 
@@ -79,11 +85,16 @@ def statements(published: Published, paper: Paper) -> "Markup":
     return html.table(["claim", "in words", "the paper's own numbers"], table, "lll")
 
 
-def measured(published: Published, paper: Paper, verdicts: Sequence[Verdict]) -> "Markup":
-    """The verdicts on the paper's claims, and below them those on our controls."""
+def measured(
+    published: Published, paper: Paper, decided: Sequence[Verdict], few: Sequence[Verdict]
+) -> "Markup":
+    """The verdicts on the paper's claims; folded below them comparisons with few seeds, and our
+    controls."""
     controls = controls_of(paper, published.config)
-    checks = [v for v in verdicts if v.claim.id in controls]
-    made = html_claims(published.config, of_paper(paper, verdicts))
+    checks = [v for v in decided if v.claim.id in controls]
+    made = claims_html(published, of_paper(paper, decided))
+    if hints := of_paper(paper, few):
+        made += details("Comparisons with few seeds", html_claims(published.config, hints))
     if checks:
         title = "Our controls: comparisons that the paper does not make"
         made += details(title, html_claims(published.config, checks))
