@@ -17,7 +17,7 @@ PYTHONS = $(if $(filter file,$(origin PYTHON)),$(PYTHON) python3.13 python3.12 p
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help venv bench smoke test lint sync notebooks notebooks-all pytest pytest-all coverage lab docs clean FORCE
+.PHONY: help venv bench smoke test lint sync notebooks notebooks-all pytest pytest-all coverage lab preview docs clean FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -88,6 +88,9 @@ coverage: $(STAMP) ## the tests, with the coverage of pixcl_bench (slower)
 lab: $(STAMP) ## JupyterLab on nbs/ (executed notebooks under results/)
 	@$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/nbs/index.ipynb $(ARGS)
 
+preview: $(STAMP) ## the pages of the site without quarto, in _preview/
+	@$(BIN)/python -m tools.preview $(ARGS)
+
 docs: $(STAMP) ## the site, in _docs/ (needs quarto)
 	@PATH="$(CURDIR)/$(BIN):$$PATH"; export PATH; \
 	if ! command -v quarto >/dev/null 2>&1; then \
@@ -96,6 +99,6 @@ docs: $(STAMP) ## the site, in _docs/ (needs quarto)
 	quarto render && echo "The site: _docs/index.html"
 
 clean: ## remove caches and the built site; results/ and .venv stay
-	@rm -rf _docs _proc .quarto build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache htmlcov .coverage .coverage.*
+	@rm -rf _docs _preview _proc .quarto build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache htmlcov .coverage .coverage.*
 	@find pixcl_bench tests tools nbs -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
 	@echo "Kept: results/ and .venv. Remove them by hand if you mean to."

@@ -103,7 +103,7 @@ def test_first_cell_is_title_and_summary(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PAGES, ids=NAMES)
 def test_imports_stand_in_cells_of_their_own(path: Path) -> None:
-    """nbdev executes cells that mix them with other code while pages are made."""
+    """Pages fold them, and nbdev's own page maker executes cells that mix them with other code."""
     for cell in cells(path, "code"):
         source = code(cell)
         if re.search(r"^\s*[%!]|= !", source, re.MULTILINE):

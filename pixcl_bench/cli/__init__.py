@@ -14,6 +14,7 @@ _COMMANDS = (
     "status",
     "report",
     "claims",
+    "export",
     "pilot",
     "check",
     "check_method",

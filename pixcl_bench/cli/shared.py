@@ -78,6 +78,34 @@ def show_sweep(config: "Config", profile: str, records: "Sequence[Record]", out:
         out.print(part)
 
 
+def own_or_published(
+    config: "Config", profile: str, results: Path | None, published: bool
+) -> "list[Record]":
+    """The records of a profile. Where a results folder is not named and has none, the published
+    ones are taken, and that is said on stderr. Raises UsageError where there are none either, or
+    where both kinds are asked for."""
+    from pixcl_bench.bench.records.published import read_all_published
+    from pixcl_bench.bench.records.store import scan
+
+    if published and results is not None:
+        stop("--published and --results exclude each other")
+    own = [] if published else scan(results or config.results, profile)
+    if own:
+        return own
+    command = f"pixcl-bench run --profile {profile}"
+    if results is not None:
+        stop(f"{results}: no record of profile {profile!r} (make some: {command})")
+    folder = config.path.parent / "published"
+    found = read_all_published(folder, profile) if folder.is_dir() else []
+    if not found:
+        kind = "published record" if published else "record, and no published one,"
+        stop(f"no {kind} of profile {profile!r} (make some: {command})")
+    if not published:
+        words = f"no results of profile {profile!r} here: taking the published records"
+        print(words, file=sys.stderr)
+    return found
+
+
 def stop(message: str) -> NoReturn:
     """End the command with a message and exit code 2."""
     from pixcl_bench.bench.errors import UsageError

@@ -32,6 +32,8 @@ class Paper(BaseModel):
         tasks: of the suite, in which it is measured.
         notebook: where it is told, relative to the project; None where it is not built yet.
         claims: ids of the claims that the paper makes.
+        pages: of results, which tell more, relative to the project.
+        view: what we think, in prose.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,6 +45,8 @@ class Paper(BaseModel):
     tasks: tuple[str, ...]
     notebook: str | None = None
     claims: tuple[str, ...] = ()
+    pages: tuple[str, ...] = ()
+    view: str = ""
 
     @property
     def url(self) -> str:
@@ -94,8 +98,38 @@ def paper_problems(papers: Sequence[Paper], config: Config, root: Path) -> list[
     ]
     missing = [name for name, origin in known.items() if origin == "paper" and name not in named]
     problems += [f"{name}: a claim of no paper in {FILE}" for name in missing]
-    absent = [p.notebook for p in papers if p.notebook and not (root / p.notebook).is_file()]
+    files = [file for p in papers for file in (p.notebook, *p.pages) if file]
+    absent = [file for file in dict.fromkeys(files) if not (root / file).is_file()]
     return problems + [f"{name}: no such notebook" for name in absent]
+
+
+def find_paper(papers: Sequence[Paper], name: str) -> Paper:
+    """The paper of this name.
+
+    Raises:
+        PapersError: there is none.
+    """
+    for paper in papers:
+        if paper.name == name:
+            return paper
+    names = ", ".join(paper.name for paper in papers)
+    raise PapersError(f"{FILE}: no paper {name!r}: it has {names}")
+
+
+def methods_of(paper: Paper, config: Config) -> set[tuple[str, str]]:
+    """Task and method of every side of the paper's claims."""
+    mine = [claim for claim in config.claims if claim.id in paper.claims]
+    return {(c.task, m) for c in mine for m in (c.better, c.than) if m}
+
+
+def controls_of(paper: Paper, config: Config) -> list[str]:
+    """Ids of the controls that say something about a method that the paper's claims favour."""
+    first = {(c.task, c.better) for c in config.claims if c.id in paper.claims}
+    return [
+        c.id
+        for c in config.claims
+        if c.origin == "control" and first & {(c.task, c.better), (c.task, c.than)}
+    ]
 
 
 def tally(verdicts: Sequence[Verdict]) -> Tally:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -93,7 +94,7 @@ def test_exactly_these_commands() -> None:
     command = typer.main.get_command(cli.app)
     assert sorted(command.commands) == sorted(  # type: ignore[attr-defined]
         [
-            *("run", "list", "status", "report", "claims", "check", "check-method"),
+            *("run", "list", "status", "report", "claims", "export", "check", "check-method"),
             *("ingredients", "pilot", "tune"),
             *("new-method", "data", "publish", "verify", "init", "index", "search"),
         ]
@@ -122,9 +123,10 @@ def test_without_a_configuration_the_package_s_own_is_used_and_told(
     assert "benchmarks.yaml: OK (" in out
     code, out, _ = call("status", "--profile", "smoke", "--device", "cpu")
     assert (code, out.splitlines()[0]) == (0, "results in results/")
-    code, out, _ = call("report", "--profile", "smoke")
-    assert code == 0
-    assert (empty / "results/smoke/report/index.html").is_file()
+    code, _, err = call("report", "--profile", "smoke")
+    assert code == 1
+    assert "no record of profile 'smoke', so no report" in err
+    assert not (empty / "results").exists()
 
 
 def test_init_writes_a_project_that_passes_its_check(
@@ -190,7 +192,8 @@ def test_check(call: Call, config: Config) -> None:
         (["run", "--config", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
         (["report", "--profile", "quik"], "did you mean 'quick'?"),
         (["status", "--profile", "quik"], "did you mean 'quick'?"),
-        (["claims"], "no record of profile 'study'"),
+        (["claims"], "no record, and no published one, of profile 'study'"),
+        (["claims", "--results", "none"], "none: no record of profile 'study'"),
         (["claims", "--published", "--profile", "quick"], "no published record of profile 'quick'"),
         (["publish", "--profile", "quick"], "no finished run of profile 'quick'"),
         (["data", "info", "digit"], "digits"),
@@ -272,6 +275,18 @@ def test_report_and_claims(call: Call, config: Config) -> None:
     assert "plain-over-chance" in out
 
 
+def test_export(call: Call, config: Config) -> None:
+    finish(config, *range(3))
+    code, out, _ = call("export", "--profile", "quick", "--out", "here")
+    assert code == 0
+    names = {"tables.tex", "tables.md", "runs.csv", "model-index.yaml"}
+    assert names <= {path.name for path in (config.root / "here").iterdir()}
+    assert all(f"here/{name}" in out for name in names)
+    code, _, err = call("export", "--profile", "study")
+    assert code == 2
+    assert "no record, and no published one, of profile 'study'" in err
+
+
 def test_publish_refuses_what_is_of_no_commit(call: Call, config: Config) -> None:
     finish(config, 0, methods=("plain",))
     code, _, err = call("publish", "--profile", "quick", "--device", "cpu")
@@ -281,6 +296,10 @@ def test_publish_refuses_what_is_of_no_commit(call: Call, config: Config) -> Non
     assert (code, out) == (0, "published/quick-cpu.jsonl: 1 records of profile quick\n")
     code, out, _ = call("claims", "--profile", "quick", "--published")
     assert code == 0
+    shutil.rmtree(config.results)
+    code, without, err = call("claims", "--profile", "quick")
+    assert (code, without) == (0, out)
+    assert err == "no results of profile 'quick' here: taking the published records\n"
 
 
 def test_data(call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -62,13 +62,23 @@ def test_report_is_whole_and_built_once(config: Config, tmp_path: Path) -> None:
     fake.write(tmp_path, records)
     paths = build.build_report(config, "quick", tmp_path)
     assert paths.built
-    names = {"index.html", "table.md", "table.csv", "claims.md", "bars.svg", "curves.svg"}
+    names = {
+        "index.html",
+        "table.md",
+        "table.csv",
+        "claims.md",
+        "bars.svg",
+        "cost.svg",
+        "curves.svg",
+    }
     assert {p.name for p in paths.folder.iterdir()} == names
     html = paths.index.read_text()
     assert 'href="../image_ssl/landcover-tiles/simclr/seed-1/executed.ipynb"' in html
     assert 'href="../image_ssl/landcover-tiles/supervised/seed-2/failure.json"' in html
     assert "Model &lt;X&gt; &amp; co" in html
     assert "What the papers report (not comparable" in html
+    assert html.count("<script") == 1
+    assert 'class="px-board"' in html
     style = html[html.index("<style>") : html.index("</style>")]
     assert style.count("{") == style.count("}") > 50
     assert style.index("/*") < style.index(":root {") < style.index("prefers-color-scheme: dark")
@@ -97,7 +107,7 @@ def test_report_of_several_tables_has_a_figure_for_each(config: Config, tmp_path
     fake.write(tmp_path, fake.grid(2) + fake.grid(2, dataset="digits"))
     paths = build.build_report(config, "quick", tmp_path)
     assert "bars-image_ssl-digits-cpu.svg" in {p.name for p in paths.figures}
-    assert len(paths.figures) == 4
+    assert len(paths.figures) == 6
 
 
 def test_report_without_records_says_so(config: Config, tmp_path: Path) -> None:
@@ -138,7 +148,6 @@ def test_published_parts(config: Config, tmp_path: Path, monkeypatch: pytest.Mon
     assert [t.comparison.profile for t in found] == ["study", "quick"]
     assert "commit `0123456789`" in published_page.provenance(config, found[0])
     assert "has changed since" in published_page.provenance(config, found[0])
-    assert "640" in published_page.cost_html(found[0])
     assert "<svg" in published_page.section_html(found[0])
     decided, few = published_page.verdicts(published)
     assert published_page.verdict_words(decided).startswith("6 reproduced")

@@ -8,7 +8,8 @@ from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.bench.records.store import seal
 from pixcl_bench.report import stats
 from pixcl_bench.report.comparisons import Comparison, budget_key, compared
-from pixcl_bench.report.render.tables import console_table, html_table, markdown_table
+from pixcl_bench.report.render.board import board_html
+from pixcl_bench.report.render.tables import console_table, markdown_table
 from pixcl_bench.report.rows import describe, role_order, table_of, tables
 
 OTHER = {"lr": 1e-3, "steps": 9000, "views": {"flip": 0.5}}
@@ -81,7 +82,7 @@ def test_holes_say_why(config: Config) -> None:
     table = one(config, [*fake.grid(3, ("simclr",)), *failed])
     assert row(table, "moco_v3").hole == "failed: out of memory, time limit"
     assert "MoCo v3, seed 1: failed: time limit" in table.notes
-    for text in (markdown_table(table), html_table(table), printed(console_table(table), 200)):
+    for text in (markdown_table(table), board_html(table), printed(console_table(table), 200)):
         assert "failed: out of memory, time limit" in " ".join(text.split())
 
 

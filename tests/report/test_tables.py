@@ -13,6 +13,7 @@ from shown import one, printed, with_task
 from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.report import stats
 from pixcl_bench.report.render import tables, words
+from pixcl_bench.report.render.board import board_html
 from pixcl_bench.report.render.figures import bar_svg
 
 
@@ -59,30 +60,23 @@ def titled(config: Config, title: str) -> Config:
 
 def test_texts_are_escaped(config: Config) -> None:
     table = one(titled(config, '<b onclick="x">|&'), fake.grid(2))
-    html = tables.html_table(table)
+    html = board_html(table)
     assert "&lt;b onclick=&#34;x&#34;&gt;|&amp;" in html
-    assert "<b" not in html
+    assert "<b " not in html
     assert '\\<b onclick="x"\\>\\|&' in tables.markdown_table(table)
     assert '<b onclick="x">|&' in printed(tables.console_table(table))
     assert "&lt;b onclick=" in bar_svg(table)
 
 
-def test_a_row_may_link_to_its_own_page(config: Config) -> None:
-    table = one(config, fake.grid(2))
-    linked = tables.html_table(table, link=lambda row: f'{row.method}.html?a=1&b="2"')
-    assert '<a href="simclr.html?a=1&amp;b=&#34;2&#34;">SimCLR</a>' in linked
-    assert "<a " not in tables.html_table(table)
-
-
 def test_roles_are_apart_and_holes_stand_out(config: Config) -> None:
     records = [*fake.grid(10, profile="study"), fake.failure("simclr", 11, profile="study")]
     table = one(config, [r for r in records if r.method != "patchmix"])
-    html = tables.html_table(table)
+    html = board_html(table)
     assert "<strong>" in html
     assert '<span class="px-none">not run</span>' in html
     lines = printed(tables.console_table(table)).splitlines()
     assert sum(line.startswith("├") for line in lines) == len({r.role for r in table.rows}) - 1
-    failed = tables.html_table(one(config, [fake.failure("simclr", 0)]))
+    failed = board_html(one(config, [fake.failure("simclr", 0)]))
     assert '<span class="px-failed">failed: out of memory</span>' in failed
 
 

@@ -115,12 +115,16 @@ def histories(table: Table, results: Path | None = None) -> History:
 
 
 def draw(table: Table, results: Path | None = None) -> dict[str, str]:
-    """The figures of a table as SVG: `bars` and `curves`, each where there is something to draw."""
+    """The figures of a table as SVG: `bars`, `cost` and `curves`, each where there is something to
+    draw."""
+    from pixcl_bench.report.render.cost_figure import cost_svg, spots
     from pixcl_bench.report.render.figures import bar_svg, curves_svg
 
     drawn = {}
     if any(row.values[table.primary] is not None for row in table.rows):
         drawn["bars"] = bar_svg(table)
+    if len(spots(table)) > 1:
+        drawn["cost"] = cost_svg(table)
     history = histories(table, results)
     if any(len(steps) > 1 for steps, _ in history.values()):
         drawn["curves"] = curves_svg(table, history)

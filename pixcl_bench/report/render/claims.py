@@ -132,6 +132,14 @@ def _compared(config: Config, v: Verdict, metric: Metric) -> str:
     return versus
 
 
+OURS = "our control"
+
+
+def origin_words(v: Verdict) -> str:
+    """What marks a comparison that no paper makes; empty for a claim of a paper."""
+    return OURS if v.claim.origin == "control" else ""
+
+
 def rules(verdicts: Sequence[Verdict]) -> list[str]:
     """How the kinds of claims at hand are decided, a sentence or two each."""
     kinds = {v.claim.kind for v in verdicts}
@@ -156,7 +164,8 @@ def console_claims(config: Config, verdicts: Sequence[Verdict]) -> "rich.table.T
         grid.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for v in verdicts:
         t = _texts(config, v)
-        claim = Text(f"{v.claim.id}\n").append(t.compared, style="dim")
+        name = f"{v.claim.id} ({OURS})" if origin_words(v) else v.claim.id
+        claim = Text(f"{name}\n").append(t.compared, style="dim")
         word = Text(f"{MARKS[v.verdict]} {v.verdict}", style=_COLOURS[v.verdict])
         where = Text(t.where).append(f"\n{v.note}" if v.note else "", style="dim")
         size = Text(t.gap).append(f"\n{t.means}" if v.better else "", style="dim")
@@ -172,7 +181,8 @@ def markdown_claims(config: Config, verdicts: Sequence[Verdict]) -> str:
         t = _texts(config, v)
         word = f"**{v.verdict}**" if v.verdict in _DECIDED else v.verdict
         cells = (t.compared, t.gap, t.p, t.n, t.means, t.where, v.note)
-        rows.append([f"`{v.claim.id}`", word, *map(md_escape, cells)])
+        name = f"`{v.claim.id}` ({OURS})" if origin_words(v) else f"`{v.claim.id}`"
+        rows.append([name, word, *map(md_escape, cells)])
     text = f"{md_table([*head, 'note'], rows, 'lllrrrrll')}\n{' '.join(rules(verdicts))}\n"
     return text + "".join(map(_markdown_exact, verdicts))
 
@@ -196,7 +206,8 @@ def _align(head: Sequence[str]) -> str:
 def html_claims(config: Config, verdicts: Sequence[Verdict]) -> "Markup":
     """The verdicts as an HTML table, in a container that scrolls sideways, with the rules and the
     numbers of exact claims below."""
-    head = ["claim", "verdict", "difference [95 %]", "p (Holm)", "n", "means", "data"]
+    head = ["claim", "verdict", "difference [95\N{NO-BREAK SPACE}%]", "p (Holm)"]
+    head += ["n", "means", "data"]
     rows = [_html_row(config, v) for v in verdicts]
     exact = [
         (v, html.table(v.exact.head, v.exact.rows, _align(v.exact.head)) if v.exact.rows else "")
@@ -207,13 +218,18 @@ def html_claims(config: Config, verdicts: Sequence[Verdict]) -> "Markup":
     return html.render("claims.html", table=table, rules=rules(verdicts), exact=exact)
 
 
+def _tag(v: Verdict) -> list[str | Span]:
+    """The mark of a control behind its id."""
+    return [" ", Span(OURS, "tag")] if origin_words(v) else []
+
+
 def _html_row(config: Config, v: Verdict) -> list[str | Cell]:
     """The cells of a verdict."""
     t = _texts(config, v)
     badge = Span(f"{MARKS[v.verdict]} {v.verdict}", f"badge px-{v.verdict.replace(' ', '-')}")
-    paper = v.claim.paper or ("our control" if v.claim.origin == "control" else NONE)
+    paper = v.claim.paper or origin_words(v) or NONE
     return [
-        cell(code(v.claim.id), small(unbroken(t.compared))),
+        cell((code(v.claim.id), *_tag(v)), small(unbroken(t.compared))),
         cell(badge, small(v.note)),
         cell(t.mean, small(t.ends)),
         t.p,

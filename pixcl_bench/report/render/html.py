@@ -22,7 +22,7 @@ class Span:
 
     Attributes:
         text: what is read.
-        kind: `code`, or a class of `style.css` without its prefix: `half`, `small`, `none`,
+        kind: `code`, or a class of `parts.css` without its prefix: `half`, `small`, `none`,
             `failed`.
         href: where it leads, or empty.
     """
@@ -43,16 +43,18 @@ class Cell:
     Attributes:
         lines: each of one or more pieces.
         strong: whether the first line stands out.
+        sort: what a sortable table orders it by, an empty text for a hole; its text where None.
     """
 
     lines: tuple[tuple[Piece, ...], ...]
     strong: bool = False
+    sort: float | str | None = None
 
 
-def cell(*lines: Line, strong: bool = False) -> Cell:
+def cell(*lines: Line, strong: bool = False, sort: float | str | None = None) -> Cell:
     """A cell of these lines; empty ones are left out."""
     pieces = [(line,) if isinstance(line, str | Span) else tuple(line) for line in lines]
-    return Cell(tuple(line for line in pieces if any(map(_text, line))), strong)
+    return Cell(tuple(line for line in pieces if any(map(_text, line))), strong, sort)
 
 
 def _text(piece: Piece) -> str:
@@ -103,12 +105,19 @@ def trusted(text: str) -> "Markup":
     return Markup(text)
 
 
+def style_sheet() -> "Markup":
+    """The frame of the report page and the parts in it, as one style sheet."""
+    files = (TEMPLATES / name for name in ("style.css", "parts.css"))
+    return trusted("".join(file.read_text(encoding="utf-8") for file in files))
+
+
 def table(
     head: Sequence[str],
     rows: Sequence[Sequence[str | Cell]],
     align: str,
     *,
     legend: Sequence[str] = (),
+    sortable: bool = False,
 ) -> "Markup":
     """A table in a container that scrolls sideways.
 
@@ -117,10 +126,11 @@ def table(
         rows: cells of each row; the first is the row's head.
         align: for each column `l` or `r`, or `n` for text that is never broken.
         legend: sentences below it.
+        sortable: whether its heads are buttons, for `board.html`.
 
     Raises:
         ValueError: a row, or `align`, has not as many cells as the head.
     """
     if wrong := {len(head), len(align), *map(len, rows)} - {len(head)}:
         raise ValueError(f"table: {len(head)} columns in the head, but also {sorted(wrong)} cells")
-    return render("table.html", head=head, rows=rows, align=align, legend=legend)
+    return render("table.html", head=head, rows=rows, align=align, legend=legend, sortable=sortable)

@@ -10,11 +10,11 @@ from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.bench.records.store import FAILURE, HISTORY, RECORD, Record
 from pixcl_bench.report.provenance import commits
 from pixcl_bench.report.render import html
+from pixcl_bench.report.render.board import board_html
 from pixcl_bench.report.render.claims import html_claims
 from pixcl_bench.report.render.environments import environment_html
 from pixcl_bench.report.render.html import Cell, Span, cell, code, small
 from pixcl_bench.report.render.reported import html_reported
-from pixcl_bench.report.render.tables import html_table
 from pixcl_bench.report.render.words import NONE, header, kind_name, number, short, unbroken
 from pixcl_bench.report.reported import TITLE, reported_of
 from pixcl_bench.report.rows import Table, describe
@@ -35,6 +35,10 @@ FIGURE_NOTES = {
     "bars": (
         "Bars: mean; whiskers: 95 % interval; dots: seeds; hatched: references outside the "
         "comparison."
+    ),
+    "cost": (
+        "Value against the seconds of training, on the machine of the runs; hollow: references "
+        "outside the comparison. Methods that do not train are left out."
     ),
     "curves": (
         "Each method minimises its own objective: compare the shapes, not the heights. "
@@ -73,7 +77,7 @@ def figures_html(drawn: Mapping[str, str]) -> "Markup":
     """Drawings with their captions.
 
     Args:
-        drawn: `bars` and `curves` as SVG, where they exist.
+        drawn: `bars`, `cost` and `curves` as SVG, where they exist.
     """
     shown = {
         html.trusted(drawn[name]): note for name, note in FIGURE_NOTES.items() if name in drawn
@@ -89,7 +93,7 @@ def _table_section(table: Table, drawn: Mapping[str, str]) -> "Markup":
         name=slug(table),
         title=f"{table.title} on {where.dataset}",
         tags=(kind_name(table.dataset_kind), f"profile {where.profile}", where.device),
-        inner=html_table(table) + figures_html(drawn),
+        inner=board_html(table) + figures_html(drawn),
     )
 
 
@@ -210,7 +214,7 @@ def page(config: Config, report: Report, digest: str, results: Path) -> str:
     known = config.profiles.get(report.profile)
     return html.render(
         "page.html",
-        css=html.trusted((html.TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        css=html.style_sheet(),
         digest=digest,
         profile=report.profile,
         purpose=known.purpose if known else "",

@@ -77,10 +77,14 @@ def claims_at(config: Config, place: Place) -> list[Claim]:
     ]
 
 
-def answers_html(config: Config, place: Place, records: Sequence[Record]) -> "Markup":
-    """A row for each claim: its methods with most steps, and how many steps are enough."""
+def answers_html(
+    config: Config, place: Place, records: Sequence[Record], claims: Sequence[Claim] | None = None
+) -> "Markup":
+    """A row for each claim: its methods with most steps, and how many steps are enough.
+
+    `claims`: only these; all that the pilot speaks about where None."""
     rows: list[list[str | Cell]] = []
-    for claim in claims_at(config, place):
+    for claim in claims_at(config, place) if claims is None else claims:
         pilot = read_pilot(records, claim.metric)
         metric = config.tasks[claim.task].metrics[claim.metric]
         sides = [m for m in (claim.better, claim.than) if m]

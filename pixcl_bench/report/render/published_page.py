@@ -12,15 +12,15 @@ from pixcl_bench.bench.records.store import Record
 from pixcl_bench.report import provenance as origin
 from pixcl_bench.report.pilots import PROFILE
 from pixcl_bench.report.render import html
+from pixcl_bench.report.render.board import board_html
 from pixcl_bench.report.render.build import draw
-from pixcl_bench.report.render.claims import html_claims
+from pixcl_bench.report.render.claims import OURS, html_claims
 from pixcl_bench.report.render.environments import environment_html
 from pixcl_bench.report.render.html import Cell, cell, code, small
 from pixcl_bench.report.render.page import details, figures_html
-from pixcl_bench.report.render.tables import html_table
 from pixcl_bench.report.render.words import NONE, kind_name
 from pixcl_bench.report.rows import Table, tables
-from pixcl_bench.report.stats import MIN_PAIRS, mean_interval
+from pixcl_bench.report.stats import MIN_PAIRS
 from pixcl_bench.report.verdicts import WORDS, Verdict, decide_claims
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 VARIABLE = "PIXCL_BENCH_PUBLISHED"
 """Names another folder of published records than `published/` beside `benchmarks.yaml`."""
 _ORDER = ("paper", "study", "quick", "smoke")
-_COSTS = (("train_seconds", 1), ("images_per_second", 0), ("eval_seconds", 1))
-"""Timings of a record that are shown, each with its digits."""
 
 
 @dataclass(frozen=True)
@@ -102,31 +100,14 @@ def provenance(config: Config, table: Table) -> str:
     return origin.sentences(origin.provenance(config, table.records))
 
 
-def cost_html(table: Table) -> "Markup | None":
-    """Training time and throughput of each method, for what the same budget costs; None where no
-    run tells."""
-    rows: list[list[str | Cell]] = []
-    for row in table.rows:
-        cells = []
-        for name, digits in _COSTS:
-            values = [r.timings[name] for r in row.finished if name in r.timings]
-            cells.append(f"{mean_interval(values).mean:,.{digits}f}" if values else NONE)
-        if set(cells) != {NONE}:
-            rows.append([row.title, *cells, str(row.n)])
-    head = ["method", "training, s", "images / s", "evaluation, s", "n"]
-    return html.table(head, rows, "lrrrr") if rows else None
-
-
 def section_html(table: Table) -> "Markup":
     """The table with its figures."""
-    return html_table(table) + figures_html(draw(table))
+    return board_html(table) + figures_html(draw(table))
 
 
 def details_html(table: Table) -> "Markup":
-    """What the runs cost and the environment that they ran in, folded."""
-    cost = cost_html(table)
-    first = details("What a run costs (means)", cost) if cost else html.trusted("")
-    return first + details("Environment", environment_html(table.records))
+    """The environment that the runs ran in, folded."""
+    return details("Environment", environment_html(table.records))
 
 
 def verdicts(published: Published) -> tuple[list[Verdict], list[Verdict]]:
@@ -153,7 +134,7 @@ def statements_html(config: Config) -> "Markup":
     rows: list[list[str | Cell]] = []
     for c in config.claims:
         evidence = small(f"evidence: {c.evidence}" if c.evidence else "")
-        source = cell(c.source or c.origin, evidence)
+        source = cell(c.source or (OURS if c.origin == "control" else NONE), evidence)
         rows.append([cell(code(c.id)), c.statement, c.paper or NONE, source])
     return html.table(["claim", "in words", "the paper's numbers", "source"], rows, "llll")
 

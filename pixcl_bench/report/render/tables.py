@@ -3,10 +3,9 @@
 import csv
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pixcl_bench.report.render import html
 from pixcl_bench.report.render.html import Cell, Span, cell
 from pixcl_bench.report.render.words import (
     ARROW_NOTE,
@@ -18,13 +17,11 @@ from pixcl_bench.report.render.words import (
     md_list,
     md_table,
     plus_minus,
-    unbroken,
 )
 from pixcl_bench.report.rows import Row, Table
 
 if TYPE_CHECKING:
     import rich.table
-    from markupsafe import Markup
 
 INTERVAL_NOTE = "mean ± half of the 95 % interval (Student t) over n seeds"
 CSV_HEADER = (
@@ -67,18 +64,22 @@ def _cells(row: Row, table: Table) -> list[str]:
     cells = [plus_minus(row.values[name], metric) for name, metric in table.metrics.items()]
     if row.hole:
         cells[list(table.metrics).index(table.primary)] = row.hole
-    count = f"{row.n}" if row.expected in (None, row.n) else f"{row.n} of {row.expected}"
-    cells.append(count)
+    cells.append(count_text(row))
     return [*cells, "" if row.rank is None else str(row.rank)] if table.ranked else cells
 
 
-def _name(row: Row, table: Table, star: str = STAR) -> str:
+def count_text(row: Row) -> str:
+    """How many runs have finished: `9`, or `3 of 9` where the profile asks for more."""
+    return f"{row.n}" if row.expected in (None, row.n) else f"{row.n} of {row.expected}"
+
+
+def row_name(row: Row, table: Table, star: str = STAR) -> str:
     """The method's title, marked where it saw labels that others did not, and where it is best."""
     labels = " (labels)" if table.labels_differ and row.saw_labels else ""
     return f"{row.title}{labels}{' ' + star if row.best else ''}"
 
 
-def _legend(table: Table, star: str = STAR) -> list[str]:
+def legend(table: Table, star: str = STAR) -> list[str]:
     """What numbers and marks mean, then the table's notes."""
     words = [INTERVAL_NOTE]
     if any(metric.direction == "min" for metric in table.metrics.values()):
@@ -95,7 +96,7 @@ def console_table(table: Table) -> "rich.table.Table":
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    caption = "\n".join(_legend(table, "*"))
+    caption = "\n".join(legend(table, "*"))
     # A justified or wrapped name is hard to read: columns of numbers give way first.
     grid = RichTable(title=table_title(table), caption=caption, caption_justify="left")
     grid.add_column("method", no_wrap=True)
@@ -103,7 +104,7 @@ def console_table(table: Table) -> "rich.table.Table":
         grid.add_column(name, justify="right", overflow="fold")
     after = [*(row.role for row in table.rows[1:]), None]
     for row, following in zip(table.rows, after, strict=False):
-        cells = [Text(_name(row, table, "*")), *(Text(text) for text in _cells(row, table))]
+        cells = [Text(row_name(row, table, "*")), *(Text(text) for text in _cells(row, table))]
         grid.add_row(*cells, style=_console_style(row), end_section=following != row.role)
     return grid
 
@@ -126,13 +127,13 @@ def markdown_table(table: Table, *, heading: int = 0) -> str:
     """
     rows = []
     for row in table.rows:
-        name = md_escape(_name(row, table))
+        name = md_escape(row_name(row, table))
         first = f"**{name}**" if row.best else name
         rows.append([first, row.role, *map(md_escape, _cells(row, table))])
     head = [md_escape(text) for text in _head(table)]
     title = f"{'#' * heading} {table_title(table)}\n\n" if heading else ""
     grid = md_table(head, rows, "ll" + "r" * (len(head) - 2))
-    return f"{title}{grid}\n{md_list(_legend(table))}"
+    return f"{title}{grid}\n{md_list(legend(table))}"
 
 
 def csv_table(many: Sequence[Table]) -> str:
@@ -160,23 +161,6 @@ def _csv_line(table: Table, row: Row, metric: str) -> list[object]:
         *("" if math.isnan(end) else repr(end) for end in ends),
         *(value.n if value else 0, len(row.failed), row.rank or "", keys),
     ]
-
-
-def html_table(table: Table, *, link: Callable[[Row], str | None] | None = None) -> "Markup":
-    """The table in HTML, in a container that scrolls sideways, with its legend.
-
-    Args:
-        table: what to show.
-        link: address of a method's own section or page, or None.
-    """
-    rows: list[list[str | Cell]] = []
-    for row in table.rows:
-        href = link(row) if link else None
-        title = unbroken(_name(row, table))
-        name = cell(Span(title, href=href or ""), strong=row.best)
-        rows.append([name, row.role, *map(html_value, _cells(row, table))])
-    head = [unbroken(text) for text in _head(table)]
-    return html.table(head, rows, "ll" + "r" * (len(head) - 2), legend=_legend(table))
 
 
 def html_value(text: str, *below: str, strong: bool = False) -> Cell:
