@@ -17,9 +17,10 @@ def status(
     from pixcl_bench.bench.config.grid import plan
     from pixcl_bench.bench.config.words import split
     from pixcl_bench.bench.records.published import read_all_published
+    from pixcl_bench.bench.run.guards import shown
     from pixcl_bench.bench.run.listing import status_table
     from pixcl_bench.bench.run.machine import resolve_device
-    from pixcl_bench.bench.run.runner import make_jobs, shown
+    from pixcl_bench.bench.run.runner import make_jobs
     from pixcl_bench.bench.run.verify import published_line, published_state
 
     loaded, out = load(config), console()

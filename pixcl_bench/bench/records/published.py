@@ -9,14 +9,9 @@ from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.bench.config.sweeps import variant_name
 from pixcl_bench.bench.errors import BenchError, UsageError
 from pixcl_bench.bench.keys import canonical_json, code_hash, run_key
-from pixcl_bench.bench.records.store import (
-    Record,
-    parse_record,
-    plain,
-    scan,
-    seal,
-    write_atomic,
-)
+from pixcl_bench.bench.records.disk import write_atomic
+from pixcl_bench.bench.records.scan import look
+from pixcl_bench.bench.records.store import Record, parse_record, plain, seal
 
 ENVIRONMENT = (
     *("device", "gpu", "gpu_memory_gib", "gpu_capability", "gpu_driver", "cuda", "cudnn"),
@@ -70,7 +65,7 @@ def publish(
     what would be run today."""
     for task in tasks or ():
         config.task(task)
-    done = [r for r in scan(results, profile) if r.status == "ok" and r.device == device]
+    done = [r for r in look(results, profile).finished if r.device == device]
     records = [r for r in done if not tasks or r.task in tasks]
     if not records:
         which = f" of task {', '.join(tasks)}" if tasks else ""
@@ -149,7 +144,8 @@ def stale(record: Record, config: Config) -> bool:
 
 
 def compact(record: Record) -> Record:
-    """A record as it is published: the environment trimmed, with its commit and date."""
+    """A record as it is published: the environment trimmed, without its files, with its commit and
+    date."""
     environment = {
         name: record.environment[name] for name in ENVIRONMENT if name in record.environment
     }
@@ -161,7 +157,12 @@ def compact(record: Record) -> Record:
     curve = [(step, float(f"{loss:.5g}")) for step, loss in record.curve]
     return seal(
         record.model_copy(
-            update={"environment": environment, "curve": curve, "published": provenance}
+            update={
+                "environment": environment,
+                "curve": curve,
+                "published": provenance,
+                "files": {},
+            }
         )
     )
 
