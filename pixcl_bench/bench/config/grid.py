@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +12,9 @@ from pixcl_bench.bench.config.signature import check_arguments
 from pixcl_bench.bench.config.source import method_entry_points, resolve_learner
 from pixcl_bench.bench.config.sweeps import split_overrides, variant_name, variants
 from pixcl_bench.bench.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    from pixcl_bench.data.info import DatasetInfo
 
 Device = Literal["cpu", "cuda"]
 
@@ -161,8 +164,15 @@ class Fingerprints(dict[str, str]):
     """The fingerprints of data sets, each taken once for a plan: that of a user's own data looks
     at every file."""
 
+    _known: "Mapping[str, DatasetInfo] | None" = None
+
     def __missing__(self, dataset: str) -> str:
-        self[dataset] = fingerprint(dataset)
+        from pixcl_bench.data.catalogue import catalogue, data_root
+
+        if self._known is None:
+            self._known = catalogue()  # looks through all installed packages
+        info = self._known.get(dataset)
+        self[dataset] = info.fingerprint(data_root()) if info else fingerprint(dataset)
         return self[dataset]
 
 

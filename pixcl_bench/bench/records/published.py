@@ -8,7 +8,7 @@ from pixcl_bench.bench.config.grid import Fingerprints, Run, make_run
 from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.bench.config.sweeps import variant_name
 from pixcl_bench.bench.errors import BenchError, UsageError
-from pixcl_bench.bench.keys import canonical_json, code_hash, run_key
+from pixcl_bench.bench.keys import Codes, canonical_json, code_hash, run_key
 from pixcl_bench.bench.records.disk import write_atomic
 from pixcl_bench.bench.records.scan import look
 from pixcl_bench.bench.records.store import Record, parse_record, plain, seal
@@ -70,9 +70,9 @@ def publish(
     if not records:
         which = f" of task {', '.join(tasks)}" if tasks else ""
         raise UsageError(f"no finished run of profile {profile!r}{which} on {device} in {results}")
-    refused = [
-        why for record in records if (why := _refusal(record, config, allow_dirty, allow_stale))
-    ]
+    asked = (Fingerprints(), Codes(config.root))
+    told = [_refusal(record, config, allow_dirty, allow_stale, *asked) for record in records]
+    refused = [why for why in told if why]
     if refused:
         more = f"\n... and {len(refused) - 10} more" if len(refused) > 10 else ""
         raise UsageError(
@@ -94,7 +94,14 @@ def write_published(path: Path, records: Iterable[Record]) -> None:
     write_atomic(path, "".join(lines))
 
 
-def _refusal(record: Record, config: Config, allow_dirty: bool, allow_stale: bool) -> str:
+def _refusal(
+    record: Record,
+    config: Config,
+    allow_dirty: bool,
+    allow_stale: bool,
+    known: Fingerprints,
+    codes: Codes,
+) -> str:
     name = record.folder.as_posix()
     if not allow_dirty and record.code.get("dirty") is not False:
         why = (
@@ -103,7 +110,7 @@ def _refusal(record: Record, config: Config, allow_dirty: bool, allow_stale: boo
             else "files that it reaches were not committed"
         )
         return f"{name}: {why} (commit and run again, or --allow-dirty)"
-    if not allow_stale and record.key != current_key(record, config):
+    if not allow_stale and record.key != current_key(record, config, known, codes):
         return f"{name}: settings, code or data have changed since (run again, or --allow-stale)"
     return ""
 
@@ -130,11 +137,15 @@ def run_of(record: Record, config: Config, fingerprints: Fingerprints | None = N
 
 
 def current_key(
-    record: Record, config: Config, fingerprints: Fingerprints | None = None
+    record: Record,
+    config: Config,
+    fingerprints: Fingerprints | None = None,
+    codes: Codes | None = None,
 ) -> str | None:
-    """The key that the run of a record would have today with the library versions it ran with."""
+    """The key that the run of a record would have today with the library versions it ran with.
+    fingerprints, codes: those of data sets and of code, where many records are asked about."""
     run = run_of(record, config, fingerprints)
-    return run_key(run, config.root, record.code.get("versions")) if run else None
+    return run_key(run, config.root, record.code.get("versions"), codes) if run else None
 
 
 def stale(record: Record, config: Config) -> bool:

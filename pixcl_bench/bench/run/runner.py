@@ -13,7 +13,7 @@ from rich.console import Console
 from pixcl_bench.bench.config.grid import Run
 from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.bench.errors import UsageError
-from pixcl_bench.bench.keys import run_key
+from pixcl_bench.bench.keys import Codes, run_key
 from pixcl_bench.bench.records import store
 from pixcl_bench.bench.records.rerun import settle
 from pixcl_bench.bench.run.guards import interruptible, locks, preflight, shown
@@ -45,7 +45,11 @@ class Summary:
 def make_jobs(runs: Sequence[Run], config: Config, results: Path) -> list[Job]:
     """A job for each run, with its key; the results folder is made absolute."""
     place = results.resolve()
-    return [Job(run, run_key(run, config.root), config.path, config.root, place) for run in runs]
+    codes = Codes(config.root)
+    return [
+        Job(run, run_key(run, config.root, codes=codes), config.path, config.root, place)
+        for run in runs
+    ]
 
 
 def run_grid(

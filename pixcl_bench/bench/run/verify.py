@@ -21,7 +21,7 @@ from pixcl_bench.bench.config.grid import Fingerprints, Run
 from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.bench.config.sweeps import variant_name
 from pixcl_bench.bench.errors import RecordError, UsageError
-from pixcl_bench.bench.keys import code_hash, run_key, run_versions, version_of
+from pixcl_bench.bench.keys import Codes, code_hash, run_key, run_versions, version_of
 from pixcl_bench.bench.records import store
 from pixcl_bench.bench.records.published import (
     compact,
@@ -81,8 +81,8 @@ def cell_of(record: Record) -> CellName:
 
 def changed(records: Sequence[Record], config: Config) -> bool:
     """Whether some record of a cell has another key than its run would have today."""
-    known = Fingerprints()
-    return any(current_key(record, config, known) != record.key for record in records)
+    known, codes = Fingerprints(), Codes(config.root)
+    return any(current_key(record, config, known, codes) != record.key for record in records)
 
 
 def samples(
@@ -284,8 +284,9 @@ class PublishedState:
 
 def published_state(records: Sequence[Record], config: Config) -> PublishedState:
     """Count published records."""
-    known = Fingerprints()  # that of a user's own data looks at every file
-    current = [r for r in records if current_key(r, config, known) == r.key]
+    # The fingerprint of a user's own data looks at every file.
+    known, codes = Fingerprints(), Codes(config.root)
+    current = [r for r in records if current_key(r, config, known, codes) == r.key]
     adopted = [r for r in current if (r.published or {}).get("adopted")]
     return PublishedState(len(records), len(current), len(adopted))
 
