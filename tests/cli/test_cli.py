@@ -93,7 +93,7 @@ def test_exactly_these_commands() -> None:
     command = typer.main.get_command(cli.app)
     assert sorted(command.commands) == sorted(  # type: ignore[attr-defined]
         [
-            *("run", "list", "status", "report", "claims", "check", "check-method"),
+            *("run", "list", "status", "logs", "report", "claims", "check", "check-method"),
             *("pilot", "tune"),
             *("new-method", "data", "publish", "verify", "init", "index", "search"),
         ]

@@ -16,7 +16,7 @@ from pixcl_bench.bench.config.grid import Run, make_run
 from pixcl_bench.bench.config.reading import Config, load_config
 from pixcl_bench.bench.config.settings import nested
 from pixcl_bench.bench.errors import BenchError, UsageError, unknown
-from pixcl_bench.bench.keys import run_key
+from pixcl_bench.bench.keys import run_code, run_key
 from pixcl_bench.bench.notebook import assigned_names, parameter_names
 from pixcl_bench.bench.records import rerun, store
 from pixcl_bench.bench.records.disk import make_folder, remove, write_atomic
@@ -24,7 +24,7 @@ from pixcl_bench.bench.records.provenance import provenance
 from pixcl_bench.bench.run.machine import resolve_device
 
 SUITE = "PIXCL_BENCH_SUITE"
-RUN_FILE, PROGRESS = "run.json", "progress.json"
+RUN_FILE, PROGRESS, CODE_FILE = "run.json", "progress.json", "code.json"
 RUNNER_FILES = frozenset({"executed.ipynb", "run.log", "job.json"})
 _EVERY = 1.0
 
@@ -97,11 +97,19 @@ class OpenRun:
                 "finished": store.now(),
             }
         )
+        self._note_code()
         store.write_history(self.folder, history)
         store.write_record(self.folder, record)
         return (
             store.read_record(self.folder / store.RECORD) if self.in_suite else self._kept(record)
         )
+
+    def _note_code(self) -> None:
+        """Note the definitions that the run reaches, so that a later one can tell which of them
+        have changed."""
+        code = run_code(self.run, self.config.root)
+        about = {"hash": code.hash, "definitions": dict(code.definitions)}
+        write_atomic(self.folder / CODE_FILE, json.dumps(about, indent=0) + "\n")
 
     def _kept(self, record: store.Record) -> store.Record:
         """By hand nobody waits for the end of the notebook: what lies beside the record now is
