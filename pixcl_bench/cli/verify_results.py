@@ -34,7 +34,7 @@ class Chosen:
         """The profiles one by one; one None for all of them."""
         from pixcl_bench.bench.config.words import split
 
-        return list(split(self.profiles) or [None])
+        return [*(split(self.profiles) or ()), *([] if split(self.profiles) else [None])]
 
 
 def files(chosen: Chosen) -> bool:
