@@ -75,8 +75,13 @@ class Placed(Protocol):
 
 def run_folder(run: Placed) -> Path:
     """The folder of a run or of its record, relative to the results folder."""
+    return Path(run_place(run))
+
+
+def run_place(run: Placed) -> str:
+    """The folder of a run or of its record as a text with slashes."""
     method = f"{run.method}@{variant_name(run.sweep)}" if run.sweep else run.method
-    return Path(run.profile, run.task, run.dataset, method, f"seed-{run.seed}")
+    return f"{run.profile}/{run.task}/{run.dataset}/{method}/seed-{run.seed}"
 
 
 def make_run(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pixcl_bench.bench.config.grid import run_folder
+from pixcl_bench.bench.config.grid import run_place
 from pixcl_bench.bench.errors import RecordError
 from pixcl_bench.bench.keys import canonical_json
 from pixcl_bench.bench.records.rerun import RERUN
@@ -46,17 +46,16 @@ def check_results(results: Path, profile: str | None = None) -> Integrity:
     """Compare every record of a results folder with its checksum, and every file beside one with
     its digest."""
     found = Integrity()
-    for folder, names in run_folders(results, profile, found.faults):
-        for path in _record_files(folder, names):
+    for place, names in run_folders(results, profile, found.faults):
+        for path in _record_files(results / place, names):
             try:
                 record = read_record(path)
             except RecordError as error:
                 found.faults.append(str(error))
                 continue
             _check(found, path, record)
-            place = folder.relative_to(results)
-            if path.name == RECORD and place != run_folder(record):
-                found.copies.append(place.as_posix())
+            if path.name == RECORD and place != run_place(record):
+                found.copies.append(place)
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from pixcl_bench.bench.config.grid import run_folder
+from pixcl_bench.bench.config.grid import run_place
 from pixcl_bench.bench.errors import RecordError
 from pixcl_bench.bench.records.rerun import RERUN
 from pixcl_bench.bench.records.store import FAILURE, RECORD, Record, read_record
@@ -52,7 +52,7 @@ class Found:
             lines += [f"  {text}" for text in self.damaged[:_SHOWN]]
             lines += [f"  and {more} more: pixcl-bench verify --files"] if more > 0 else []
         for record in self.reruns[:_SHOWN]:
-            name = run_folder(record).as_posix()
+            name = run_place(record)
             lines.append(
                 f"done again and failed, the earlier result stays: {name}: {record.reason}:"
                 f" {_first(record.detail)}"
@@ -64,20 +64,21 @@ class Found:
 
 def look(results: Path | str, profile: str | None = None) -> Found:
     """Read a results folder, or one profile of it."""
-    base, found = Path(results), Found()
+    base, found = str(results), Found()
     strays: dict[str, str] = {}
-    for folder, names in run_folders(base, profile, found.damaged):
+    for place, names in run_folders(results, profile, found.damaged):
+        folder = f"{base}/{place}"
         record = _settled(folder, names, found.damaged)
         if record is None:
             continue
-        place, named = folder.relative_to(base).as_posix(), run_folder(record).as_posix()
+        named = run_place(record)
         if place != named:
             strays[place] = named
             continue
         found.records.append(record)
         if record.status == "ok" and RERUN in names:
-            failure = folder / RERUN / FAILURE
-            again = _read(failure, found.damaged) if failure.is_file() else None
+            failure = f"{folder}/{RERUN}/{FAILURE}"
+            again = _read(failure, found.damaged) if os.path.isfile(failure) else None
             found.reruns += [again] if again else []
     found.records.sort(key=_order)
     found.reruns.sort(key=_order)
@@ -86,40 +87,32 @@ def look(results: Path | str, profile: str | None = None) -> Found:
 
 
 def run_folders(
-    base: Path, profile: str | None = None, unread: list[str] | None = None
-) -> Iterator[tuple[Path, frozenset[str]]]:
-    """Every folder that holds a record or a failure, with the names of all that lies in it.
+    results: Path | str, profile: str | None = None, unread: list[str] | None = None
+) -> Iterator[tuple[str, frozenset[str]]]:
+    """Every folder that holds a record or a failure, relative to the results, with the names of
+    all that lies in it.
 
     Of the folders beside that of a `profile` the first of each is given, which tells whether it is
     a copy of the profile. `unread` takes a sentence for each folder that cannot be read."""
-    for name in _folders(base, unread):
-        folders = _walk(base / name, base, unread)
+    base = str(results)
+    errors = [] if unread is None else unread
+    for name in _folders(base, errors):
+        folders = _walk(base, name, errors)
         if profile in (None, name):
             yield from folders
-        else:
-            yield from _copy_of(str(profile), name, folders)
+        elif (first := next(folders, None)) is not None:
+            record = _settled(f"{base}/{first[0]}", first[1], [])
+            if record is not None and record.profile == profile:
+                yield first
 
 
-def _copy_of(
-    profile: str, name: str, folders: Iterator[tuple[Path, frozenset[str]]]
-) -> Iterator[tuple[Path, frozenset[str]]]:
-    """The first run in another profile's place, where its record names this profile."""
-    first = next(folders, None)
-    if first is None:
-        return
-    record = _settled(*first, [])
-    if record is not None and record.profile == profile != name:
-        yield first
-
-
-def _folders(base: Path, unread: list[str] | None) -> list[str]:
+def _folders(base: str, unread: list[str]) -> list[str]:
     try:
-        return sorted(e.name for e in os.scandir(base) if _is_place(e))
+        return sorted(entry.name for entry in os.scandir(base) if _is_place(entry))
     except FileNotFoundError:
         return []
     except OSError as error:
-        if unread is not None:
-            unread.append(f"{base}: cannot be read: {error.strerror}")
+        unread.append(f"{base}: cannot be read: {error.strerror}")
         return []
 
 
@@ -131,39 +124,42 @@ def _is_place(entry: os.DirEntry[str]) -> bool:
 
 
 def _walk(
-    folder: Path, base: Path, unread: list[str] | None, depth: int = 0
-) -> Iterator[tuple[Path, frozenset[str]]]:
-    """The run folders at and below a folder. A link into the results is not followed: its target
-    is read in its own place."""
+    base: str, place: str, unread: list[str], depth: int = 0
+) -> Iterator[tuple[str, frozenset[str]]]:
+    """The run folders at and below a folder of the results. A link into the results is not
+    followed: its target is read in its own place."""
+    folder = f"{base}/{place}"
     try:
         with os.scandir(folder) as listed:
-            entries = sorted(listed, key=lambda entry: entry.name)
+            entries = list(listed)
     except OSError as error:
-        if unread is not None:
-            unread.append(f"{folder}: cannot be read: {error.strerror}")
+        unread.append(f"{folder}: cannot be read: {error.strerror}")
         return
     names = frozenset(entry.name for entry in entries)
     holds = RECORD in names or FAILURE in names
     if holds:
-        yield folder, names
-    for entry in entries:
-        inner = folder / entry.name
-        if not _is_place(entry) or depth >= _DEPTH or (holds and entry.name == RERUN):
+        yield place, names
+    for entry in sorted(filter(_is_place, entries), key=lambda entry: entry.name):
+        if depth >= _DEPTH or (holds and entry.name == RERUN):
             continue
-        if entry.is_symlink() and inner.resolve().is_relative_to(base.resolve()):
+        if entry.is_symlink() and _is_inside(entry.path, base):
             continue
-        yield from _walk(inner, base, unread, depth + 1)
+        yield from _walk(base, f"{place}/{entry.name}", unread, depth + 1)
 
 
-def _settled(folder: Path, names: frozenset[str], damaged: list[str]) -> Record | None:
+def _is_inside(path: str, base: str) -> bool:
+    return Path(path).resolve().is_relative_to(Path(base).resolve())
+
+
+def _settled(folder: str, names: frozenset[str], damaged: list[str]) -> Record | None:
     """The record of a run's folder, else its failure, else None."""
     for name in (RECORD, FAILURE):
-        if name in names and (record := _read(folder / name, damaged)):
+        if name in names and (record := _read(f"{folder}/{name}", damaged)):
             return record
     return None
 
 
-def _read(path: Path, damaged: list[str]) -> Record | None:
+def _read(path: str, damaged: list[str]) -> Record | None:
     try:
         return read_record(path)
     except RecordError as error:
@@ -173,7 +169,7 @@ def _read(path: Path, damaged: list[str]) -> Record | None:
 
 def _order(record: Record) -> tuple[str, str, str, str, int, str]:
     place = (record.profile, record.task, record.dataset, record.method, record.seed)
-    return (*place, run_folder(record).as_posix() if record.sweep else "")
+    return (*place, run_place(record) if record.sweep else "")
 
 
 def _copies(strays: dict[str, str], records: Sequence[Record]) -> list[str]:
@@ -181,7 +177,7 @@ def _copies(strays: dict[str, str], records: Sequence[Record]) -> list[str]:
     right = {
         parent.as_posix()
         for record in records
-        for parent in PurePosixPath(run_folder(record).as_posix()).parents
+        for parent in PurePosixPath(run_place(record)).parents
     }
     return sorted({_highest(place, named, right) for place, named in strays.items()})
 

@@ -83,11 +83,13 @@ def read_history(path: Path) -> tuple[list[float], list[float]]:
         ValueError: it has no columns `step` and `loss`, or a value that is not a number.
     """
     with path.open(encoding="utf-8", newline="") as lines:
-        reader = csv.DictReader(lines)
-        missing = {"step", "loss"} - set(reader.fieldnames or ())
+        reader = csv.reader(lines)
+        head = next(reader, [])
+        missing = {"step", "loss"} - set(head)
         if missing:
             raise ValueError(f"{path.name}: no column {', '.join(sorted(missing))}")
-        rows = [(row["step"], row["loss"]) for row in reader]
+        step, loss = head.index("step"), head.index("loss")
+        rows = [(row[step], row[loss]) for row in reader if len(row) > max(step, loss)]
     pairs = [(float(step), float(loss)) for step, loss in rows if step and loss]
     return [step for step, _ in pairs], [loss for _, loss in pairs]
 
