@@ -11,6 +11,7 @@ from pixcl_bench.bench.config.includes import assemble
 from pixcl_bench.bench.config.reading import Config, validated
 from pixcl_bench.bench.config.yamlpos import parse
 from pixcl_bench.bench.records import store
+from pixcl_bench.bench.records.disk import write_atomic
 from pixcl_bench.bench.records.store import Record
 
 MEANS = {
@@ -150,13 +151,12 @@ def write(results: Path, records: list[Record]) -> None:
             store.write_record(folder, item)
         else:
             store.write_failure(folder, item)
-        store.write_atomic(folder / "executed.ipynb", '{"nbformat": 4, "cells": []}')
+        write_atomic(folder / "executed.ipynb", '{"nbformat": 4, "cells": []}')
 
 
 def publish(folder: Path, records: list[Record]) -> None:
     """The records as published files."""
     from pixcl_bench.bench.records.published import compact, published_path
-    from pixcl_bench.bench.records.store import write_atomic
 
     files: dict[Path, list[str]] = {}
     for item in records:

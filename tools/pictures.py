@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pixcl_bench.bench.config.reading import load_config
+from pixcl_bench.bench.records.disk import write_atomic
 from pixcl_bench.bench.records.published import read_all_published
-from pixcl_bench.bench.records.store import write_atomic
 from pixcl_bench.report.render.figures import standalone
 from pixcl_bench.report.render.papers import found_svg
 from pixcl_bench.report.verdicts import decide_claims

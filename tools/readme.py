@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from pixcl_bench.bench.records.store import write_atomic
+from pixcl_bench.bench.records.disk import write_atomic
 from tools.project import Cell, Notebook, code, directives, find_root, joined, read_notebook
 
 COMMAND = "python -m tools.readme"

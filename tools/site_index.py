@@ -7,7 +7,7 @@ Quarto runs it after rendering (`post-render` of `_quarto.yml`), with the site's
 import os
 from pathlib import Path
 
-from pixcl_bench.bench.records.store import write_atomic
+from pixcl_bench.bench.records.disk import write_atomic
 
 TARGET = "nbs/index.html"
 PAGE = f"""<!doctype html>

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixcl_bench.bench.records.store import write_atomic
+from pixcl_bench.bench.records.disk import write_atomic
 from tools.project import code, directives, find_root, joined, notebooks, read_notebook, settings
 
 COMMAND = "python -m tools.sync"

@@ -42,6 +42,10 @@ class RecordError(BenchError):
     """A result record that cannot be trusted: the message names the file and the field."""
 
 
+class DiskError(BenchError, OSError):
+    """A file or folder that cannot be written: the message names it and says what to do."""
+
+
 def nearest(word: object, known: Iterable[str]) -> str:
     """What to write in place of `word`: the nearest of `known`, else the whole list where it is
     short, else nothing."""

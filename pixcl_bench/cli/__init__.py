@@ -12,6 +12,7 @@ _COMMANDS = (
     "run",
     "listing",
     "status",
+    "logs",
     "report",
     "claims",
     "export",

@@ -16,7 +16,7 @@ def check(
 ) -> None:
     """Check a configuration; every problem goes to stderr with its line, and the exit code is 2."""
     from pixcl_bench.bench.config.reading import check_config
-    from pixcl_bench.bench.run.runner import shown
+    from pixcl_bench.bench.run.guards import shown
 
     where = place(file)
     problems = check_config(where)

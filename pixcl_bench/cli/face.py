@@ -166,6 +166,7 @@ def run(
     from rich.console import Console
 
     from pixcl_bench.bench.config.grid import plan
+    from pixcl_bench.bench.run.guards import preflight
     from pixcl_bench.bench.run.listing import fetch_for
     from pixcl_bench.bench.run.machine import resolve_device
     from pixcl_bench.bench.run.runner import make_jobs, run_grid
@@ -177,6 +178,7 @@ def run(
     if not force and (before := job.done()):
         return before
     console = Console(quiet=quiet)
+    preflight([job])
     fetch_for([job], console.print)
     summary = run_grid(runs, config=loaded, results=place, force=force, console=console)
     if summary.interrupted:

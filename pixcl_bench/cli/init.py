@@ -41,8 +41,8 @@ def init(
 ) -> None:
     """Write a project to edit: benchmarks.yaml, its notebooks and published records. Overwrites
     nothing."""
-    from pixcl_bench.bench.records.store import write_atomic
-    from pixcl_bench.bench.run.runner import shown
+    from pixcl_bench.bench.records.disk import write_atomic
+    from pixcl_bench.bench.run.guards import shown
 
     files = _files()
     taken = [name for name in files if (folder / name).exists()]

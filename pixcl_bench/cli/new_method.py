@@ -43,7 +43,7 @@ def new_method(
     config: ConfigFile = None,
 ) -> None:
     """Write the notebook (and module) of a method that works, and its entry in the YAML file."""
-    from pixcl_bench.bench.records.store import write_atomic
+    from pixcl_bench.bench.records.disk import write_atomic
     from pixcl_bench.cli.scaffold import title_of
 
     loaded = load(config)
@@ -169,7 +169,7 @@ def _read(path: Path) -> str:
 
 
 def _tell(config: "Config", name: str, task: str, plan: _Plan, place: Path) -> None:
-    from pixcl_bench.bench.run.runner import shown
+    from pixcl_bench.bench.run.guards import shown
 
     for path in plan.files:
         print(f"wrote {shown(config.root / path)}")

@@ -31,8 +31,8 @@ def publish(
     from pixcl_bench.bench.config.builtin import own_folder
     from pixcl_bench.bench.config.words import split
     from pixcl_bench.bench.records.published import publish as write
+    from pixcl_bench.bench.run.guards import shown
     from pixcl_bench.bench.run.machine import resolve_device
-    from pixcl_bench.bench.run.runner import shown
 
     loaded = load(config)
     loaded.profile(profile)

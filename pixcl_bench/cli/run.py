@@ -46,6 +46,7 @@ def run(
     report."""
     from pixcl_bench.bench.config.grid import plan
     from pixcl_bench.bench.config.words import overrides, seeds, split, use_data_root
+    from pixcl_bench.bench.run.guards import preflight
     from pixcl_bench.bench.run.listing import fetch_for
     from pixcl_bench.bench.run.machine import resolve_device
     from pixcl_bench.bench.run.runner import make_jobs, run_grid, survey
@@ -63,7 +64,10 @@ def run(
         overrides(settings),
         resolve_device(device),
     )
-    fetch_for(survey(make_jobs(runs, loaded, place), loaded, force)[0])
+    todo = survey(make_jobs(runs, loaded, place), loaded, force)[0]
+    if scheduler is None:
+        preflight(todo)
+    fetch_for(todo)
     summary = run_grid(
         runs,
         config=loaded,

@@ -55,18 +55,22 @@ def show_results(
 ) -> None:
     """Build the report of a profile; print its tables, and where everything lies. only: the cells
     (task, data set, method) that are shown; all where None."""
-    from pixcl_bench.bench.records.store import scan
+    from pixcl_bench.bench.records.scan import look
     from pixcl_bench.report.render.build import build_report, summary_lines
     from pixcl_bench.report.render.tables import console_table
     from pixcl_bench.report.rows import tables
 
-    if not config.profile(profile).compares:
-        show_sweep(config, profile, scan(results, profile), out)
+    compares = config.profile(profile).compares
+    found = look(results, profile)
+    if not compares:
+        show_sweep(config, profile, found.records, out)
+        for line in found.notes():
+            out.print(line, markup=False, soft_wrap=True)
         return
-    paths = build_report(config, profile, results)
-    for table in tables(config, scan(results, profile), only=only):
+    paths = build_report(config, profile, results, found=found)
+    for table in tables(config, found.records, only=only):
         out.print(console_table(table))
-    for line in summary_lines(config, profile, results, paths):
+    for line in summary_lines(profile, results, paths, found):
         out.print(line, markup=False, soft_wrap=True)
 
 

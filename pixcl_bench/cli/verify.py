@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pixcl_bench.cli.app import FAILED, app
+from pixcl_bench.cli.app import FAILED, OK, app
 from pixcl_bench.cli.options import ConfigFile, Datasets, Methods, Profiles, Tasks
 from pixcl_bench.cli.shared import console, load
 
@@ -50,9 +50,30 @@ def verify(
     results: Annotated[
         Path | None, typer.Option("--results", help="Where the runs go (default: results-verify).")
     ] = None,
+    files: Annotated[
+        bool,
+        typer.Option(
+            "--files", help="Instead: is every file of the results as it was written? Runs nothing."
+        ),
+    ] = False,
+    rerun: Annotated[
+        int,
+        typer.Option(
+            "--rerun", min=0, help="Instead: do so many finished runs of the results again."
+        ),
+    ] = 0,
+    draw: Annotated[int, typer.Option("--draw", help="Which runs --rerun chooses.")] = 0,
     config: ConfigFile = None,
 ) -> None:
-    """Run one seed of each published cell on the present code and compare it bit for bit."""
+    """Run one seed of each published cell on the present code and compare it bit for bit. With
+    --files or --rerun, look at a results folder instead."""
+    if files or rerun:
+        from pixcl_bench.cli import verify_results
+
+        chosen = verify_results.Chosen(config, results, profile)
+        good = not files or verify_results.files(chosen)
+        good = (not rerun or verify_results.rerun(chosen, rerun, draw, jobs)) and good
+        raise typer.Exit(OK if good else FAILED)
     from pixcl_bench.bench.config.words import split
     from pixcl_bench.bench.records.published import read_all_published
     from pixcl_bench.bench.run.verify import adopt as adopt_records

@@ -29,7 +29,14 @@ def data_meaning(loader: str, modules: tuple[str, ...] = ()) -> Code:
                 f"no source of module {module!r}: is its package installed?", name=module
             )
     packages = frozenset(name.split(".")[0] for name in (HOME, loader, *modules))
-    return code_graph(None, BOUNDARY, packages).code([loader, *modules])
+    return code_graph(None, BOUNDARY, packages, code_shelves()).code([loader, *modules])
+
+
+def code_shelves() -> Path:
+    """Where what was read of code is kept for the next process."""
+    from pixcl_bench.data.fetch import cache_dir  # it needs the digests that stand here
+
+    return cache_dir() / "code"
 
 
 def file_digest(path: Path, algorithm: str = "sha256") -> str:

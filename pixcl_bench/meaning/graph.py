@@ -17,16 +17,19 @@ from pixcl_bench.meaning.canonical import Piece, Reference, statements
 from pixcl_bench.meaning.circles import strong_components
 from pixcl_bench.meaning.modules import Module, import_targets
 from pixcl_bench.meaning.project import HOME, Boundary, NamesOf, Project, library_of
+from pixcl_bench.meaning.shelf import Shelf
 
 
 @dataclass(frozen=True)
 class Code:
     """The code that something reaches: its `hash` (20 hex digits), the `files` that it stands
-    in, and the `libraries` (top-level packages) that it uses."""
+    in, the `libraries` (top-level packages) that it uses, and of each of its `definitions` a hash
+    of what stands in it alone, without what it calls."""
 
     hash: str
     files: tuple[Path, ...]
     libraries: tuple[str, ...]
+    definitions: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass
@@ -46,11 +49,17 @@ class CodeGraph(Project):
     _hashes: dict[Reference, str] = field(default_factory=dict)
     _loaded: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _codes: dict[tuple[tuple[str, ...], ...], Code] = field(default_factory=dict)
+    shelf: Shelf | None = None
+    """Where codes are kept from one process to the next."""
 
     def refresh(self) -> None:
         """Forget what is no longer so where files that were read have changed: all of the graph
         where names came, went or point elsewhere; else the definitions of these files."""
+        if self.shelf is not None and not self.shelf.changed():
+            return
         changed, same = self.read_again()
+        if self.shelf is not None:
+            self._codes.clear()
         if not changed:
             return
         if same:
@@ -67,7 +76,11 @@ class CodeGraph(Project):
         self.refresh()
         key = (tuple(roots), tuple(cells))
         if key not in self._codes:
-            self._codes[key] = self._read(*key)
+            kept = self.shelf.get(key) if self.shelf else None
+            self._codes[key] = Code(*kept) if kept else self._read(*key)
+            if self.shelf and not kept:
+                code = self._codes[key]
+                self.shelf.put(key, (code.hash, code.files, code.libraries, code.definitions))
         return self._codes[key]
 
     def _read(self, roots: tuple[str, ...], cells: tuple[str, ...]) -> Code:
@@ -81,7 +94,18 @@ class CodeGraph(Project):
         libraries = {name for node in nodes for name in node.libraries}
         places = {reference.module for reference in reached.definitions}
         files = sorted({module.path for name in places if (module := self.module(name))})
-        return Code(_digest(parts), tuple(files), tuple(sorted(libraries)))
+        definitions = self._alone(main, reached.definitions)
+        return Code(_digest(parts), tuple(files), tuple(sorted(libraries)), definitions)
+
+    def _alone(self, main: _Node, reached: Iterable[Reference]) -> dict[str, str]:
+        """A hash of each definition in which those that it refers to are named, not hashed; what
+        a module does when it is imported is one of them."""
+        parts: dict[str, list[str]] = {"notebook": list(_named(main.pieces))} if main.pieces else {}
+        for ref in sorted(reached, key=lambda ref: (ref.module, ref.name or "")):
+            act = ref.name is None or ref.name.startswith("#")
+            name = f"{ref.module} (top level)" if act else f"{ref.module}.{ref.name}"
+            parts.setdefault(name, []).extend(_named(self._node(ref).pieces))
+        return {name: _digest(pieces)[:10] for name, pieces in parts.items()}
 
     def _start(self, root: str) -> Piece:
         module, _, name = root.partition(":")
@@ -252,6 +276,11 @@ def _references(pieces: Iterable[Piece]) -> Iterator[Reference]:
             yield piece
 
 
+def _named(pieces: Iterable[Piece]) -> Iterator[str]:
+    for piece in pieces:
+        yield piece if isinstance(piece, str) else f"{piece.module}.{piece.name or ''}"
+
+
 def _digest(parts: Iterable[str]) -> str:
     digest = hashlib.sha256()
     for part in parts:
@@ -261,7 +290,13 @@ def _digest(parts: Iterable[str]) -> str:
 
 @lru_cache(maxsize=32)
 def code_graph(
-    root: Path | None, boundary: Boundary, packages: frozenset[str] = frozenset({HOME})
+    root: Path | None,
+    boundary: Boundary,
+    packages: frozenset[str] = frozenset({HOME}),
+    shelves: Path | None = None,
 ) -> CodeGraph:
-    """The graph of a project, one for a process."""
-    return CodeGraph(root, boundary, packages)
+    """The graph of a project, one for a process. `shelves`: a folder in which what was found is
+    kept for other processes."""
+    limits = f"{sorted(boundary.modules)} {sorted(boundary.names)}"
+    shelf = Shelf(shelves, root, packages, limits) if shelves else None
+    return CodeGraph(root, boundary, packages, shelf=shelf)

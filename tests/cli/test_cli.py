@@ -94,8 +94,8 @@ def test_exactly_these_commands() -> None:
     command = typer.main.get_command(cli.app)
     assert sorted(command.commands) == sorted(  # type: ignore[attr-defined]
         [
-            *("run", "list", "status", "report", "claims", "export", "check", "check-method"),
-            *("ingredients", "pilot", "tune"),
+            *("run", "list", "status", "logs", "report", "claims", "export", "check"),
+            *("check-method", "ingredients", "pilot", "tune"),
             *("new-method", "data", "publish", "verify", "init", "index", "search"),
         ]
     )
@@ -242,7 +242,11 @@ def test_status(call: Call, config: Config) -> None:
     helper = config.root / "toybench/helpers.py"
     helper.write_text(helper.read_text().replace("FACTOR * x", "FACTOR - x"))
     _, out, _ = call("status", "--device", "cpu", "--profile", "quick")
-    assert [cell.strip() for cell in last_row(out)[-4:]] == ["2", "2", "0", "0"]
+    assert [cell.strip() for cell in last_row(out)[-5:-1]] == ["2", "2", "0", "0"]
+    assert "2 stale: pixcl-bench status --why says what changed" in out
+    _, out, _ = call("status", "--device", "cpu", "--profile", "quick", "--why", "--methods")
+    assert "stale: toy/digits/plain (seeds 0, 1): code: toybench.helpers.used" in out
+    assert "│ toy  │ digits   │ chance │" in out
 
 
 def last_row(text: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +12,9 @@ from pixcl_bench.bench.config.signature import check_arguments
 from pixcl_bench.bench.config.source import method_entry_points, resolve_learner
 from pixcl_bench.bench.config.sweeps import split_overrides, swept_names, variant_name, variants
 from pixcl_bench.bench.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    from pixcl_bench.data.info import DatasetInfo
 
 Device = Literal["cpu", "cuda"]
 
@@ -72,8 +75,13 @@ class Placed(Protocol):
 
 def run_folder(run: Placed) -> Path:
     """The folder of a run or of its record, relative to the results folder."""
+    return Path(run_place(run))
+
+
+def run_place(run: Placed) -> str:
+    """The folder of a run or of its record as a text with slashes."""
     method = f"{run.method}@{variant_name(run.sweep)}" if run.sweep else run.method
-    return Path(run.profile, run.task, run.dataset, method, f"seed-{run.seed}")
+    return f"{run.profile}/{run.task}/{run.dataset}/{method}/seed-{run.seed}"
 
 
 def make_run(
@@ -161,8 +169,15 @@ class Fingerprints(dict[str, str]):
     """The fingerprints of data sets, each taken once for a plan: that of a user's own data looks
     at every file."""
 
+    _known: "Mapping[str, DatasetInfo] | None" = None
+
     def __missing__(self, dataset: str) -> str:
-        self[dataset] = fingerprint(dataset)
+        from pixcl_bench.data.catalogue import catalogue, data_root
+
+        if self._known is None:
+            self._known = catalogue()  # looks through all installed packages
+        info = self._known.get(dataset)
+        self[dataset] = info.fingerprint(data_root()) if info else fingerprint(dataset)
         return self[dataset]
 
 

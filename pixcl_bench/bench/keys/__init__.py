@@ -1,6 +1,7 @@
 """The key of a run: a hash of everything that could change its numbers, and of nothing else."""
 
 from pixcl_bench.bench.keys.key import (
+    Codes,
     canonical_json,
     code_hash,
     data_code,
@@ -11,6 +12,7 @@ from pixcl_bench.bench.keys.key import (
 from pixcl_bench.bench.keys.libraries import version_of
 
 __all__ = [
+    "Codes",
     "canonical_json",
     "code_hash",
     "data_code",

@@ -8,15 +8,10 @@ from pixcl_bench.bench.config.grid import Fingerprints, Run, make_run
 from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.bench.config.sweeps import variant_name
 from pixcl_bench.bench.errors import BenchError, UsageError
-from pixcl_bench.bench.keys import canonical_json, code_hash, run_key
-from pixcl_bench.bench.records.store import (
-    Record,
-    parse_record,
-    plain,
-    scan,
-    seal,
-    write_atomic,
-)
+from pixcl_bench.bench.keys import Codes, canonical_json, code_hash, run_key
+from pixcl_bench.bench.records.disk import write_atomic
+from pixcl_bench.bench.records.scan import look
+from pixcl_bench.bench.records.store import Record, parse_record, plain, seal
 
 ENVIRONMENT = (
     *("device", "gpu", "gpu_memory_gib", "gpu_capability", "gpu_driver", "cuda", "cudnn"),
@@ -70,14 +65,14 @@ def publish(
     what would be run today."""
     for task in tasks or ():
         config.task(task)
-    done = [r for r in scan(results, profile) if r.status == "ok" and r.device == device]
+    done = [r for r in look(results, profile).finished if r.device == device]
     records = [r for r in done if not tasks or r.task in tasks]
     if not records:
         which = f" of task {', '.join(tasks)}" if tasks else ""
         raise UsageError(f"no finished run of profile {profile!r}{which} on {device} in {results}")
-    refused = [
-        why for record in records if (why := _refusal(record, config, allow_dirty, allow_stale))
-    ]
+    asked = (Fingerprints(), Codes(config.root))
+    told = [_refusal(record, config, allow_dirty, allow_stale, *asked) for record in records]
+    refused = [why for why in told if why]
     if refused:
         more = f"\n... and {len(refused) - 10} more" if len(refused) > 10 else ""
         raise UsageError(
@@ -99,7 +94,14 @@ def write_published(path: Path, records: Iterable[Record]) -> None:
     write_atomic(path, "".join(lines))
 
 
-def _refusal(record: Record, config: Config, allow_dirty: bool, allow_stale: bool) -> str:
+def _refusal(
+    record: Record,
+    config: Config,
+    allow_dirty: bool,
+    allow_stale: bool,
+    known: Fingerprints,
+    codes: Codes,
+) -> str:
     name = record.folder.as_posix()
     if not allow_dirty and record.code.get("dirty") is not False:
         why = (
@@ -108,7 +110,7 @@ def _refusal(record: Record, config: Config, allow_dirty: bool, allow_stale: boo
             else "files that it reaches were not committed"
         )
         return f"{name}: {why} (commit and run again, or --allow-dirty)"
-    if not allow_stale and record.key != current_key(record, config):
+    if not allow_stale and record.key != current_key(record, config, known, codes):
         return f"{name}: settings, code or data have changed since (run again, or --allow-stale)"
     return ""
 
@@ -135,11 +137,15 @@ def run_of(record: Record, config: Config, fingerprints: Fingerprints | None = N
 
 
 def current_key(
-    record: Record, config: Config, fingerprints: Fingerprints | None = None
+    record: Record,
+    config: Config,
+    fingerprints: Fingerprints | None = None,
+    codes: Codes | None = None,
 ) -> str | None:
-    """The key that the run of a record would have today with the library versions it ran with."""
+    """The key that the run of a record would have today with the library versions it ran with.
+    fingerprints, codes: those of data sets and of code, where many records are asked about."""
     run = run_of(record, config, fingerprints)
-    return run_key(run, config.root, record.code.get("versions")) if run else None
+    return run_key(run, config.root, record.code.get("versions"), codes) if run else None
 
 
 def stale(record: Record, config: Config) -> bool:
@@ -149,7 +155,8 @@ def stale(record: Record, config: Config) -> bool:
 
 
 def compact(record: Record) -> Record:
-    """A record as it is published: the environment trimmed, with its commit and date."""
+    """A record as it is published: the environment trimmed, without its files, with its commit and
+    date."""
     environment = {
         name: record.environment[name] for name in ENVIRONMENT if name in record.environment
     }
@@ -161,7 +168,12 @@ def compact(record: Record) -> Record:
     curve = [(step, float(f"{loss:.5g}")) for step, loss in record.curve]
     return seal(
         record.model_copy(
-            update={"environment": environment, "curve": curve, "published": provenance}
+            update={
+                "environment": environment,
+                "curve": curve,
+                "published": provenance,
+                "files": {},
+            }
         )
     )
 

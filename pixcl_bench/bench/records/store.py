@@ -4,8 +4,6 @@ import csv
 import hashlib
 import io
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pixcl_bench.bench.config.grid import run_folder
 from pixcl_bench.bench.errors import RecordError
 from pixcl_bench.bench.keys import canonical_json
+from pixcl_bench.bench.records.disk import write_atomic
 
 RECORD, FAILURE, HISTORY = "record.json", "failure.json", "history.csv"
 CURVE_POINTS = 50
@@ -61,6 +60,9 @@ class Record(BaseModel):
     published: dict[str, Any] | None = None
     sweep: dict[str, Any] = {}
     """The values of a sweep that the run had; only in its text where there are any."""
+    files: dict[str, str] = {}
+    """sha256 (hex) of the files beside the record, by their path in the folder of the run; only in
+    its text where there are any."""
     checksum: str = ""
 
     @property
@@ -76,39 +78,26 @@ def now() -> str:
 
 def checksum(record: Record) -> str:
     """sha256 (hex) over the canonical JSON of a record without its checksum."""
-    data = plain(record)
-    del data["checksum"]
-    return hashlib.sha256(canonical_json(data).encode()).hexdigest()
+    return _digest(plain(record))
+
+
+def _digest(data: Mapping[str, Any]) -> str:
+    rest = {name: value for name, value in data.items() if name != "checksum"}
+    return hashlib.sha256(canonical_json(rest).encode()).hexdigest()
 
 
 def plain(record: Record) -> dict[str, Any]:
     """A record as plain JSON data."""
     data = record.model_dump(mode="json")
-    if not record.sweep:
-        del data["sweep"]
+    for name in ("sweep", "files"):
+        if not data[name]:
+            del data[name]
     return data
 
 
 def seal(record: Record) -> Record:
     """The record with its checksum filled in."""
     return record.model_copy(update={"checksum": checksum(record)})
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Write a text file so that it is either the old one or the new one, whatever is killed and
-    when."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def write_record(folder: Path, record: Record) -> Path:
@@ -145,24 +134,41 @@ def read_record(path: Path | str) -> Record:
 
 
 def parse_record(text: str, where: str) -> Record:
-    """Read and verify a record from its JSON. `where` names it in the message of a RecordError."""
+    """Read and verify a record from its JSON. `where` names it in the message of a RecordError. A
+    record of before there were checksums has none, and is taken as it is."""
     again = "delete the file and run again"
     try:
-        json.loads(text)
-    except ValueError as error:
-        raise RecordError(f"{where}: not whole JSON ({error}): {again}") from error
+        data = json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        told = f"not whole JSON ({error})" if text.strip() else "not whole JSON (it is empty)"
+        raise RecordError(f"{where}: {told}: {again}") from error
+    if not isinstance(data, dict) or not {"format", "key", "task"} & set(data):
+        raise RecordError(f"{where}: JSON of another program, no record: move it away")
+    if data.get("format", 1) != 1:
+        raise RecordError(
+            f"{where}: field format: {data['format']!r} is of another version of pixcl-bench, this"
+            " one reads 1: use that version, or run again"
+        )
     try:
-        record = Record.model_validate_json(text)
+        record = Record.model_validate(data)
+        seal = record.checksum
+        fits = not seal or seal == _digest(data) or seal == checksum(record)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise RecordError(f"{where}: field {field}: {first['msg']}: {again}") from error
-    if record.checksum != checksum(record):
+    except ValueError as error:  # text that cannot be encoded
+        raise RecordError(f"{where}: {error}: {again}") from error
+    if not fits:
         raise RecordError(
             f"{where}: field checksum does not fit the content: the file was changed or damaged:"
             f" {again}"
         )
     return record
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is not a number")
 
 
 def settled(folder: Path) -> Record | None:
@@ -174,13 +180,11 @@ def settled(folder: Path) -> Record | None:
 
 
 def scan(results: Path | str, profile: str | None = None) -> list[Record]:
-    """Every record and failure in a results folder, in a fixed order. Raises RecordError for a
-    damaged one."""
-    pattern = f"{profile or '*'}/*/*/*/seed-*"
-    found = [settled(folder) for folder in sorted(Path(results).glob(pattern)) if folder.is_dir()]
-    return sorted(
-        (r for r in found if r), key=lambda r: (r.profile, r.task, r.dataset, r.method, r.seed)
-    )
+    """Every record and failure in a results folder, in a fixed order; what is no whole record, and
+    what does not lie where its record belongs, is left out (`records.scan.look` names it)."""
+    from pixcl_bench.bench.records.scan import look  # it is made of what stands here
+
+    return look(results, profile).records
 
 
 def write_history(folder: Path, history: Sequence[Mapping[str, Any]]) -> Path:

@@ -19,7 +19,8 @@ from pixcl_bench.bench.config.builtin import working_folder
 from pixcl_bench.bench.config.grid import Run
 from pixcl_bench.bench.config.reading import load_config
 from pixcl_bench.bench.errors import RecordError
-from pixcl_bench.bench.records import store
+from pixcl_bench.bench.records import rerun, store
+from pixcl_bench.bench.records.disk import write_atomic, written
 from pixcl_bench.bench.run.machine import memory_kills
 from pixcl_bench.bench.run.session import PROGRESS, SUITE, prepare
 from pixcl_bench.bench.run.warm import LIBRARIES, Process, WarmServer, WarmStartError
@@ -50,6 +51,10 @@ class Job:
     began: float = 0.0
     started: str = ""
     kills: int | None = field(default=None, repr=False)
+    again: bool = False
+    """Whether it is to be done again although it is done."""
+    work: Path | None = None
+    """Where the run works, once it has started: its folder, or `rerun` in it."""
 
     @property
     def folder(self) -> Path:
@@ -59,15 +64,13 @@ class Job:
     def done(self) -> store.Record | None:
         """The record of this run where it has succeeded with this very key; a damaged record counts
         as none."""
-        try:
-            record = store.read_record(self.folder / store.RECORD)
-        except RecordError:
-            return None
-        return record if record.key == self.key else None
+        return rerun.whole(self.folder, self.key)
 
     def forget(self) -> None:
-        """Remove everything of this run, so that it starts anew."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Have this run start anew, although it is done: what it left half done goes, its record
+        and what lies beside that stay until there is a new one."""
+        self.again = True
+        shutil.rmtree(rerun.work_folder(self.folder), ignore_errors=True)
 
     def spec(self) -> dict[str, Any]:
         """What the worker must know."""
@@ -77,20 +80,22 @@ class Job:
             "root": str(self.root),
             "config": str(self.config),
             "results": str(self.results),
-            "folder": str(self.folder),
+            "folder": str(self.work or rerun.work_folder(self.folder)),
             "parent": os.getpid(),
         }
 
     def start(self, warm: WarmServer | None = None) -> None:
         """Start the worker in a process group of its own; its output goes to `run.log`. `warm`: the
         server that forks it; without one, or where that has ended, it starts as a new process."""
-        prepare(self.folder, self.key, self.run)
-        job = self.folder / JOB
-        store.write_atomic(job, json.dumps(self.spec(), indent=1) + "\n")
+        self.work = rerun.work_folder(self.folder)
+        prepare(self.work, self.key, self.run)
+        job = self.work / JOB
+        write_atomic(job, json.dumps(self.spec(), indent=1) + "\n")
         self.began, self.started, self.kills = time.monotonic(), store.now(), memory_kills()
-        log, cwd = self.folder / LOG, working_folder(self.root, self.results)
+        log, cwd = self.work / LOG, working_folder(self.root, self.results)
         env = self.environment(os.environ)
-        log.write_bytes(b"")
+        with written(log):
+            log.write_bytes(b"")
         if warm is not None:
             try:
                 self.process = warm.start(job, log, cwd, env)
@@ -135,7 +140,7 @@ class Job:
     def step(self) -> tuple[int, int] | None:
         """How far the run says it is: steps done and in all, or None."""
         try:
-            told = json.loads((self.folder / PROGRESS).read_text(encoding="utf-8"))
+            told = json.loads(((self.work or self.folder) / PROGRESS).read_text(encoding="utf-8"))
             return int(told["step"]), int(told["total"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -152,23 +157,32 @@ class Job:
         if self.seconds <= self.run.time_limit:
             return None
         self.stop()
-        if record := self.done():
+        if record := self.result():
             return record
         return fail(
             self.spec(), "time limit", f"stopped after {self.run.time_limit:g} s", self.started
         )
 
+    def result(self) -> store.Record | None:
+        """The record of a worker that has ended, with the digests of what lies beside it, in the
+        place of an earlier one; None where there is none of this key. Raises DiskError."""
+        if self.work is None:
+            return self.done()
+        record = rerun.whole(self.work, self.key)
+        return None if record is None else rerun.complete(self.work, record)
+
     def outcome(self, code: int) -> store.Record:
         """The record of a worker that has ended; success is read from `record.json` alone."""
-        if record := self.done():
+        if record := self.result():
             return record
+        work = self.work or self.folder
         try:
-            found = store.read_record(self.folder / store.FAILURE)
+            found = store.read_record(work / store.FAILURE)
             if found.key == self.key:
                 return found
         except RecordError:
             pass
-        if (self.folder / store.RECORD).is_file():
+        if (work / store.RECORD).is_file():
             detail = (
                 "its record has another key: code, settings or data changed while the suite ran;"
                 " run again"
@@ -256,11 +270,13 @@ def kill_tree(pid: int) -> None:
             continue
 
 
-def supervise(run: Mapping[str, Any], key: str, config: str, root: str, results: str) -> str:
+def supervise(
+    run: Mapping[str, Any], key: str, config: str, root: str, results: str, again: bool = False
+) -> str:
     """Run one job to its end and return its record as JSON: what a cluster's worker calls. The
-    paths are on a shared disk."""
+    paths are on a shared disk. `again`: even where it is done."""
     job = Job(Run.model_validate(dict(run)), key, Path(config), Path(root), Path(results))
-    record = job.done()
+    record = None if again else job.done()
     if record is None:
         asked = job.folder / STOP
         asked.unlink(missing_ok=True)

@@ -1,19 +1,15 @@
 """Tables for the command line: what there is, what is done, which data are here."""
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from pixcl_bench.bench.config.reading import Config
-from pixcl_bench.bench.records import store
 from pixcl_bench.bench.run.jobs import Job
 
 if TYPE_CHECKING:
     from pixcl_bench.data.info import DatasetInfo
-
-STATES = ("done", "stale", "failed", "missing")
 
 
 def config_tables(config: Config, tasks: Iterable[str] | None = None) -> list[Table]:
@@ -50,31 +46,6 @@ def _task_tables(config: Config, name: str) -> Iterable[Table]:
             seeds = str(max(counts)) if len({*counts}) == 1 else f"{min(counts)} to {max(counts)}"
             budgets.add_row(profile, dataset, str(len(counts)), seeds, str(sum(counts)))
     return methods, datasets, budgets
-
-
-def job_state(job: Job) -> str:
-    """`done`, `stale` (done, but settings, code or data have changed since), `failed` or
-    `missing`."""
-    if job.done():
-        return "done"
-    if (job.folder / store.RECORD).is_file():
-        return "stale"
-    return "failed" if (job.folder / store.FAILURE).is_file() else "missing"
-
-
-def status_table(jobs: Sequence[Job], profile: str) -> Table:
-    """How many runs of each method are done, stale, failed and missing."""
-    counts: dict[tuple[str, str, str], Counter[str]] = {}
-    for job in jobs:
-        row = counts.setdefault((job.run.task, job.run.dataset, job.run.method), Counter())
-        row[job_state(job)] += 1
-    table = _table(f"profile {profile}", "task", "data set", "method", *STATES)
-    for (task, dataset, method), row in counts.items():
-        table.add_row(task, dataset, method, *(str(row[state] or "") for state in STATES))
-    total = sum(counts.values(), Counter())
-    table.add_section()
-    table.add_row("all", "", "", *(str(total[state]) for state in STATES))
-    return table
 
 
 def known_datasets(names: Collection[str]) -> "dict[str, DatasetInfo]":
@@ -141,7 +112,6 @@ def fetch_for(jobs: Iterable[Job], say: Callable[[str], None] = print) -> None:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left")
     for column in columns:
-        table.add_column(
-            column, justify="right" if column in (*STATES, "seeds", "threads", "runs") else "left"
-        )
+        numbers = column in ("seeds", "threads", "runs")
+        table.add_column(column, justify="right" if numbers else "left", overflow="fold")
     return table

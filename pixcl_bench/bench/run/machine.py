@@ -10,8 +10,11 @@ from typing import cast
 
 from pixcl_bench.bench.config.grid import Device
 from pixcl_bench.bench.errors import UsageError, unknown
+from pixcl_bench.bench.keys import version_of
 
 _CGROUP = Path("/sys/fs/cgroup")
+_GPU_NODES = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvhost-gpu")
+"""What the system shows of a GPU where the program nvidia-smi is not installed."""
 
 
 def usable_cores() -> int:
@@ -69,10 +72,27 @@ def resolve_device(name: str) -> Device:
     """`auto` as `cuda` where there is a GPU, else `cpu`; the others as they are. Raises
     UsageError."""
     if name == "auto":
-        return "cuda" if gpus() and gpu_names() else "cpu"
+        built_for_cpu = version_of("torch").endswith("+cpu")
+        return "cuda" if gpus() and gpu_names() and not built_for_cpu else "cpu"
     if name not in ("cpu", "cuda"):
         raise UsageError(unknown("device", name, ("auto", "cpu", "cuda")))
     return cast(Device, name)
+
+
+def require_device(device: Device) -> None:
+    """Raise UsageError where runs on this device can only fail on this machine."""
+    if device != "cuda":
+        return
+    build = version_of("torch").partition("+")[2]
+    if build == "cpu":
+        why = f"the installed torch {version_of('torch')} is built without CUDA"
+    elif os.environ.get("CUDA_VISIBLE_DEVICES") is not None and not gpu_names():
+        why = "CUDA_VISIBLE_DEVICES hides every GPU"
+    elif not gpus() and not any(Path(node).exists() for node in _GPU_NODES):
+        why = "no NVIDIA GPU is seen here (nvidia-smi lists none)"
+    else:
+        return
+    raise UsageError(f"--device cuda: {why}: use --device cpu")
 
 
 def default_jobs(device: Device, threads: int) -> int:

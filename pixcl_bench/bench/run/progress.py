@@ -62,14 +62,15 @@ class Board:
         todo = [run for run in self.runs if run.folder not in self.records]
         if not todo or not self.seconds:
             return None
-        return sum(self._expected(run) for run in todo) / max(1, min(self.at_once, len(todo)))
+        seconds = sum(self.expected(run) or 0.0 for run in todo)
+        return seconds / max(1, min(self.at_once, len(todo)))
 
-    def _expected(self, run: Run) -> float:
-        """Seconds that a run probably takes."""
+    def expected(self, run: Run) -> float | None:
+        """Seconds that a run probably takes; None before anything has ended."""
         whole = (run.task, run.dataset, run.method)
         scopes = [whole[:end] for end in (3, 2, 1, 0)]
-        known = next(self.seconds[scope] for scope in scopes if scope in self.seconds)
-        return sum(known) / len(known)
+        known = next((self.seconds[scope] for scope in scopes if scope in self.seconds), None)
+        return sum(known) / len(known) if known else None
 
     def clock(self) -> str:
         """Time since the start, and about how much is left."""

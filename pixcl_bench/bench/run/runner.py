@@ -1,12 +1,9 @@
 """Run a grid: a pool of processes on this machine, or a Dask cluster. Finished runs are never
 repeated."""
 
-import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,15 +13,16 @@ from rich.console import Console
 from pixcl_bench.bench.config.grid import Run
 from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.bench.errors import UsageError
-from pixcl_bench.bench.keys import run_key
+from pixcl_bench.bench.keys import Codes, run_key
 from pixcl_bench.bench.records import store
+from pixcl_bench.bench.records.rerun import settle
+from pixcl_bench.bench.run.guards import interruptible, locks, preflight, shown
 from pixcl_bench.bench.run.jobs import STOP, Job, supervise, warm_server
 from pixcl_bench.bench.run.machine import default_jobs, gpu_names
 from pixcl_bench.bench.run.progress import Board, PlainScreen, screen
 from pixcl_bench.bench.run.warm import can_fork
 
 _PAUSE = 0.05
-LOCK = ".lock"
 
 
 @dataclass
@@ -47,7 +45,11 @@ class Summary:
 def make_jobs(runs: Sequence[Run], config: Config, results: Path) -> list[Job]:
     """A job for each run, with its key; the results folder is made absolute."""
     place = results.resolve()
-    return [Job(run, run_key(run, config.root), config.path, config.root, place) for run in runs]
+    codes = Codes(config.root)
+    return [
+        Job(run, run_key(run, config.root, codes=codes), config.path, config.root, place)
+        for run in runs
+    ]
 
 
 def run_grid(
@@ -66,16 +68,21 @@ def run_grid(
     jobs: processes at once (default: as many as the cores, or the GPUs, hold). scheduler: address
     of a Dask scheduler. force: run everything again. keep_going: go on after a failure; otherwise
     start nothing after the first. Ctrl-C stops every process; what is finished stays. Raises
-    UsageError where another suite works on this profile."""
+    UsageError where another suite works on this profile, and before anything is written where this
+    machine lacks the device or a data set."""
     if jobs is not None and jobs < 1:
         raise UsageError(f"--jobs {jobs}: at least 1 is wanted")
     every = make_jobs(runs, config, results)
     todo, _, summary = survey(every, config, force)
     if not todo:
         return summary
+    if scheduler is None:
+        preflight(todo)
     console = console or Console()
-    with _interruptible(), _locks(todo, console):
-        # another suite may have finished some meanwhile
+    with interruptible(), locks(todo, console):
+        # another suite may have finished some meanwhile, or been killed while it put one in place
+        for job in todo:
+            settle(job.folder)
         todo, board, summary = survey(every, config, force)
         if not todo:
             return summary
@@ -140,12 +147,6 @@ def _by_task(todo: Sequence[Job]) -> str:
 
 def _many(count: int, noun: str) -> str:
     return f"{count} {noun}" + ("" if count == 1 else "s")
-
-
-def shown(path: Path) -> str:
-    """A path as people want to read it: relative to the working folder where it lies inside."""
-    full = path.resolve()
-    return full.relative_to(Path.cwd()).as_posix() if full.is_relative_to(Path.cwd()) else str(path)
 
 
 def _drive(
@@ -234,7 +235,8 @@ class _Cluster:
         job.began, job.started = time.monotonic(), store.now()
         run = job.run.model_dump(mode="json")
         self.futures[id(job)] = self.executor.submit(
-            supervise, run, job.key, str(job.config), str(job.root), str(job.results)
+            *(supervise, run, job.key, str(job.config), str(job.root), str(job.results)),
+            job.again,
         )
         self.running.append(job)
 
@@ -263,41 +265,3 @@ def _cluster_record(job: Job, result: Callable[[], str]) -> store.Record:
         return fail(
             job.spec(), "error", f"on the cluster: {type(error).__name__}: {error}", job.started
         )
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM stops the suite like Ctrl-C."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _locks(jobs: Sequence[Job], console: Console) -> Iterator[None]:
-    """Hold the lock of each profile's results, so that no two suites do the same run at once. That
-    a disk has no locks is told, and no more."""
-    from pixcl_bench.data.fetch import LockHeldError, locked
-
-    with ExitStack() as stack:
-        for folder in sorted({job.results / job.run.profile for job in jobs}):
-            try:
-                alone = stack.enter_context(locked(folder / LOCK, wait=False))
-            except LockHeldError as error:
-                raise UsageError(
-                    f"another pixcl-bench is at work on {shown(folder)}: wait, or use other"
-                    " --results"
-                ) from error
-            if not alone:
-                text = "no file locks on this disk: start no second pixcl-bench there meanwhile"
-                console.print(f"warning: {shown(folder)}: {text}", highlight=False, soft_wrap=True)
-        yield

@@ -5,7 +5,6 @@ import ast
 import json
 import math
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,14 +16,15 @@ from pixcl_bench.bench.config.grid import Run, make_run
 from pixcl_bench.bench.config.reading import Config, load_config
 from pixcl_bench.bench.config.settings import nested
 from pixcl_bench.bench.errors import BenchError, UsageError, unknown
-from pixcl_bench.bench.keys import run_key
+from pixcl_bench.bench.keys import run_code, run_key
 from pixcl_bench.bench.notebook import assigned_names, parameter_names
-from pixcl_bench.bench.records import store
+from pixcl_bench.bench.records import rerun, store
+from pixcl_bench.bench.records.disk import make_folder, remove, write_atomic
 from pixcl_bench.bench.records.provenance import provenance
 from pixcl_bench.bench.run.machine import resolve_device
 
 SUITE = "PIXCL_BENCH_SUITE"
-RUN_FILE, PROGRESS = "run.json", "progress.json"
+RUN_FILE, PROGRESS, CODE_FILE = "run.json", "progress.json", "code.json"
 RUNNER_FILES = frozenset({"executed.ipynb", "run.log", "job.json"})
 _EVERY = 1.0
 
@@ -33,7 +33,8 @@ _EVERY = 1.0
 class OpenRun:
     """A run that is open: what to do is `run`.
 
-    `folder` exists; write nowhere else. `finish` makes it a success.
+    `folder` exists; write nowhere else. Where there is a result already, it is a folder beside it
+    until `finish` makes the run a success.
     """
 
     run: Run
@@ -49,7 +50,7 @@ class OpenRun:
         moment = time.monotonic()
         if moment - self._told >= _EVERY or step >= total:
             self._told = moment
-            store.write_atomic(
+            write_atomic(
                 self.folder / PROGRESS, json.dumps({"step": int(step), "total": int(total)})
             )
 
@@ -96,9 +97,27 @@ class OpenRun:
                 "finished": store.now(),
             }
         )
+        self._note_code()
         store.write_history(self.folder, history)
         store.write_record(self.folder, record)
-        return store.read_record(self.folder / store.RECORD)
+        return (
+            store.read_record(self.folder / store.RECORD) if self.in_suite else self._kept(record)
+        )
+
+    def _note_code(self) -> None:
+        """Note the definitions that the run reaches, so that a later one can tell which of them
+        have changed."""
+        code = run_code(self.run, self.config.root)
+        about = {"hash": code.hash, "definitions": dict(code.definitions)}
+        write_atomic(self.folder / CODE_FILE, json.dumps(about, indent=0) + "\n")
+
+    def _kept(self, record: store.Record) -> store.Record:
+        """By hand nobody waits for the end of the notebook: what lies beside the record now is
+        noted, and takes the place of an earlier result."""
+        record = rerun.complete(self.folder, record, without=RUNNER_FILES)
+        if self.folder.name == rerun.RERUN:
+            self.folder = self.folder.parent
+        return record
 
 
 def blank_record(run: Run, key: str) -> store.Record:
@@ -158,6 +177,7 @@ def open_run(
     )
     key = run_key(chosen, loaded.root)
     folder = (Path(results) if results else loaded.results).resolve() / chosen.folder
+    folder = rerun.work_folder(folder)
     prepare(folder, key, chosen)
     return OpenRun(chosen, loaded, key, folder, os.environ.get(SUITE) == "1")
 
@@ -178,14 +198,14 @@ def read_overrides(overrides: Mapping[str, Any] | str | None) -> dict[str, Any]:
 def prepare(folder: Path, key: str, run: Run) -> None:
     """Make the folder of a run ready: what a run of another key left there (record, checkpoint) is
     removed."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     if _key_of(folder) != key:
         for path in folder.iterdir():
             if path.name not in RUNNER_FILES:
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+                remove(path)
     for name in (store.FAILURE, PROGRESS):
-        (folder / name).unlink(missing_ok=True)
-    store.write_atomic(
+        remove(folder / name)
+    write_atomic(
         folder / RUN_FILE,
         json.dumps({"key": key, "run": run.model_dump(mode="json")}, indent=1) + "\n",
     )

@@ -13,6 +13,7 @@ as the reference: there the same seeds are run on the old commit first (in a che
 published record: then code, data, settings and library versions are those of the record."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,8 +22,8 @@ from pixcl_bench.bench.config.grid import Fingerprints, Run
 from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.bench.config.sweeps import variant_name
 from pixcl_bench.bench.errors import RecordError, UsageError
-from pixcl_bench.bench.keys import code_hash, run_key, run_versions, version_of
-from pixcl_bench.bench.records import store
+from pixcl_bench.bench.keys import Codes, code_hash, run_key, run_versions, version_of
+from pixcl_bench.bench.records import rerun, store
 from pixcl_bench.bench.records.published import (
     compact,
     current_key,
@@ -81,8 +82,8 @@ def cell_of(record: Record) -> CellName:
 
 def changed(records: Sequence[Record], config: Config) -> bool:
     """Whether some record of a cell has another key than its run would have today."""
-    known = Fingerprints()
-    return any(current_key(record, config, known) != record.key for record in records)
+    known, codes = Fingerprints(), Codes(config.root)
+    return any(current_key(record, config, known, codes) != record.key for record in records)
 
 
 def samples(
@@ -137,7 +138,8 @@ def judge(
     old = next(record for record in records if record.seed == run.seed)
     sample = _record(results / run.folder)
     if sample is None or sample.status != "ok" or sample.key != run_key(run, config.root):
-        detail = (sample.detail or sample.reason or "") if sample else "it has no record"
+        failed = rerun.failed_rerun(results / run.folder) or sample
+        detail = (failed.detail or failed.reason or "") if failed else "it has no record"
         return Check(cell, kept, "failed", str(detail), sample)
     reference = _record(against / old.folder) if against else None
     if reference is not None and reference.status != "ok":
@@ -159,10 +161,9 @@ def judge(
 
 
 def _record(folder: Path) -> Record | None:
-    try:
+    with suppress(RecordError):
         return store.settled(folder)
-    except RecordError:
-        return None
+    return None
 
 
 def same_machine(one: Record, other: Record) -> bool:
@@ -284,8 +285,8 @@ class PublishedState:
 
 def published_state(records: Sequence[Record], config: Config) -> PublishedState:
     """Count published records."""
-    known = Fingerprints()  # that of a user's own data looks at every file
-    current = [r for r in records if current_key(r, config, known) == r.key]
+    known, codes = Fingerprints(), Codes(config.root)
+    current = [r for r in records if current_key(r, config, known, codes) == r.key]
     adopted = [r for r in current if (r.published or {}).get("adopted")]
     return PublishedState(len(records), len(current), len(adopted))
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixcl_bench.bench.config.reading import Config
+from pixcl_bench.bench.records.disk import remove, write_atomic
 from pixcl_bench.bench.records.published import read_all_published
-from pixcl_bench.bench.records.store import HISTORY, Record, scan, write_atomic
+from pixcl_bench.bench.records.scan import Found, look
+from pixcl_bench.bench.records.store import HISTORY, Record
 from pixcl_bench.report.comparisons import compared
 from pixcl_bench.report.pilots import PROFILE
 from pixcl_bench.report.render import page
@@ -49,7 +51,7 @@ def pilot_records(config: Config, results: Path) -> list[Record]:
     folder."""
     folder = config.path.parent / "published"
     published = read_all_published(folder, PROFILE) if folder.is_dir() else []
-    return [*published, *scan(results, PROFILE)]
+    return [*published, *look(results, PROFILE).records]
 
 
 def _sources() -> list[Path]:
@@ -81,11 +83,13 @@ def read_history(path: Path) -> tuple[list[float], list[float]]:
         ValueError: it has no columns `step` and `loss`, or a value that is not a number.
     """
     with path.open(encoding="utf-8", newline="") as lines:
-        reader = csv.DictReader(lines)
-        missing = {"step", "loss"} - set(reader.fieldnames or ())
+        reader = csv.reader(lines)
+        head = next(reader, [])
+        missing = {"step", "loss"} - set(head)
         if missing:
             raise ValueError(f"{path.name}: no column {', '.join(sorted(missing))}")
-        rows = [(row["step"], row["loss"]) for row in reader]
+        step, loss = head.index("step"), head.index("loss")
+        rows = [(row[step], row[loss]) for row in reader if len(row) > max(step, loss)]
     pairs = [(float(step), float(loss)) for step, loss in rows if step and loss]
     return [step for step, _ in pairs], [loss for _, loss in pairs]
 
@@ -149,7 +153,7 @@ def _write_figures(folder: Path, drawn: Mapping[str, Mapping[str, str]]) -> None
             _write(folder / file, standalone(svg))
     for old in folder.glob("*.svg"):
         if old.name not in names:
-            old.unlink()
+            remove(old)
 
 
 def _tables_markdown(profile: str, every: Sequence[Table]) -> str:
@@ -180,7 +184,12 @@ def _is_current(folder: Path, mark: str) -> bool:
 
 
 def build_report(
-    config: Config, profile: str, results: Path, *, force: bool = False
+    config: Config,
+    profile: str,
+    results: Path,
+    *,
+    force: bool = False,
+    found: Found | None = None,
 ) -> ReportPaths:
     """Write `results/<profile>/report/` from the records of that profile; nothing is done where it
     is up to date.
@@ -192,14 +201,15 @@ def build_report(
         profile: its name.
         results: the folder in which all profiles lie.
         force: build it even so.
+        found: what lies in the results folder of this profile, where it has been read already.
 
     Raises:
-        RecordError: a record cannot be read.
-        OSError: the folder cannot be written.
+        DiskError: the folder cannot be written.
     """
     results = Path(results)
     folder = results / profile / "report"
-    groups = compared(config, scan(results, profile))
+    found = look(results, profile) if found is None else found
+    groups = compared(config, found.records)
     pilots = pilot_records(config, results)
     records = [record for group in groups for record in (*group.kept, *group.left_out)]
     mark = digest(config, profile, records, pilots)
@@ -218,13 +228,12 @@ def build_report(
     return _paths(folder, built=True)
 
 
-def summary_lines(config: Config, profile: str, results: Path, paths: ReportPaths) -> list[str]:
-    """What to print after a run: how many runs, and where page, table and notebooks lie, relative
-    to the working folder."""
-    records = scan(results, profile)
-    good = sum(r.status == "ok" for r in records)
-    failed = f", {len(records) - good} failed" if good < len(records) else ""
-    lines = [f"{good} finished runs{failed}"]
+def summary_lines(profile: str, results: Path, paths: ReportPaths, found: Found) -> list[str]:
+    """What to print after a run: how many runs, what was not read, and where page, table and
+    notebooks lie, relative to the working folder."""
+    good = len(found.finished)
+    failed = f", {len(found.records) - good} failed" if good < len(found.records) else ""
+    lines = [f"{good} finished runs{failed}", *found.notes()]
     lines.append(f"report     {_shown(paths.index)}{'' if paths.built else ' (up to date)'}")
     lines.append(f"table      {_shown(paths.table_md)}, {paths.table_csv.name}")
     lines.append(f"claims     {_shown(paths.claims_md)}")

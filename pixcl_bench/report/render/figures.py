@@ -28,6 +28,7 @@ PALETTE = (
 WIDTH = 4.7
 """Inches: so narrow that the text stays readable where the figure is scaled to a phone."""
 POINTS = 40
+SEEDS = 20
 """Of a curve: no more can be seen in a panel."""
 GREY = "#8a8a8a"
 INK = "#010203"
@@ -256,8 +257,8 @@ def curves_svg(table: Table, history: History) -> str:
 
 
 def _panel(axes: Any, row: Row, runs: Sequence[Curve], colour: str) -> None:
-    """The curves of one method."""
-    for steps, values in runs:
+    """The curves of one method: of many seeds the first, and the mean of all."""
+    for steps, values in runs[:SEEDS]:
         axes.plot(steps, values, color=colour, alpha=0.35, linewidth=0.7)
     steps, values = _mean_curve(runs)
     axes.plot(steps, values, color=colour, linewidth=1.6)

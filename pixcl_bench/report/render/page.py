@@ -1,11 +1,13 @@
 """The report page of a profile: head, tables with their figures, claims, runs, environment."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from pixcl_bench.bench.config.grid import run_place
 from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.bench.records.store import FAILURE, HISTORY, RECORD, Record
 from pixcl_bench.report.provenance import commits
@@ -110,12 +112,12 @@ def details(summary: str, inner: "Markup", is_open: bool = False) -> "Markup":
 def _links(record: Record, results: Path) -> Cell:
     """Links from the report's folder to the files of a run, as far as they are there."""
     pieces: list[str | Span] = []
+    place = run_place(record)
+    inside = quote(place.removeprefix(f"{record.profile}/"))
     for label, name in RUN_FILES.items():
-        path = results / record.folder / name
-        if path.is_file():
-            inside = path.relative_to(results / record.profile)
+        if os.path.isfile(f"{results}/{place}/{name}"):
             pieces += [" · "] if pieces else []
-            pieces.append(Span(label, href=quote("/".join(("..", *inside.parts)))))
+            pieces.append(Span(label, href=f"../{inside}/{quote(name)}"))
     return cell(pieces or NONE)
 
 

@@ -382,7 +382,9 @@ def test_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(machine, "version_of", lambda name: "2.13.0")
     machine.gpus.cache_clear()
+    machine.require_device("cuda")
     assert (
         machine.gpus(),
         machine.gpu_names(),
@@ -398,6 +400,13 @@ def test_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert default_jobs("cuda", 8) == 1
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert resolve_device("auto") == "cpu"
+    with pytest.raises(UsageError, match="hides every GPU: use --device cpu"):
+        machine.require_device("cuda")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    monkeypatch.setattr(machine, "version_of", lambda name: "2.13.0+cpu")
+    assert resolve_device("auto") == "cpu", "a GPU that the installed torch cannot use"
+    with pytest.raises(UsageError, match="built without CUDA"):
+        machine.require_device("cuda")
     machine.gpus.cache_clear()
 
 
