@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import site
 import subprocess
 import sys
 import tempfile
@@ -20,20 +19,15 @@ from pixcl_bench.bench.config.grid import Run
 from pixcl_bench.bench.config.reading import load_config
 from pixcl_bench.bench.errors import RecordError
 from pixcl_bench.bench.records import store
+from pixcl_bench.bench.run.kernel import ENTRY
 from pixcl_bench.bench.run.machine import memory_kills
 from pixcl_bench.bench.run.session import PROGRESS, SUITE, prepare
+from pixcl_bench.bench.run.surroundings import environment_of
 from pixcl_bench.bench.run.warm import LIBRARIES, Process, WarmServer, WarmStartError
 from pixcl_bench.bench.run.worker import death, fail, sockets_of
 
 JOB, LOG, STOP = "job.json", "run.log", "stop"
 _GRACE = 5.0
-_THREADS = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 
 
 @dataclass
@@ -89,7 +83,7 @@ class Job:
         store.write_atomic(job, json.dumps(self.spec(), indent=1) + "\n")
         self.began, self.started, self.kills = time.monotonic(), store.now(), memory_kills()
         log, cwd = self.folder / LOG, working_folder(self.root, self.results)
-        env = self.environment(os.environ)
+        env = self.environment()
         log.write_bytes(b"")
         if warm is not None:
             try:
@@ -100,7 +94,7 @@ class Job:
                 pass
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "pixcl_bench.bench.run.worker", str(job)],
+                [sys.executable, ENTRY, "worker", str(job)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -109,23 +103,10 @@ class Job:
                 start_new_session=True,
             )
 
-    def environment(self, base: Mapping[str, str]) -> dict[str, str]:
-        """The environment of the worker and its kernel: threads shared out, one GPU, the package
-        importable."""
-        path = base.get("PYTHONPATH", "")
-        env = {
-            **base,
-            **{name: str(self.run.threads) for name in _THREADS},
-            SUITE: "1",
-            "PYTHONUNBUFFERED": "1",
-        }
-        env["PYTHONPATH"] = os.pathsep.join([*_package_place(), *([path] if path else [])])
-        env["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
-        if self.run.device == "cpu":
-            env["CUDA_VISIBLE_DEVICES"] = ""
-        elif self.gpu is not None:
-            env["CUDA_VISIBLE_DEVICES"] = self.gpu
-        return env
+    def environment(self) -> dict[str, str]:
+        """The environment of the worker and its kernel."""
+        env = environment_of(os.environ, self.run.threads, self.run.device, self.gpu)
+        return {**env, SUITE: "1"}
 
     @property
     def seconds(self) -> float:
@@ -201,7 +182,7 @@ def warm_server(jobs: Sequence[Job]) -> WarmServer:
     """A server of warm starts for jobs of one profile: it imports the libraries and what of this
     package the jobs name."""
     first = jobs[0]
-    env = first.environment(os.environ)
+    env = first.environment()
     samples = {job.run.task: job.run for job in jobs}.values()
     place = working_folder(first.root, first.results)
     return WarmServer([*LIBRARIES, *modules_of(jobs)], first.config, list(samples), env, place)
@@ -222,15 +203,6 @@ def modules_of(jobs: Sequence[Job]) -> list[str]:
         )
         found.update(dict.fromkeys(target.partition(":")[0] for target in targets))
     return [name for name in found if name.partition(".")[0] == "pixcl_bench"]
-
-
-def _package_place() -> list[str]:
-    """The folder to put on a worker's path for this package; none where its Python looks there
-    anyway: what is on PYTHONPATH comes before the standard library, which other packages must not
-    hide."""
-    place = Path(__file__).resolve().parents[3]
-    usual = [*site.getsitepackages(), site.getusersitepackages()]
-    return [] if place in [Path(folder).resolve() for folder in usual] else [str(place)]
 
 
 def kill_tree(pid: int) -> None:

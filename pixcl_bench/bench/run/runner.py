@@ -16,11 +16,13 @@ from rich.console import Console
 from pixcl_bench.bench.config.grid import Run
 from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.bench.errors import UsageError
-from pixcl_bench.bench.keys import run_key
+from pixcl_bench.bench.keys import run_code, run_key
+from pixcl_bench.bench.keys.libraries import ALWAYS
 from pixcl_bench.bench.records import store
 from pixcl_bench.bench.run.jobs import STOP, Job, supervise, warm_server
 from pixcl_bench.bench.run.machine import default_jobs, gpu_names
 from pixcl_bench.bench.run.progress import Board, PlainScreen, screen
+from pixcl_bench.bench.run.surroundings import hidden_library
 from pixcl_bench.bench.run.warm import can_fork
 
 _PAUSE = 0.05
@@ -73,6 +75,7 @@ def run_grid(
     todo, _, summary = survey(every, config, force)
     if not todo:
         return summary
+    _refuse_hidden(todo)
     console = console or Console()
     with _interruptible(), _locks(todo, console):
         # another suite may have finished some meanwhile
@@ -111,6 +114,18 @@ def survey(
         else:
             board.add(record)
     return todo, board, Summary(len(jobs), before=len(jobs) - len(todo))
+
+
+def _refuse_hidden(jobs: Sequence[Job]) -> None:
+    """Raise UsageError where a file of the project takes the place of a library that its runs
+    use."""
+    used = {name for job in jobs for name in run_code(job.run, job.root).libraries}
+    found = hidden_library(jobs[0].root, {*used, *ALWAYS})
+    if found is not None:
+        name = found.parent.name if found.stem == "__init__" else found.stem
+        raise UsageError(
+            f"{shown(found)} hides the installed library {name!r}, which the runs use: rename it"
+        )
 
 
 def _plan(

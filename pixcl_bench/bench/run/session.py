@@ -22,6 +22,7 @@ from pixcl_bench.bench.notebook import assigned_names, parameter_names
 from pixcl_bench.bench.records import store
 from pixcl_bench.bench.records.provenance import provenance
 from pixcl_bench.bench.run.machine import resolve_device
+from pixcl_bench.bench.run.surroundings import recorded
 
 SUITE = "PIXCL_BENCH_SUITE"
 RUN_FILE, PROGRESS = "run.json", "progress.json"
@@ -88,7 +89,7 @@ class OpenRun:
                 "metrics": values,
                 "data": _plain("data", {"fingerprint": self.run.data_fingerprint, **(data or {})}),
                 "timings": {name: _finite(name, value) for name, value in (timings or {}).items()},
-                "environment": _plain("environment", dict(environment or {})),
+                "environment": _plain("environment", self._environment(environment or {})),
                 "code": provenance(self.run, self.config.root),
                 "notes": _plain("notes", extra),
                 "curve": store.curve(history),
@@ -99,6 +100,10 @@ class OpenRun:
         store.write_history(self.folder, history)
         store.write_record(self.folder, record)
         return store.read_record(self.folder / store.RECORD)
+
+    def _environment(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        """The environment that the notebook tells of, and the variables that tune libraries."""
+        return {**told, **{f"variable_{name}": v for name, v in recorded(os.environ).items()}}
 
 
 def blank_record(run: Run, key: str) -> store.Record:

@@ -25,6 +25,8 @@ from typing import IO, Any, Protocol, runtime_checkable
 from pixcl_bench.bench.config.grid import Run
 from pixcl_bench.bench.config.reading import load_config
 from pixcl_bench.bench.keys import run_key
+from pixcl_bench.bench.run import kernel
+from pixcl_bench.bench.run.kernel import ENTRY
 from pixcl_bench.bench.run.worker import die_with_parent, main
 
 LIBRARIES = (
@@ -39,8 +41,6 @@ LIBRARIES = (
     "pixcl_bench.data.catalogue",
     "pixcl_bench.tasks.settings",
 )
-INLINE = "module://matplotlib_inline.backend_inline"
-"""The backend that a kernel names before it imports matplotlib."""
 
 
 @runtime_checkable
@@ -106,12 +106,12 @@ class WarmServer:
 
     def __post_init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__],
+            [sys.executable, ENTRY, "warm"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=self.cwd,
-            env={**self.env, "MPLBACKEND": self.env.get("MPLBACKEND") or INLINE},
+            env=dict(self.env),
             start_new_session=True,
         )
         self._tell(
@@ -199,8 +199,6 @@ def serve() -> None:
     requests, answers = os.dup(0), os.dup(1)
     _point(0, os.devnull, os.O_RDONLY)
     os.dup2(2, 1)
-    if sys.path and Path(sys.path[0] or ".").resolve() == Path.cwd():
-        del sys.path[0]  # put there by `python -m`; a kernel adds it again, as ''
     context = multiprocessing.get_context("fork")
     children: dict[int, BaseProcess] = {}
     with os.fdopen(requests, "rb", buffering=0) as lines:
@@ -231,6 +229,7 @@ def _say(place: int, answer: Mapping[str, int | None]) -> None:
 def _read_ahead(told: Mapping[str, Any]) -> None:
     """Import modules, and fill the caches of configuration and code."""
     die_with_parent(told["parent"])
+    kernel.import_matplotlib_elsewhere()
     # As in `worker.execute`: jsonschema does without it.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     for name in told["modules"]:
@@ -268,11 +267,11 @@ def _work(request: Mapping[str, Any], parent: int, inherited: tuple[int, ...]) -
     _point(1, request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(1, 2)
     _settle(request["env"], request["cwd"])
-    kernel = WaitingKernel()
+    waiting = WaitingKernel()
     try:
-        code = main(request["job"], kernel)
+        code = main(request["job"], waiting)
     finally:
-        kernel.close()
+        waiting.close()
     sys.exit(code)
 
 
@@ -338,11 +337,9 @@ def _become_kernel(listens: Connection, parent: int) -> None:
         return
     listens.close()
     _settle(told["env"], told["cwd"])
-    from ipykernel import kernelapp
-
-    kernelapp.launch_new_instance(argv=told["arguments"])
+    kernel.begin(told["arguments"])
 
 
-if __name__ == "__main__":
-    # As the module of its name, so that its classes are the same everywhere.
-    import_module("pixcl_bench.bench.run.warm").serve()
+def begin(arguments: Sequence[str]) -> None:
+    """Serve; there are no arguments."""
+    serve()

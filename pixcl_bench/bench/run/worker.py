@@ -1,7 +1,7 @@
 """The process of one run: executes its notebook with papermill and writes down why it failed, if it
 does.
 
-`python -m pixcl_bench.bench.run.worker JOB.json`, started by the suite. The kernel is a child of
+`python start.py worker JOB.json`, started by the suite. The kernel is a child of
 this process and dies with it."""
 
 import ctypes
@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from pixcl_bench.bench.config.builtin import working_folder
 from pixcl_bench.bench.config.grid import Run
 from pixcl_bench.bench.notebook import NotebookError, check_parameters
 from pixcl_bench.bench.records import store
+from pixcl_bench.bench.run.kernel import COMMAND
 from pixcl_bench.bench.run.machine import memory_kills
 from pixcl_bench.bench.run.session import blank_record
 
@@ -142,6 +144,16 @@ def addresses(folder: Path) -> dict[str, str]:
     return {**given, "transport": "ipc", "ip": str(folder / "s")}
 
 
+def own_folders(folder: Path) -> dict[str, str]:
+    """Variables that keep IPython and Jupyter out of the folders of the user, by empty ones that
+    are made in `folder`."""
+    names = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+    own = {name: folder / "own" / name.lower() for name in names}
+    for place in own.values():
+        place.mkdir(parents=True, exist_ok=True)
+    return {name: str(place) for name, place in own.items()}
+
+
 def _can_listen(path: str) -> bool:
     """Whether a unix socket can be bound to a path: it may be too long (about 100 bytes are
     allowed), or its disk may not hold sockets."""
@@ -164,6 +176,7 @@ def _kernel_manager(
     `waiting`: the process that becomes the kernel, where it has not become one yet.
     """
     from jupyter_client.asynchronous import AsyncKernelClient
+    from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
     parent = os.getpid()
@@ -183,12 +196,17 @@ def _kernel_manager(
         wait_for_ready = _async_wait_for_ready
 
     class SuiteKernelManager(AsyncKernelManager):
-        """Starts the kernel bound to this process and remembers its process."""
+        """Starts the kernel bound to this process and remembers its process. No kernel that is
+        installed under some name is looked up: it is always this interpreter's."""
 
         def __init__(self, **kw: Any) -> None:
             super().__init__(**kw, **addresses(place), client_factory=SuiteKernelClient)
+            self._kernel_spec = KernelSpec(
+                argv=list(COMMAND), display_name="python3", language="python"
+            )
 
         async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
+            kw["env"] = {**kw.get("env", os.environ), **own_folders(place)}
             if waiting is not None and waiting.free:
                 self._fork(waiting, kernel_cmd, kw)
             else:
@@ -293,5 +311,6 @@ def fail(job: dict[str, Any], reason: Any, detail: str, started: str) -> store.R
     return record
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+def begin(arguments: Sequence[str]) -> int:
+    """Run the job file that is the one argument."""
+    return main(arguments[0])
