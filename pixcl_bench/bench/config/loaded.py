@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pixcl_bench.bench.config import settings as merging
 from pixcl_bench.bench.config.builtin import own_folder
 from pixcl_bench.bench.config.schema import Benchmarks, Claim, Method, Profile, Reported, Task
-from pixcl_bench.bench.config.source import method_entry_points
+from pixcl_bench.bench.config.source import method_entry_points, method_fault
 from pixcl_bench.bench.config.yamlpos import Document
 from pixcl_bench.bench.errors import UsageError, unknown
 
@@ -70,6 +70,8 @@ class Config:
         methods = self.task(task).methods
         if name not in methods and name in method_entry_points():
             return Method(title=name, role="method", learner=name)
+        if name not in methods and (fault := method_fault(name)):
+            raise UsageError(f"method {name!r}: {fault}")
         return _known("method", name, methods)
 
     def method_names(self, task: str, profile: str, dataset: str | None = None) -> list[str]:

@@ -61,6 +61,7 @@ def run_grid(
     scheduler: str | None = None,
     force: bool = False,
     keep_going: bool = True,
+    retries: int = 1,
     console: Console | None = None,
 ) -> Summary:
     """Run what is not done yet and return the summary.
