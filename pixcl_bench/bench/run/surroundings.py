@@ -136,7 +136,7 @@ def recorded(environ: Mapping[str, str]) -> dict[str, str]:
 def hidden_library(root: Path, libraries: Iterable[str]) -> Path | None:
     """What in a project's folder hides one of these libraries (top-level names) from its runs,
     which look there first: a file or a package of the same name; None where nothing does."""
-    for name in sorted(libraries):
+    for name in sorted({*libraries} - sys.stdlib_module_names):
         own = PathFinder.find_spec(name, [str(root)])
         if own is None or own.origin is None:
             continue

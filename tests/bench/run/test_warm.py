@@ -19,7 +19,7 @@ from toy_project import CELLS, CONFIG, make_project, notebook
 from pixcl_bench.bench.config.grid import plan
 from pixcl_bench.bench.config.reading import Config, load_config
 from pixcl_bench.bench.records.store import scan
-from pixcl_bench.bench.run import runner
+from pixcl_bench.bench.run import pools, runner
 from pixcl_bench.bench.run.jobs import Job, modules_of, warm_server
 from pixcl_bench.bench.run.runner import make_jobs, run_grid
 from pixcl_bench.bench.run.warm import WarmProcess, WarmServer, WarmStartError, can_fork
@@ -152,7 +152,7 @@ def test_a_server_is_started_only_for_more_runs_than_go_at_once(
         asked.append(len(jobs))
         return warm_server(jobs)
 
-    monkeypatch.setattr(runner, "warm_server", count)
+    monkeypatch.setattr(pools, "warm_server", count)
     assert go(config, seeds=[0]).done == 1
     assert asked == []
     assert go(config, seeds=[1, 2]).done == 2

@@ -19,10 +19,11 @@ from toy_project import CELLS, make_project, notebook
 from pixcl_bench.bench.config.grid import Run, plan
 from pixcl_bench.bench.config.reading import Config, load_config
 from pixcl_bench.bench.records.store import Record, read_record
-from pixcl_bench.bench.run import worker
+from pixcl_bench.bench.run import failures, worker
+from pixcl_bench.bench.run.failures import KernelStartError, explain
 from pixcl_bench.bench.run.jobs import Job
 from pixcl_bench.bench.run.runner import make_jobs, run_grid
-from pixcl_bench.bench.run.worker import KernelStartError, addresses, explain
+from pixcl_bench.bench.run.worker import addresses
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="unix sockets")
 
@@ -294,6 +295,6 @@ def test_why_no_kernel_could_be_started(
     reason: str,
     words: str,
 ) -> None:
-    monkeypatch.setattr(worker, "memory_kills", lambda: kills[1])
+    monkeypatch.setattr(failures, "memory_kills", lambda: kills[1])
     told = explain(KernelStartError("it did not answer", code, 3), [], kills[0])
     assert told == (reason, f"the kernel (the last of 3 starts, before any cell was run) {words}")
