@@ -16,7 +16,7 @@ from pixcl_bench import cli
 from pixcl_bench.bench.config import reading
 from pixcl_bench.bench.run import runner
 
-LINES, FILES = 240, 150
+LINES, FILES = 300, 100
 """How many command lines and configurations are drawn; some more are always tried."""
 Call = Callable[..., tuple[int, str, str]]
 

@@ -395,7 +395,7 @@ def test_the_search_path_of_a_run() -> None:
 
 def test_a_file_that_hides_a_library_is_refused(config: Config) -> None:
     (config.root / "random.py").write_text("")
-    assert hidden_library(config.root, ["random", "numpy", "toybench"]) is None
+    assert hidden_library(config.root, ["random", "numpy"]) is None
     (config.root / "numpy.py").write_text("")
     with pytest.raises(UsageError, match=r"numpy\.py hides the installed library 'numpy'"):
         go(plan(config, "quick"), config)
