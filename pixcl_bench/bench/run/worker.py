@@ -89,7 +89,7 @@ def execute(
     root, folder = Path(job["root"]), Path(job["folder"])
     given = parameters(job, run)
     notebook = root / run.notebook
-    known = papermill.inspect_notebook(str(notebook))
+    known = papermill.inspect_notebook(literal(notebook))
     if set(given) - set(known):
         check_parameters(given, notebook)
     for start in range(1, STARTS + 1):
@@ -98,8 +98,8 @@ def execute(
                 prefix=sockets_of(os.getpid()), ignore_cleanup_errors=True
             ) as place:
                 papermill.execute_notebook(
-                    str(notebook),
-                    str(folder / EXECUTED),
+                    literal(notebook),
+                    literal(folder / EXECUTED),
                     parameters=given,
                     kernel_name="python3",
                     cwd=str(working_folder(root, Path(job["results"]))),
@@ -119,6 +119,11 @@ def execute(
             if start == STARTS:
                 raise
         time.sleep(random.uniform(*PAUSE))
+
+
+def literal(path: Path) -> str:
+    """A path for papermill, which fills in parameters where it finds braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def sockets_of(pid: int) -> str:

@@ -47,7 +47,7 @@ import json
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    return load_config(make_project(tmp_path))
+    return load_config(make_project(tmp_path / "{odd} [1] %41"))
 
 
 @pytest.fixture
