@@ -182,7 +182,7 @@ class WarmServer:
     def _answer(self, seconds: float) -> dict[str, int] | None:
         """The next line of the server; None where it has ended, or says nothing for so long."""
         while b"\n" not in self._rest and not self._ended:
-            if not wait([self._output], seconds):
+            if not wait([self._output.fileno()], seconds):
                 return None
             more = os.read(self._output.fileno(), 65536)
             self._ended = not more
