@@ -48,15 +48,15 @@ class Family:
 
     def look(self) -> list[int]:
         """The processes that live now; takes note of their memory and their sessions."""
+        import psutil  # type: ignore[import-untyped, unused-ignore]
+
         used, living = 0, []
         for process in self._members():
-            try:
+            with suppress(psutil.Error):  # it ended just now, or is another user's
                 used += process.memory_info().rss
-                self.sessions.add(os.getsid(process.pid))
-            except Exception:
-                continue
-            living.append(process.pid)
-        self.sessions.discard(_own_session())
+                living.append(process.pid)
+            self.sessions.add(_session(process.pid))
+        self.sessions -= {0, _session(os.getpid())}
         self.peak = max(self.peak, used)
         return living
 
@@ -95,15 +95,12 @@ class Family:
             time.sleep(0.01)
 
 
-def _own_session() -> int:
-    return os.getsid(0)
-
-
-def _session(pid: int) -> int | None:
+def _session(pid: int) -> int:
+    """The session of a process; 0, which is none, where it is gone or the system has none."""
     try:
-        return os.getsid(pid)
+        return os.getsid(pid) if hasattr(os, "getsid") else 0
     except OSError:
-        return None
+        return 0
 
 
 def _is_zombie(pid: int) -> bool:

@@ -146,18 +146,18 @@ class Job:
             self.stop()
             reason = f"stopped after {self.run.time_limit:g} s"
             record = self.done() or fail(self.spec(), "time limit", reason, self.started)
-        return record if record.status == "ok" else self._with_notes(record)
+        return record if record.status == "ok" else self.noted(record)
 
-    def _with_notes(self, record: store.Record) -> store.Record:
+    def noted(self, record: store.Record) -> store.Record:
         """A failure with what only the suite knows: which attempt it was, and the memory."""
         peak, notes = self.family.peak if self.family else 0, {"attempts": self.attempt}
         detail = record.detail or ""
         if peak and record.reason in ("out of memory", "killed"):
             notes["peak_memory_bytes"] = peak
             detail += f"; its processes were seen to use {peak / 2**30:.2f} GiB"
-        noted = record.model_copy(update={"detail": detail, "notes": record.notes | notes})
-        store.write_failure(self.folder, noted)
-        return noted
+        told = record.model_copy(update={"detail": detail, "notes": record.notes | notes})
+        store.write_failure(self.folder, told)
+        return told
 
     def outcome(self, code: int) -> store.Record:
         """The record of a worker that has ended; success is read from `record.json` alone."""

@@ -47,7 +47,12 @@ def gpus() -> int:
         return 0
     try:
         listed = subprocess.run(
-            [program, "-L"], capture_output=True, text=True, timeout=20, check=False
+            [program, "-L"],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=20,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return 0

@@ -101,4 +101,4 @@ def _cluster_record(job: Job, result: Callable[[], str]) -> store.Record:
         name = type(error).__name__
         cause = LOST if name in _CLUSTER_LOST else None
         detail = f"on the cluster: {name}: {error}"
-        return fail(job.spec(), "error", detail, job.started, cause)
+        return job.noted(fail(job.spec(), "error", detail, job.started, cause))

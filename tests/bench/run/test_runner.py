@@ -507,7 +507,7 @@ class Ends:
     def poll(self, job: Job) -> Record:
         reason, cause = self.reasons[min(self.attempts, len(self.reasons) - 1)]
         self.attempts += 1
-        return job._with_notes(fail(job.spec(), reason, "as planned", job.started, cause))
+        return job.noted(fail(job.spec(), reason, "as planned", job.started, cause))
 
 
 @pytest.mark.parametrize(
