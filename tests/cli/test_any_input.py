@@ -159,7 +159,7 @@ def mutants(draw: random.Random) -> Iterator[bytes]:
     """The file of the toy project with something wrong in it, or all of it."""
     lines = CONFIG.splitlines(keepends=True)
     bomb = "a: &a [x, x]\n" + "".join(
-        f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(9)
+        f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(3)
     )
     whole = [
         *(
@@ -212,7 +212,7 @@ def told(words: list[str], code: int, out: str, err: str) -> str:
         return f"{words} ended with {code}: {err[-500:]}"
     if code == 2 and not lines and "Usage" not in out:
         return f"{words} ended without a message"
-    if words[0] == "run" and (len(lines) > 3 or any(len(line) > 600 for line in lines)):
+    if words[:1] == ["run"] and (len(lines) > 3 or any(len(line) > 600 for line in lines)):
         return f"{words} ended with a long message: {err}"
     return ""
 
