@@ -7,12 +7,16 @@ from typing import Annotated
 import typer
 
 from pixcl_bench.cli.app import USAGE, app
+from pixcl_bench.cli.options import path_of
 from pixcl_bench.cli.shared import load, place
 
 
 @app.command()
 def check(
-    file: Annotated[Path | None, typer.Argument(help="benchmarks.yaml by default.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Argument(parser=path_of, metavar="[FILE]", help="benchmarks.yaml by default."),
+    ] = None,
 ) -> None:
     """Check a configuration; every problem goes to stderr with its line, and the exit code is 2."""
     from pixcl_bench.bench.config.reading import check_config

@@ -96,4 +96,8 @@ def _findings(config: "Config", task: str, name: str, profile: str, data: str) -
         found = contracts.check_contract(learner, config.args(task, name, profile, data), settings)
     except contracts.UnknownTaskError as error:
         raise UsageError(f"task {task}: {error}") from error
+    # Importing the module of a method may do anything, also end the process.
+    except (Exception, SystemExit) as error:
+        text = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        raise UsageError(f"{learner} cannot be checked: {text}") from error
     return list(found)

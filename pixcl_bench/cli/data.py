@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 
 from pixcl_bench.cli.app import app
 from pixcl_bench.cli.options import ConfigFile, DataRoot, Names
-from pixcl_bench.cli.shared import load, stop
+from pixcl_bench.cli.shared import console, load, stop
 
 
 class ListByDefault(TyperGroup):
@@ -37,13 +37,10 @@ def data(data_root: DataRoot = None) -> None:
 @data_app.command("list")
 def data_list() -> None:
     """Every data set, and whether it is here."""
-    from rich.console import Console
-
     from pixcl_bench.bench.run.listing import data_table
     from pixcl_bench.data.catalogue import catalogue
 
-    width = None if sys.stdout.isatty() else 160
-    Console(highlight=False, width=width).print(data_table(catalogue()))
+    console(160).print(data_table(catalogue().loadable()))
 
 
 @data_app.command("fetch")

@@ -68,7 +68,7 @@ def list_datasets(task: str | None = None, *, config: Path | str | None = None) 
     from pixcl_bench.bench.run.listing import data_state
     from pixcl_bench.data.catalogue import catalogue, get_info
 
-    names = list(_config(config).task(task).datasets) if task else list(catalogue())
+    names = list(_config(config).task(task).datasets) if task else list(catalogue().loadable())
     return _frame(
         {
             "dataset": name,

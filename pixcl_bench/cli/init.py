@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pixcl_bench.cli.app import app
+from pixcl_bench.cli.options import path_of
 from pixcl_bench.cli.shared import stop
 
 README = """\
@@ -37,7 +38,9 @@ GITIGNORE = "/results/\n__pycache__/\n*.py[cod]\n.ipynb_checkpoints/\n"
 
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; made if absent.")],
+    folder: Annotated[
+        Path, typer.Argument(parser=path_of, metavar="DIR", help="Where to; made if absent.")
+    ],
 ) -> None:
     """Write a project to edit: benchmarks.yaml, its notebooks and published records. Overwrites
     nothing."""

@@ -5,10 +5,20 @@ from typing import Annotated
 
 import typer
 
+
+def path_of(text: str) -> Path:
+    """An option that is a path, read where the user stands."""
+    from pixcl_bench.bench.config.words import place_of
+
+    return place_of(text)
+
+
 ConfigFile = Annotated[
     Path | None,
     typer.Option(
         "--config",
+        parser=path_of,
+        metavar="FILE",
         help="benchmarks.yaml (default: of this folder or above, else the one of the package).",
     ),
 ]
@@ -16,6 +26,8 @@ Results = Annotated[
     Path | None,
     typer.Option(
         "--results",
+        parser=path_of,
+        metavar="DIR",
         help="Results folder (default: results beside the file; for that of the package, here).",
     ),
 ]
@@ -48,5 +60,8 @@ Jobs = Annotated[
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 DataRoot = Annotated[
-    Path | None, typer.Option("--data-root", help="Folder of the canonical data sets.")
+    Path | None,
+    typer.Option(
+        "--data-root", parser=path_of, metavar="DIR", help="Folder of the canonical data sets."
+    ),
 ]

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pixcl_bench.cli.app import app
-from pixcl_bench.cli.options import ConfigFile, Device, Profile, Results, Tasks
+from pixcl_bench.cli.options import ConfigFile, Device, Profile, Results, Tasks, path_of
 from pixcl_bench.cli.shared import load
 
 
@@ -17,7 +17,13 @@ def publish(
     device: Device = "auto",
     results: Results = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder of published records (default: published).")
+        Path | None,
+        typer.Option(
+            "--out",
+            parser=path_of,
+            metavar="DIR",
+            help="Folder of published records (default: published).",
+        ),
     ] = None,
     allow_dirty: Annotated[
         bool, typer.Option("--allow-dirty", help="Also records of code not committed.")

@@ -38,20 +38,39 @@ def run(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Run again what is done.")] = False,
     keep_going: Annotated[
-        bool, typer.Option("--keep-going/--stop-on-failure", help="Go on after a failed run.")
+        bool,
+        typer.Option(
+            "--keep-going/--fail-fast",
+            " /--stop-on-failure",
+            help="Go on after a failed run, or start nothing more.",
+        ),
     ] = True,
+    retries: Annotated[
+        int,
+        typer.Option(
+            "--retries",
+            min=0,
+            max=10,
+            help="How often a run is tried again that was lost with its process; not for errors.",
+        ),
+    ] = 1,
+    limit: Annotated[
+        str | None,
+        typer.Option("--time-limit", metavar="SECONDS", help="Of each run, not the profile's."),
+    ] = None,
     data_root: DataRoot = None,
 ) -> None:
     """Run a profile's grid; what is done already is not run again. Then the tables and the
     report."""
     from pixcl_bench.bench.config.grid import plan
-    from pixcl_bench.bench.config.words import overrides, seeds, split, use_data_root
+    from pixcl_bench.bench.config.words import overrides, seeds, split, time_limit, use_data_root
     from pixcl_bench.bench.run.guards import preflight
     from pixcl_bench.bench.run.listing import fetch_for
     from pixcl_bench.bench.run.machine import resolve_device
     from pixcl_bench.bench.run.runner import make_jobs, run_grid, survey
 
     use_data_root(data_root)
+    most = time_limit(limit)
     loaded, out = load(config), console()
     place = results or loaded.results
     runs = plan(
@@ -64,6 +83,8 @@ def run(
         overrides(settings),
         resolve_device(device),
     )
+    if most is not None:
+        runs = [each.model_copy(update={"time_limit": most}) for each in runs]
     todo = survey(make_jobs(runs, loaded, place), loaded, force)[0]
     if scheduler is None:
         preflight(todo)
@@ -76,6 +97,7 @@ def run(
         scheduler=scheduler,
         force=force,
         keep_going=keep_going,
+        retries=retries,
         console=out,
     )
     if summary.interrupted:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pixcl_bench.cli.app import app
+from pixcl_bench.cli.options import path_of
 from pixcl_bench.cli.shared import console, stop
 
 if TYPE_CHECKING:
@@ -22,10 +23,16 @@ _SHOWN = 10
 @app.command()
 def index(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A folder with manifest.csv and images.")
+        Path,
+        typer.Argument(
+            parser=path_of, metavar="DIR", help="A folder with manifest.csv and images."
+        ),
     ],
     model: Annotated[
-        Path | None, typer.Option("--model", help="A saved model that embeds the images.")
+        Path | None,
+        typer.Option(
+            "--model", parser=path_of, metavar="FILE", help="A saved model that embeds the images."
+        ),
     ] = None,
     train: Annotated[
         bool, typer.Option("--train", help="Train a small model on the folder's own records.")
@@ -51,7 +58,9 @@ def search(
     folder: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[DIR]", help="An indexed folder (default: drawn dental radiographs)."
+            parser=path_of,
+            metavar="[DIR]",
+            help="An indexed folder (default: drawn dental radiographs).",
         ),
     ] = None,
     query: Annotated[

@@ -38,12 +38,21 @@ def place(config: Path | None) -> Path:
     return found
 
 
-def console() -> "Console":
-    """The console for tables, 120 characters wide where it is not a terminal."""
+def console(width: int = 120) -> "Console":
+    """The console for tables; `width`: in characters, where it is not a terminal. A terminal that
+    is narrower than a table can be is taken as one of 40 characters, and its lines fold."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else 120
-    return Console(highlight=False, width=width)
+    class TableConsole(Console):
+        """Ends the command as other programs do where nobody reads its output."""
+
+        def on_broken_pipe(self) -> NoReturn:
+            raise BrokenPipeError
+
+    if not sys.stdout.isatty():
+        return TableConsole(highlight=False, width=width)
+    out = TableConsole(highlight=False)
+    return out if out.width >= 40 else TableConsole(highlight=False, width=40)
 
 
 def show_results(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pixcl_bench.cli.app import FAILED, OK, app
-from pixcl_bench.cli.options import ConfigFile, Datasets, Methods, Profiles, Tasks
+from pixcl_bench.cli.options import ConfigFile, Datasets, Methods, Profiles, Tasks, path_of
 from pixcl_bench.cli.shared import console, load
 
 if TYPE_CHECKING:
@@ -43,12 +43,21 @@ def verify(
     against: Annotated[
         Path | None,
         typer.Option(
-            "--against", help="Results of the old commit on this machine, where the CPU differs."
+            "--against",
+            parser=path_of,
+            metavar="DIR",
+            help="Results of the old commit on this machine, where the CPU differs.",
         ),
     ] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Runs at once.")] = None,
     results: Annotated[
-        Path | None, typer.Option("--results", help="Where the runs go (default: results-verify).")
+        Path | None,
+        typer.Option(
+            "--results",
+            parser=path_of,
+            metavar="DIR",
+            help="Where the runs go (default: results-verify).",
+        ),
     ] = None,
     files: Annotated[
         bool,

@@ -13,8 +13,11 @@ quick:
 import importlib
 import inspect
 import os
-from collections.abc import Iterator, Mapping
+import sys
+import warnings
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -22,6 +25,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pixcl_bench.data.cards import BUILT_IN, CardError
 from pixcl_bench.data.fetch import FetchError, Member, Source, cache_dir, fetch_member
 from pixcl_bench.data.info import DatasetInfo, Published
+from pixcl_bench.data.plugins import PluginError, PluginWarning, load_plugin, sort_plugins
 
 if TYPE_CHECKING:
     from pixcl_bench.data.sets.images import ImageSet
@@ -62,57 +66,72 @@ class _Catalogue(Mapping[str, DatasetInfo]):
     """Built-in entries, and those of entry points: a package is imported when its entry is looked
     up."""
 
-    def __init__(self, built_in: Mapping[str, DatasetInfo], points: tuple[EntryPoint, ...]) -> None:
+    def __init__(self, built_in: Mapping[str, DatasetInfo], points: Iterable[EntryPoint]) -> None:
         self._built_in = built_in
-        self._points: dict[str, EntryPoint] = {}
-        for point in points:
-            if point.name in self._built_in or point.name in self._points:
-                raise CatalogueError(
-                    f"entry point {point.value!r} of {GROUP} takes the name {point.name!r}, which"
-                    " is in use"
-                )
-            self._points[point.name] = point
+        self._points = sort_plugins(points, built_in)
 
     def __iter__(self) -> Iterator[str]:
         yield from self._built_in
-        yield from self._points
+        yield from self._points.usable
 
     def __len__(self) -> int:
-        return len(self._built_in) + len(self._points)
+        return len(self._built_in) + len(self._points.usable)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._built_in or name in self._points
+        return name in self._built_in or name in self._points.usable
 
     def __getitem__(self, name: str) -> DatasetInfo:
         if name in self._built_in:
             return self._built_in[name]
-        return _from_point(self._points[name])
+        return _from_point(self._points.usable[name])
+
+    def loadable(self) -> dict[str, DatasetInfo]:
+        """The entries that can be had; warns of each other one."""
+        found = {}
+        for name in self:
+            try:
+                found[name] = self[name]
+            except CatalogueError as error:
+                warnings.warn(f"{error}; it is left out", PluginWarning, stacklevel=2)
+        return found
+
+    def items(self) -> ItemsView[str, DatasetInfo]:
+        """The names and entries of those that can be had."""
+        return self.loadable().items()
+
+    def fault(self, name: str) -> str:
+        """Why an entry point of this name cannot be used; empty where there is none."""
+        return self._points.faults.get(name, "")
 
 
 def _from_point(point: EntryPoint) -> DatasetInfo:
+    def fault(found: Any) -> str:
+        if not isinstance(found, DatasetInfo):
+            return f"must be a DatasetInfo named {point.name!r}, it is {found!r:.100}"
+        if found.name != point.name:
+            return f"must be a DatasetInfo named {point.name!r}, it is one named {found.name!r:.80}"
+        return found.fault()
+
     try:
-        info = point.load()
-    except (ImportError, AttributeError) as error:
-        raise CatalogueError(
-            f"data set {point.name!r}: entry point {point.value!r} cannot be loaded: {error}"
-        ) from error
-    if not isinstance(info, DatasetInfo) or info.name != point.name:
-        found = (
-            f"a DatasetInfo named {info.name!r}" if isinstance(info, DatasetInfo) else repr(info)
-        )
-        raise CatalogueError(
-            f"entry point {point.value!r} must be a DatasetInfo named {point.name!r}, it is {found}"
-        )
+        info: DatasetInfo = load_plugin(point, fault)
+    except PluginError as error:
+        raise CatalogueError(f"data set {point.name!r}: {error}") from error
     return info
 
 
-def catalogue() -> Mapping[str, DatasetInfo]:
+def catalogue() -> _Catalogue:
     """All data sets by name: the built-in ones, then those of other packages.
 
-    Raises CatalogueError where two claim one name; a broken foreign entry raises when it is looked
-    up.
+    Warns of a foreign entry whose name is in use or cannot be; one that cannot be loaded raises
+    CatalogueError when it is looked up.
     """
-    return _Catalogue(BUILT_IN, tuple(entry_points(group=GROUP)))
+    return _catalogue(entry_points, tuple(sys.path))
+
+
+@lru_cache(maxsize=4)
+def _catalogue(find: Callable[..., Iterable[EntryPoint]], path: tuple[str, ...]) -> _Catalogue:
+    # Looking through the entry points of all installed packages takes some 30 ms.
+    return _Catalogue(BUILT_IN, find(group=GROUP))
 
 
 def get_info(name: str) -> DatasetInfo:
@@ -120,6 +139,8 @@ def get_info(name: str) -> DatasetInfo:
     known = catalogue()
     if name in known:
         return known[name]
+    if fault := known.fault(name):
+        raise CatalogueError(f"data set {name!r}: {fault}")
     near = get_close_matches(name, list(known), 1, 0.4)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise CatalogueError(f"unknown data set {name!r}: {hint}known are {', '.join(known)}")

@@ -213,7 +213,13 @@ def pip_command(source: Source, folder: Path) -> list[str]:
 def pip_download(source: Source, folder: Path) -> Path:
     """Download the archive of `source` into `folder` with this interpreter's pip and its
     settings."""
-    done = subprocess.run(pip_command(source, folder), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        pip_command(source, folder),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
     archive = find_archive(source, folder)
     if done.returncode == 0 and archive is not None:
         return archive

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pixcl_bench.data.fetch import Member, Source
 from pixcl_bench.data.fingerprint import data_meaning
@@ -30,6 +30,10 @@ class Published:
     tree: str
     paths: tuple[str, ...]
     md5: tuple[tuple[str, str], ...] = ()
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,22 @@ class DatasetInfo:
     code: tuple[str, ...] = ()
     notes: str = ""
     rules: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def fault(self) -> str:
+        """What of an entry that another package made is not as it must be; empty: nothing."""
+        module, colon, function = self.loader.partition(":") if _is_text(self.loader) else ("",) * 3
+        if not (colon and function.isidentifier() and module.replace(".", "_").isidentifier()):
+            return f"must have a loader written as package.module:function, not {self.loader!r:.80}"
+        if self.kind not in get_args(Kind):
+            return f"must be of kind {', '.join(get_args(Kind))}, not {self.kind!r:.80}"
+        wrong = [
+            name
+            for name in ("title", "licence", "citation", "size", "split_rule", "notes")
+            if not _is_text(getattr(self, name))
+        ]
+        if wrong:
+            return f"must have a text as its {wrong[0]}, not {getattr(self, wrong[0])!r:.80}"
+        return ""
 
     def source(self, package: str) -> Source:
         """The source of this package name; KeyError otherwise."""

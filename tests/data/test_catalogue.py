@@ -22,6 +22,7 @@ from pixcl_bench.data.catalogue import (
     missing,
 )
 from pixcl_bench.data.fingerprint import data_meaning
+from pixcl_bench.data.plugins import PluginWarning
 from pixcl_bench.meaning.source import find_module
 
 NAMES = (
@@ -233,8 +234,12 @@ def foreign(monkeypatch: pytest.MonkeyPatch, **attributes: Any) -> None:
 
 
 def toy_info(**changes: Any) -> DatasetInfo:
-    given = {"name": "toy", "loader": "foreign_entries:read", "sources": (), "code": (), **changes}
-    return replace(get_info("digits"), **given)
+    """An entry of another package; types are checked in tests only, so that it may be wrong."""
+    given = {"name": "toy", "loader": "foreign_entries:read", "sources": (), "code": ()}
+    info = replace(get_info("digits"), **given)
+    for name, value in changes.items():
+        object.__setattr__(info, name, value)
+    return info
 
 
 def test_other_packages_add_data_sets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -257,35 +262,58 @@ def test_other_packages_add_data_sets(monkeypatch: pytest.MonkeyPatch, tmp_path:
 @pytest.mark.parametrize(
     ("point", "message"),
     [
-        (("digits", "foreign_entries:TOY"), "takes the name 'digits', which is in use"),
-        (
-            ("toy", "foreign_entries:ABSENT"),
-            "entry point 'foreign_entries:ABSENT' cannot be loaded",
-        ),
-        (
-            ("toy", "not_installed_here:TOY"),
-            "cannot be loaded: No module named 'not_installed_here'",
-        ),
-        (
-            ("other", "foreign_entries:TOY"),
-            "must be a DatasetInfo named 'other', it is a DatasetInfo named 'toy'",
-        ),
+        (("toy", "foreign_entries:ABSENT"), "cannot be loaded: AttributeError"),
+        (("toy", "not_here:TOY"), "cannot be loaded: .*No module named 'not_here'"),
+        (("toy", "ends:TOY"), "cannot be loaded: SystemExit: 0"),
+        (("toy", "raises:TOY"), "cannot be loaded: ZeroDivisionError: division by zero"),
+        (("other", "foreign_entries:TOY"), "must be a DatasetInfo named 'other', .* 'toy'"),
         (("toy", "foreign_entries:WRONG"), "must be a DatasetInfo named 'toy', it is 'text'"),
+        (("toy", "foreign_entries:KIND"), "must be of kind embedded, .*, not 'own'"),
+        (("toy", "foreign_entries:LOADER"), "must have a loader written as .*, not 'read'"),
+        (("toy", "foreign_entries"), "is not written as package.module:NAME"),
+        (("../toy", "foreign_entries:TOY"), "has no name for a folder"),
     ],
 )
-def test_wrong_entry_points_are_named(
-    monkeypatch: pytest.MonkeyPatch, point: tuple[str, str], message: str
+def test_a_wrong_entry_is_named_and_hides_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, point: tuple[str, str], message: str
 ) -> None:
-    foreign(monkeypatch, TOY=toy_info(), WRONG="text")
+    wrong = {"KIND": toy_info(kind="own"), "LOADER": toy_info(loader="read"), "WRONG": "text"}
+    foreign(monkeypatch, TOY=toy_info(), **wrong)
+    (tmp_path / "ends.py").write_text("raise SystemExit(0)")
+    (tmp_path / "raises.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(str(tmp_path))
     announce(monkeypatch, point)
-    with pytest.raises(CatalogueError, match=message.replace("(", r"\(")):
+    with pytest.warns(PluginWarning, match=message):
+        assert [name for name, _ in catalogue().items()] == list(NAMES)
+    with pytest.raises(CatalogueError, match=message):
         get_info(point[0])
 
 
-def test_a_broken_entry_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    announce(monkeypatch, ("toy", "not_installed_here:TOY"))
-    assert get_info("digits").name == "digits"
-    assert "toy" in list(catalogue())
+def test_names_in_use_stay_with_whom_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    foreign(monkeypatch, TOY=toy_info(), OTHER=toy_info())
+    announce(
+        monkeypatch,
+        ("digits", "foreign_entries:TOY"),
+        ("toy", "foreign_entries:TOY"),
+        ("toy", "foreign_entries:OTHER"),
+    )
+    with pytest.warns(PluginWarning) as told:
+        assert list(catalogue()) == list(NAMES)
+    assert "takes the name 'digits', which pixcl_bench has" in str(told[0].message)
+    assert "takes the same name as entry point 'toy'" in str(told[1].message)
+    assert get_info("digits").loader == "pixcl_bench.data.embedded.digits:digits"
+
+
+def test_what_a_package_prints_is_no_output(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreign(monkeypatch, TOY=toy_info())
+    (tmp_path / "prints.py").write_text("print('hello'); from foreign_entries import TOY")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    announce(monkeypatch, ("toy", "prints:TOY"))
+    with pytest.warns(PluginWarning, match="writes to the standard output .*: 'hello'"):
+        assert get_info("toy").name == "toy"
+    assert capsys.readouterr().out == ""
 
 
 def test_a_loader_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

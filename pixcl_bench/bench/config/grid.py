@@ -9,7 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from pixcl_bench.bench.config.contracts import Contracts
 from pixcl_bench.bench.config.reading import Config
 from pixcl_bench.bench.config.signature import check_arguments
-from pixcl_bench.bench.config.source import method_entry_points, resolve_learner
+from pixcl_bench.bench.config.source import (
+    METHODS_GROUP,
+    find_module,
+    method_entry_points,
+    method_fault,
+    resolve_learner,
+)
 from pixcl_bench.bench.config.sweeps import split_overrides, swept_names, variant_name, variants
 from pixcl_bench.bench.errors import UsageError, unknown
 
@@ -104,6 +110,7 @@ def make_run(
     chosen = config.method(task, method)
     if method not in entry.methods:
         refuse_wrong_kind(config, task, method)
+        _refuse_absent(config, method, resolve_learner(chosen.learner))
     if dataset not in entry.datasets:
         raise UsageError(unknown("data set", dataset, entry.datasets) + f" of task {task!r}")
     changed, arguments = split_overrides(overrides or {})
@@ -147,6 +154,14 @@ def _with_arguments(
             hint = f" ({fault.hint})" if fault.hint else ""
             raise UsageError(f"--set args.{fault.argument}: {fault.message}{hint}")
     return found
+
+
+def _refuse_absent(config: Config, method: str, learner: str) -> None:
+    """Raise UsageError where the module is not there that another package names for a method."""
+    module = learner.partition(":")[0]
+    if find_module(module, config.root) is None:
+        group = f"entry point {method!r} of {METHODS_GROUP}"
+        raise UsageError(f"method {method!r}: {group} names {module!r}, which is no module here")
 
 
 def refuse_wrong_kind(config: Config, task: str, method: str) -> None:
@@ -276,4 +291,10 @@ def _check_names(kind: str, wanted: Sequence[str] | None, known: Iterable[str]) 
     table = list(known)
     wrong = [name for name in wanted or () if name not in table]
     if wrong:
-        raise UsageError("; ".join(unknown(kind, name, table) for name in wrong))
+        raise UsageError("; ".join(_wrong_name(kind, name, table) for name in wrong))
+
+
+def _wrong_name(kind: str, name: str, known: Sequence[str]) -> str:
+    """Why a name cannot be used: a package that adds it is at fault, or there is none."""
+    fault = method_fault(name) if kind == "method" else ""
+    return f"method {name!r}: {fault}" if fault else unknown(kind, name, known)

@@ -19,7 +19,8 @@ def read_document(path: Path) -> Document:
     except UnicodeDecodeError as error:
         return Document(name, problems=[Problem(name, 1, 1, "", _not_text(error))])
     except OSError as error:
-        raise UsageError(f"{name}: cannot be read: {error.strerror}") from error
+        short = name if len(name) <= 200 else f"{name[:100]}...{name[-97:]}"
+        raise UsageError(f"{short}: cannot be read: {error.strerror}") from error
     return assemble(parse(text, name), path.resolve().parent)
 
 

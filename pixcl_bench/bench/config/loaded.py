@@ -1,5 +1,6 @@
 """A configuration that passed its schema, and what it says of a run."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,9 +12,10 @@ from pydantic import BaseModel, ValidationError
 from pixcl_bench.bench.config import settings as merging
 from pixcl_bench.bench.config.builtin import own_folder
 from pixcl_bench.bench.config.schema import Benchmarks, Claim, Method, Profile, Reported, Task
-from pixcl_bench.bench.config.source import method_entry_points
+from pixcl_bench.bench.config.source import METHODS_GROUP, method_entry_points, method_fault
 from pixcl_bench.bench.config.yamlpos import Document
 from pixcl_bench.bench.errors import UsageError, unknown
+from pixcl_bench.data.plugins import PluginWarning
 
 Rows = dict[str, list[int]]
 """Which rows of the lists `claims` and `reported` are right."""
@@ -68,8 +70,12 @@ class Config:
         """A method of a task, or one that an installed package adds by an entry point. Raises
         UsageError."""
         methods = self.task(task).methods
+        if name in methods:
+            _warn_of_clash(name, methods[name])
         if name not in methods and name in method_entry_points():
             return Method(title=name, role="method", learner=name)
+        if name not in methods and (fault := method_fault(name)):
+            raise UsageError(f"method {name!r}: {fault}")
         return _known("method", name, methods)
 
     def method_names(self, task: str, profile: str, dataset: str | None = None) -> list[str]:
@@ -144,6 +150,17 @@ class Config:
             return merging.resolve(model, parts)
         except ValidationError as error:
             raise UsageError("\n".join(merging.override_errors(error, model))) from error
+
+
+def _warn_of_clash(name: str, method: Method) -> None:
+    """Tell that a package offers a method under a name that the configuration has for another."""
+    value = method_entry_points().get(name)
+    if value is not None and method.learner not in (name, value):
+        message = (
+            f"entry point {name!r} = {value!r} of {METHODS_GROUP} takes the name of a method of the"
+            " configuration; it is left out"
+        )
+        warnings.warn(message, PluginWarning, stacklevel=2)
 
 
 def _known(kind: str, name: str, table: Mapping[str, Any]) -> Any:

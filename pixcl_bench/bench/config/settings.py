@@ -191,5 +191,5 @@ def read_value(text: str) -> Any:
     document = parse(text, OVERRIDE)
     for problem in document.problems:
         hint = f" ({problem.hint})" if problem.hint else ""
-        raise UsageError(f"{OVERRIDE} {text}: {problem.message}{hint}")
+        raise UsageError(f"{OVERRIDE} {_short(text)}: {problem.message}{hint}")
     return document.data

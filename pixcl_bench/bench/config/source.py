@@ -6,6 +6,7 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from pixcl_bench.data.plugins import Plugins, sort_plugins
 from pixcl_bench.meaning.source import find_module, package_folder, parse_source
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "find_module",
     "imported_packages",
     "method_entry_points",
+    "method_fault",
     "parse_source",
     "resolve_learner",
     "sibling_modules",
@@ -38,8 +40,19 @@ def sibling_modules(module: str, root: Path) -> list[str]:
 @lru_cache(maxsize=1)
 def method_entry_points() -> dict[str, str]:
     """Methods that installed packages add: the entry points `pixcl_bench.methods`, name to
-    `module:builder`."""
-    return {point.name: point.value for point in entry_points(group=METHODS_GROUP)}
+    `module:builder`. Warns once of those that cannot be used."""
+    return {name: point.value for name, point in _method_plugins().usable.items()}
+
+
+@lru_cache(maxsize=1)
+def _method_plugins() -> Plugins:
+    return sort_plugins(entry_points(group=METHODS_GROUP))
+
+
+def method_fault(name: str) -> str:
+    """Why an entry point of this name cannot be used; empty where there is none, or nothing is
+    wrong with it."""
+    return _method_plugins().faults.get(name, "")
 
 
 def resolve_learner(learner: str) -> str:

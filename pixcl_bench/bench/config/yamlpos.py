@@ -19,6 +19,8 @@ KeyPath = tuple[str | int, ...]
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = {_TAG + name for name in ("str", "int", "float", "bool", "null")}
 _OLDER = re.compile(r"^%YAML(?![ \t]+1\.2\b)", re.MULTILINE)
+_OTHER_NUMBER = re.compile(r"_|^[-+]?0[bB]")
+"""In numbers of other versions of YAML, which the library reads all the same."""
 _MOST = 100_000
 _DEEPEST = 100
 
@@ -217,8 +219,11 @@ class _Reader:
             return str(node.value)
         try:
             value = self.constructor.construct_object(node)
-        except (ValueError, YAMLError):
+        except (ValueError, LookupError, YAMLError):
             self.note(node, path, f"{node.value!r} cannot be read")
+            return None
+        if isinstance(value, int | float) and _OTHER_NUMBER.search(str(node.value)):
+            self.note(node, path, f"{node.value} is no number in YAML 1.2", f"write {value}")
             return None
         if isinstance(value, float) and not math.isfinite(value):
             self.note(node, path, f"{node.value} is not a finite number")

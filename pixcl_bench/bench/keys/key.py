@@ -36,7 +36,7 @@ BOUNDARY = Boundary(
         *(f"{HOME}.{room}" for room in ("bench", "report", "cli", "app", "meaning")),
         *(
             f"{HOME}.data.{name}"
-            for name in ("catalogue", "fetch", "info", "fingerprint", "listing", "cards")
+            for name in ("catalogue", "fetch", "info", "fingerprint", "listing", "cards", "plugins")
         ),
         # What it makes is in the resolved settings.
         f"{HOME}.tasks.settings",

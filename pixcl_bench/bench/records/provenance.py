@@ -49,7 +49,8 @@ def _git(root: Path, *words: str) -> str | None:
             ["git", "-c", "core.fsmonitor=false", *words],
             cwd=root,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",
             timeout=30,
             check=False,
         )

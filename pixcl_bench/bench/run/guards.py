@@ -10,9 +10,12 @@ from pathlib import Path
 from rich.console import Console
 
 from pixcl_bench.bench.errors import UsageError
+from pixcl_bench.bench.keys import run_code
+from pixcl_bench.bench.keys.libraries import ALWAYS
 from pixcl_bench.bench.records.disk import make_folder, written
 from pixcl_bench.bench.run.jobs import Job
 from pixcl_bench.bench.run.machine import require_device
+from pixcl_bench.bench.run.surroundings import hidden_library
 
 LOCK = ".lock"
 
@@ -32,6 +35,18 @@ def preflight(jobs: Sequence[Job]) -> None:
         raise UsageError(
             f"{text.splitlines()[0]}{more}: pixcl-bench data info {name} says how to get it, then"
             " name its folder with --data-root, or choose others with --dataset"
+        )
+
+
+def refuse_hidden(jobs: Sequence[Job]) -> None:
+    """Raise UsageError where a file of the project takes the place of a library that its runs
+    use."""
+    used = {name for job in jobs for name in run_code(job.run, job.root).libraries}
+    found = hidden_library(jobs[0].root, {*used, *ALWAYS})
+    if found is not None:
+        name = found.parent.name if found.stem == "__init__" else found.stem
+        raise UsageError(
+            f"{shown(found)} hides the installed library {name!r}, which the runs use: rename it"
         )
 
 

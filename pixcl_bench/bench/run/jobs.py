@@ -4,13 +4,12 @@ outcome."""
 import json
 import os
 import shutil
-import signal
-import site
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,20 +20,17 @@ from pixcl_bench.bench.config.reading import load_config
 from pixcl_bench.bench.errors import RecordError
 from pixcl_bench.bench.records import rerun, store
 from pixcl_bench.bench.records.disk import write_atomic, written
+from pixcl_bench.bench.run.failures import LOST, death, fail
+from pixcl_bench.bench.run.family import Family
+from pixcl_bench.bench.run.kernel import ENTRY
 from pixcl_bench.bench.run.machine import memory_kills
-from pixcl_bench.bench.run.session import PROGRESS, SUITE, prepare
+from pixcl_bench.bench.run.session import ATTEMPT, PROGRESS, SUITE, prepare
+from pixcl_bench.bench.run.surroundings import environment_of
 from pixcl_bench.bench.run.warm import LIBRARIES, Process, WarmServer, WarmStartError
-from pixcl_bench.bench.run.worker import death, fail, sockets_of
+from pixcl_bench.bench.run.worker import sockets_of
 
 JOB, LOG, STOP = "job.json", "run.log", "stop"
-_GRACE = 5.0
-_THREADS = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
+_GRACE = 2.0
 
 
 @dataclass
@@ -50,11 +46,13 @@ class Job:
     process: Process | None = None
     began: float = 0.0
     started: str = ""
+    attempt: int = 1
     kills: int | None = field(default=None, repr=False)
     again: bool = False
     """Whether it is to be done again although it is done."""
     work: Path | None = None
     """Where the run works, once it has started: its folder, or `rerun` in it."""
+    family: Family | None = field(default=None, repr=False)
 
     @property
     def folder(self) -> Path:
@@ -93,19 +91,23 @@ class Job:
         write_atomic(job, json.dumps(self.spec(), indent=1) + "\n")
         self.began, self.started, self.kills = time.monotonic(), store.now(), memory_kills()
         log, cwd = self.work / LOG, working_folder(self.root, self.results)
-        env = self.environment(os.environ)
+        env = self.environment()
         with written(log):
             log.write_bytes(b"")
         if warm is not None:
             try:
                 self.process = warm.start(job, log, cwd, env)
                 self.began = time.monotonic()  # the first waits for the server's imports
-                return
             except WarmStartError:
-                pass
+                self.process = self._start_cold(job, log, cwd, env)
+        else:
+            self.process = self._start_cold(job, log, cwd, env)
+        self.family = Family(self.process.pid)
+
+    def _start_cold(self, job: Path, log: Path, cwd: Path, env: dict[str, str]) -> Process:
         with log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "pixcl_bench.bench.run.worker", str(job)],
+            return subprocess.Popen(
+                [sys.executable, ENTRY, "worker", str(job)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -114,23 +116,10 @@ class Job:
                 start_new_session=True,
             )
 
-    def environment(self, base: Mapping[str, str]) -> dict[str, str]:
-        """The environment of the worker and its kernel: threads shared out, one GPU, the package
-        importable."""
-        path = base.get("PYTHONPATH", "")
-        env = {
-            **base,
-            **{name: str(self.run.threads) for name in _THREADS},
-            SUITE: "1",
-            "PYTHONUNBUFFERED": "1",
-        }
-        env["PYTHONPATH"] = os.pathsep.join([*_package_place(), *([path] if path else [])])
-        env["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
-        if self.run.device == "cpu":
-            env["CUDA_VISIBLE_DEVICES"] = ""
-        elif self.gpu is not None:
-            env["CUDA_VISIBLE_DEVICES"] = self.gpu
-        return env
+    def environment(self) -> dict[str, str]:
+        """The environment of the worker and its kernel."""
+        env = environment_of(os.environ, self.run.threads, self.run.device, self.gpu)
+        return {**env, SUITE: "1", ATTEMPT: str(self.attempt)}
 
     @property
     def seconds(self) -> float:
@@ -151,17 +140,29 @@ class Job:
         if self.process is None:
             raise RuntimeError("this job has not been started")
         code = self.process.poll()
-        if code is not None:
-            self.end(self.process.pid)
-            return self.outcome(code)
-        if self.seconds <= self.run.time_limit:
+        if code is None and self.seconds <= self.run.time_limit:
+            if self.family is not None:
+                self.family.watch()
             return None
-        self.stop()
-        if record := self.result():
-            return record
-        return fail(
-            self.spec(), "time limit", f"stopped after {self.run.time_limit:g} s", self.started
-        )
+        if code is not None:
+            self.end(code)
+            record = self.outcome(code)
+        else:
+            self.stop()
+            reason = f"stopped after {self.run.time_limit:g} s"
+            record = self.result() or fail(self.spec(), "time limit", reason, self.started)
+        return record if record.status == "ok" else self.noted(record)
+
+    def noted(self, record: store.Record) -> store.Record:
+        """A failure with what only the suite knows: which attempt it was, and the memory."""
+        peak, notes = self.family.peak if self.family else 0, {"attempts": self.attempt}
+        detail = record.detail or ""
+        if peak and record.reason in ("out of memory", "killed"):
+            notes["peak_memory_bytes"] = peak
+            detail += f"; its processes were seen to use {peak / 2**30:.2f} GiB"
+        told = record.model_copy(update={"detail": detail, "notes": record.notes | notes})
+        store.write_failure(self.work or self.folder, told)
+        return told
 
     def result(self) -> store.Record | None:
         """The record of a worker that has ended, with the digests of what lies beside it, in the
@@ -195,18 +196,26 @@ class Job:
                 "the notebook ended without calling run.finish: there is no record",
                 self.started,
             )
-        return fail(self.spec(), *death(code, "the worker", self.kills), self.started)
+        reason, detail = death(code, "the worker", self.kills)
+        cause = LOST if reason == "killed" else None
+        return fail(self.spec(), reason, detail, self.started, cause)
 
     def stop(self) -> None:
         """Kill the worker, its kernel, and everything that they started."""
         if self.process is not None and self.process.poll() is None:
-            self.end(self.process.pid)
-            self.process.wait(_GRACE)
+            self.end(None)
+            # A process that waits for a broken disk does not end; the run is over all the same.
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(_GRACE)
 
-    def end(self, pid: int) -> None:
-        """Kill what is left of the worker `pid`, and remove the sockets of its kernels where it
-        could not."""
-        kill_tree(pid)
+    def end(self, code: int | None) -> None:
+        """Kill what is left of the worker and its descendants, and remove the sockets of its
+        kernels where it could not. `code`: its exit code, None where it still runs."""
+        if self.process is None:
+            return
+        pid, family = self.process.pid, self.family or Family(self.process.pid)
+        family.ended = code is not None
+        family.kill()
         for folder in Path(tempfile.gettempdir()).glob(f"{sockets_of(pid)}*"):
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -215,7 +224,7 @@ def warm_server(jobs: Sequence[Job]) -> WarmServer:
     """A server of warm starts for jobs of one profile: it imports the libraries and what of this
     package the jobs name."""
     first = jobs[0]
-    env = first.environment(os.environ)
+    env = first.environment()
     samples = {job.run.task: job.run for job in jobs}.values()
     place = working_folder(first.root, first.results)
     return WarmServer([*LIBRARIES, *modules_of(jobs)], first.config, list(samples), env, place)
@@ -238,44 +247,19 @@ def modules_of(jobs: Sequence[Job]) -> list[str]:
     return [name for name in found if name.partition(".")[0] == "pixcl_bench"]
 
 
-def _package_place() -> list[str]:
-    """The folder to put on a worker's path for this package; none where its Python looks there
-    anyway: what is on PYTHONPATH comes before the standard library, which other packages must not
-    hide."""
-    place = Path(__file__).resolve().parents[3]
-    usual = [*site.getsitepackages(), site.getusersitepackages()]
-    return [] if place in [Path(folder).resolve() for folder in usual] else [str(place)]
-
-
-def kill_tree(pid: int) -> None:
-    """Kill a process with its group, and all its descendants with theirs (a kernel is in a group of
-    its own)."""
-    import psutil  # type: ignore[import-untyped, unused-ignore]
-
-    try:
-        family = [process.pid for process in psutil.Process(pid).children(recursive=True)]
-    except psutil.Error:
-        family = []
-    own = os.getpgrp()
-    groups = {pid}
-    for member in family:
-        try:
-            groups.add(os.getpgid(member))
-        except ProcessLookupError:
-            continue
-    for group in groups - {own}:
-        try:
-            os.killpg(group, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            continue
-
-
 def supervise(
-    run: Mapping[str, Any], key: str, config: str, root: str, results: str, again: bool = False
+    run: Mapping[str, Any],
+    key: str,
+    config: str,
+    root: str,
+    results: str,
+    again: bool = False,
+    attempt: int = 1,
 ) -> str:
     """Run one job to its end and return its record as JSON: what a cluster's worker calls. The
     paths are on a shared disk. `again`: even where it is done."""
     job = Job(Run.model_validate(dict(run)), key, Path(config), Path(root), Path(results))
+    job.attempt = attempt
     record = None if again else job.done()
     if record is None:
         asked = job.folder / STOP

@@ -50,7 +50,12 @@ def gpus() -> int:
         return 0
     try:
         listed = subprocess.run(
-            [program, "-L"], capture_output=True, text=True, timeout=20, check=False
+            [program, "-L"],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=20,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return 0
@@ -106,13 +111,28 @@ def default_jobs(device: Device, threads: int) -> int:
 def memory_kills() -> int | None:
     """How many processes of this control group the kernel has killed for want of memory, or None
     where that is not told."""
-    for name, key in (("memory.events", "oom_kill"), ("memory/memory.oom_control", "oom_kill")):
+    for place in (*_own_groups(), "memory.events", "memory/memory.oom_control"):
         try:
-            lines = (_CGROUP / name).read_text().splitlines()
+            lines = (_CGROUP / place).read_text(encoding="utf-8").splitlines()
         except OSError:
             continue
         for line in lines:
             word, _, count = line.partition(" ")
-            if word == key and count.strip().isdigit():
+            if word == "oom_kill" and count.strip().isdigit():
                 return int(count)
     return None
+
+
+def _own_groups() -> list[str]:
+    """The files that count for the control group of this process, where it is not the topmost."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers in ("", "memory"):
+            file = "memory.oom_control" if controllers else "memory.events"
+            found.append(f"{controllers}/{path}/{file}".replace("//", "/").lstrip("/"))
+    return found

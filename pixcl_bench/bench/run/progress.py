@@ -165,6 +165,10 @@ class PlainScreen:
             for table in self.board.tables([run.task]):
                 self.console.print(table)
 
+    def again(self, run: Run, record: Record) -> None:
+        """A run is tried again, for a reason that may pass."""
+        self.line("again", f"{run.name}  {record.reason}: {first_line(record.detail)}")
+
     def tick(self, running: Sequence[Job]) -> None:
         """Nothing between the lines."""
 
@@ -205,18 +209,40 @@ class LiveScreen(PlainScreen):
         self.drawn = time.monotonic()
         done = f"{len(self.board.records)} of {len(self.board.runs)} runs, {self.board.clock()}"
         # What does not fit on the screen is cut off below: the runs come first.
-        told = [Text(done, style="bold"), *map(_running, running)]
+        width = self.console.width
+        told = [Text(done, style="bold"), *(running_row(job, width) for job in running)]
         tasks = {job.run.task for job in running}
         self.live.update(Group(*told, *self.board.tables(tasks or None)), refresh=True)
 
 
-def _running(job: Job) -> Text:
-    """A bar with the step of a running run, its time and its name."""
+def running_row(job: Job, width: int) -> Text:
+    """A running run in one row: its method and seed, then as much of its place as fits, a bar with
+    its step, its time and about how much is left."""
     step = job.step()
-    part = step[0] / step[1] if step and step[1] else 0.0
-    bar = "━" * round(24 * part) + "─" * (24 - round(24 * part))
+    part = min(1.0, step[0] / step[1]) if step and step[1] else 0.0
     told = f"{step[0]}/{step[1]}" if step else "starting"
-    return Text(f"  {bar} {told:>12}  {duration(job.seconds):>7}  {job.run.name}", no_wrap=True)
+    spent = duration(job.seconds)
+    if part:
+        spent += f", {duration(job.seconds * (1 - part) / part)} left"
+    tail = f" {told}  {spent}"
+    name = shortened(job.run.name, max(16, width - len(tail) - 12))
+    bar = max(0, min(24, width - len(tail) - len(name) - 4))
+    row = f"  {name} {'━' * round(bar * part)}{'─' * (bar - round(bar * part))}{tail}"
+    return Text(row, no_wrap=True, overflow="ellipsis")
+
+
+def shortened(name: str, width: int) -> str:
+    """`TASK/DATASET/METHOD/seed-N` in at most `width` characters where that can be: the task goes
+    first, then the data set, then the end of the method's name."""
+    parts = name.split("/")
+    while len("/".join(parts)) > width and len(parts) > 2:
+        del parts[0]
+    method, seed = parts[-2:]
+    if len(parts) == 2 and len(method) + len(seed) + 1 > width:
+        kept = max(4, width - len(seed) - 4)
+        method = f"{method[:kept]}..."
+        return f"{method}/{seed}"
+    return "/".join(parts)
 
 
 def screen(board: Board, console: Console) -> PlainScreen:

@@ -3,10 +3,9 @@ repeated."""
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -16,11 +15,12 @@ from pixcl_bench.bench.errors import UsageError
 from pixcl_bench.bench.keys import Codes, run_key
 from pixcl_bench.bench.records import store
 from pixcl_bench.bench.records.rerun import settle
-from pixcl_bench.bench.run.guards import interruptible, locks, preflight, shown
-from pixcl_bench.bench.run.jobs import STOP, Job, supervise, warm_server
-from pixcl_bench.bench.run.machine import default_jobs, gpu_names
+from pixcl_bench.bench.run.failures import LOST, UNSTARTED
+from pixcl_bench.bench.run.guards import interruptible, locks, preflight, refuse_hidden, shown
+from pixcl_bench.bench.run.jobs import Job
+from pixcl_bench.bench.run.machine import default_jobs
+from pixcl_bench.bench.run.pools import Cluster, Local
 from pixcl_bench.bench.run.progress import Board, PlainScreen, screen
-from pixcl_bench.bench.run.warm import can_fork
 
 _PAUSE = 0.05
 
@@ -61,13 +61,15 @@ def run_grid(
     scheduler: str | None = None,
     force: bool = False,
     keep_going: bool = True,
+    retries: int = 1,
     console: Console | None = None,
 ) -> Summary:
     """Run what is not done yet and return the summary.
 
     jobs: processes at once (default: as many as the cores, or the GPUs, hold). scheduler: address
     of a Dask scheduler. force: run everything again. keep_going: go on after a failure; otherwise
-    start nothing after the first. Ctrl-C stops every process; what is finished stays. Raises
+    start nothing after the first. retries: how often a run is tried again whose process was lost,
+    or whose kernel did not start. Ctrl-C stops every process; what is finished stays. Raises
     UsageError where another suite works on this profile, and before anything is written where this
     machine lacks the device or a data set."""
     if jobs is not None and jobs < 1:
@@ -78,6 +80,7 @@ def run_grid(
         return summary
     if scheduler is None:
         preflight(todo)
+    refuse_hidden(todo)
     console = console or Console()
     with interruptible(), locks(todo, console):
         # another suite may have finished some meanwhile, or been killed while it put one in place
@@ -95,9 +98,9 @@ def run_grid(
             _plan(summary, todo, count, scheduler, results), highlight=False, soft_wrap=True
         )
         with screen(board, console) as view:
-            pool = _Cluster(scheduler) if scheduler else _Local(count, todo)
+            pool = Cluster(scheduler) if scheduler else Local(count, todo)
             try:
-                _drive(todo, pool, board, view, summary, keep_going)
+                _drive(todo, pool, board, view, summary, keep_going, retries)
             except KeyboardInterrupt:
                 summary.interrupted = True
             finally:
@@ -151,11 +154,12 @@ def _many(count: int, noun: str) -> str:
 
 def _drive(
     todo: Sequence[Job],
-    pool: "_Local | _Cluster",
+    pool: "Local | Cluster",
     board: Board,
     view: PlainScreen,
     summary: Summary,
     keep_going: bool,
+    retries: int,
 ) -> None:
     queue = list(todo)
     while queue or pool.running:
@@ -164,6 +168,11 @@ def _drive(
             pool.start(job)
             view.started(job.run)
         for job, record in pool.ended():
+            if _may_pass(record) and job.attempt <= retries:
+                view.again(job.run, record)
+                job.attempt += 1
+                queue.append(job)
+                continue
             board.add(record, job.seconds)
             if record.status == "ok":
                 summary.done += 1
@@ -176,92 +185,6 @@ def _drive(
         time.sleep(_PAUSE)
 
 
-class _Local:
-    """Processes of this machine; one run for each GPU at a time. Where more runs are to do than go
-    at once, they are forked from a process that has imported the libraries."""
-
-    def __init__(self, count: int, todo: Sequence[Job]):
-        self.count = count
-        self.running: list[Job] = []
-        self.gpus = gpu_names() if todo[0].run.device == "cuda" else []
-        self.warm = warm_server(todo) if can_fork() and len(todo) > count else None
-
-    def free(self) -> bool:
-        return len(self.running) < self.count
-
-    def start(self, job: Job) -> None:
-        used = [other.gpu for other in self.running]
-        if self.gpus:
-            job.gpu = min(self.gpus, key=lambda name: used.count(name))
-        self.running.append(job)
-        job.start(self.warm)
-
-    def ended(self) -> Iterator[tuple[Job, store.Record]]:
-        for job in list(self.running):
-            record = job.poll()
-            if record is not None:
-                self.running.remove(job)
-                yield job, record
-
-    def stop(self) -> None:
-        for job in self.running:
-            job.stop()
-        if self.warm is not None:
-            self.warm.close()
-
-
-class _Cluster:
-    """The workers of a Dask cluster; project and results must lie on a disk that they share."""
-
-    def __init__(self, address: str):
-        try:
-            from distributed import Client
-        except ImportError as error:
-            raise UsageError(
-                "--scheduler needs dask: python -m pip install 'dask[distributed]'"
-            ) from error
-        try:
-            self.client = Client(address, timeout=10)
-        except (OSError, TimeoutError, ValueError) as error:
-            raise UsageError(f"no Dask scheduler answers at {address!r}: {error}") from error
-        self.executor = self.client.get_executor(pure=False)
-        self.running: list[Job] = []
-        self.futures: dict[int, Any] = {}
-
-    def free(self) -> bool:
-        return True
-
-    def start(self, job: Job) -> None:
-        job.began, job.started = time.monotonic(), store.now()
-        run = job.run.model_dump(mode="json")
-        self.futures[id(job)] = self.executor.submit(
-            *(supervise, run, job.key, str(job.config), str(job.root), str(job.results)),
-            job.again,
-        )
-        self.running.append(job)
-
-    def ended(self) -> Iterator[tuple[Job, store.Record]]:
-        for job in list(self.running):
-            future = self.futures[id(job)]
-            if future.done():
-                self.running.remove(job)
-                yield job, _cluster_record(job, future.result)
-
-    def stop(self) -> None:
-        for job in self.running:
-            if not self.futures[id(job)].cancel() and job.folder.is_dir():
-                (job.folder / STOP).touch()
-        self.executor.shutdown(wait=False)
-        self.client.close()
-
-
-def _cluster_record(job: Job, result: Callable[[], str]) -> store.Record:
-    from pixcl_bench.bench.run.worker import fail
-
-    try:
-        return store.Record.model_validate_json(result())
-    # whatever a remote process raises is the failure of that run, not of the grid
-    except Exception as error:
-        return fail(
-            job.spec(), "error", f"on the cluster: {type(error).__name__}: {error}", job.started
-        )
+def _may_pass(record: store.Record) -> bool:
+    """Whether a run failed for what another attempt may not meet again."""
+    return record.status == "failed" and record.notes.get("cause") in (LOST, UNSTARTED)

@@ -22,8 +22,9 @@ from pixcl_bench.bench.records import rerun, store
 from pixcl_bench.bench.records.disk import make_folder, remove, write_atomic
 from pixcl_bench.bench.records.provenance import provenance
 from pixcl_bench.bench.run.machine import resolve_device
+from pixcl_bench.bench.run.surroundings import recorded
 
-SUITE = "PIXCL_BENCH_SUITE"
+SUITE, ATTEMPT = "PIXCL_BENCH_SUITE", "PIXCL_BENCH_ATTEMPT"
 RUN_FILE, PROGRESS, CODE_FILE = "run.json", "progress.json", "code.json"
 RUNNER_FILES = frozenset({"executed.ipynb", "run.log", "job.json"})
 _EVERY = 1.0
@@ -89,9 +90,9 @@ class OpenRun:
                 "metrics": values,
                 "data": _plain("data", {"fingerprint": self.run.data_fingerprint, **(data or {})}),
                 "timings": {name: _finite(name, value) for name, value in (timings or {}).items()},
-                "environment": _plain("environment", dict(environment or {})),
+                "environment": _plain("environment", self._environment(environment or {})),
                 "code": provenance(self.run, self.config.root),
-                "notes": _plain("notes", extra),
+                "notes": _plain("notes", extra | _attempts()),
                 "curve": store.curve(history),
                 "started": self.started,
                 "finished": store.now(),
@@ -118,6 +119,16 @@ class OpenRun:
         if self.folder.name == rerun.RERUN:
             self.folder = self.folder.parent
         return record
+
+    def _environment(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        """The environment that the notebook tells of, and the variables that tune libraries."""
+        return {**told, **{f"variable_{name}": v for name, v in recorded(os.environ).items()}}
+
+
+def _attempts() -> dict[str, int]:
+    """Which attempt of the suite a run is, where it is not the first."""
+    number = os.environ.get(ATTEMPT, "1")
+    return {"attempts": int(number)} if number.isdecimal() and int(number) > 1 else {}
 
 
 def blank_record(run: Run, key: str) -> store.Record:

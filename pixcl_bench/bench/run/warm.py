@@ -9,7 +9,6 @@ their parents. Linux only: elsewhere a fork after such imports is not safe, and 
 import json
 import multiprocessing
 import os
-import random
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import IO, Any, Protocol, runtime_checkable
@@ -25,6 +24,10 @@ from typing import IO, Any, Protocol, runtime_checkable
 from pixcl_bench.bench.config.grid import Run
 from pixcl_bench.bench.config.reading import load_config
 from pixcl_bench.bench.keys import run_key
+from pixcl_bench.bench.run import kernel
+from pixcl_bench.bench.run.family import adopt_orphans
+from pixcl_bench.bench.run.kernel import ENTRY
+from pixcl_bench.bench.run.waiting import WaitingKernel, settle
 from pixcl_bench.bench.run.worker import die_with_parent, main
 
 LIBRARIES = (
@@ -39,8 +42,10 @@ LIBRARIES = (
     "pixcl_bench.data.catalogue",
     "pixcl_bench.tasks.settings",
 )
-INLINE = "module://matplotlib_inline.backend_inline"
-"""The backend that a kernel names before it imports matplotlib."""
+
+
+_PATIENCE = 120.0
+"""Seconds until a server that does not answer is given up; the first answer waits for imports."""
 
 
 @runtime_checkable
@@ -106,12 +111,12 @@ class WarmServer:
 
     def __post_init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__],
+            [sys.executable, ENTRY, "warm"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=self.cwd,
-            env={**self.env, "MPLBACKEND": self.env.get("MPLBACKEND") or INLINE},
+            env=dict(self.env),
             start_new_session=True,
         )
         self._tell(
@@ -129,9 +134,11 @@ class WarmServer:
         if not self._tell({"job": str(job), "log": str(log), "cwd": str(cwd), "env": dict(env)}):
             raise WarmStartError("the server of warm starts has ended")
         while True:
-            answer = self._answer(wait=True)
+            answer = self._answer(_PATIENCE)
             if answer is None:
-                raise WarmStartError("the server of warm starts has ended")
+                self._process.kill()  # one that does not answer is of no use to the next run
+                self._ended = True
+                raise WarmStartError("the server of warm starts has ended, or does not answer")
             if "started" in answer:
                 return WarmProcess(self, answer["started"])
 
@@ -145,7 +152,7 @@ class WarmServer:
 
     def code_of(self, pid: int) -> int | None:
         """The exit code of a worker, None while it runs; workers die with their server."""
-        while self._answer(wait=False) is not None:
+        while self._answer(0.0) is not None:
             pass
         if pid not in self._codes and self._ended:
             return -9
@@ -172,15 +179,12 @@ class WarmServer:
         assert self._process.stdout is not None
         return self._process.stdout
 
-    def _answer(self, *, wait: bool) -> dict[str, int] | None:
-        """The next line of the server; None where it has ended or, without `wait`, where there is
-        none yet."""
-        os.set_blocking(self._output.fileno(), wait)
+    def _answer(self, seconds: float) -> dict[str, int] | None:
+        """The next line of the server; None where it has ended, or says nothing for so long."""
         while b"\n" not in self._rest and not self._ended:
-            try:
-                more = os.read(self._output.fileno(), 65536)
-            except BlockingIOError:
+            if not wait([self._output.fileno()], seconds):
                 return None
+            more = os.read(self._output.fileno(), 65536)
             self._ended = not more
             self._rest += more
         line, _, self._rest = self._rest.partition(b"\n")
@@ -199,8 +203,6 @@ def serve() -> None:
     requests, answers = os.dup(0), os.dup(1)
     _point(0, os.devnull, os.O_RDONLY)
     os.dup2(2, 1)
-    if sys.path and Path(sys.path[0] or ".").resolve() == Path.cwd():
-        del sys.path[0]  # put there by `python -m`; a kernel adds it again, as ''
     context = multiprocessing.get_context("fork")
     children: dict[int, BaseProcess] = {}
     with os.fdopen(requests, "rb", buffering=0) as lines:
@@ -231,6 +233,7 @@ def _say(place: int, answer: Mapping[str, int | None]) -> None:
 def _read_ahead(told: Mapping[str, Any]) -> None:
     """Import modules, and fill the caches of configuration and code."""
     die_with_parent(told["parent"])
+    kernel.import_matplotlib_elsewhere()
     # As in `worker.execute`: jsonschema does without it.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     for name in told["modules"]:
@@ -249,16 +252,6 @@ def _point(number: int, path: str, flags: int) -> None:
     os.close(opened)
 
 
-def _settle(env: Mapping[str, str], cwd: str) -> None:
-    """Take over environment and working folder, and random states that no other process has."""
-    os.environ.clear()
-    os.environ.update(env)
-    os.chdir(cwd)
-    random.seed()
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed()
-
-
 def _work(request: Mapping[str, Any], parent: int, inherited: tuple[int, ...]) -> None:
     """The worker's process: first it forks the kernel's, then it runs its job."""
     os.setsid()
@@ -267,82 +260,16 @@ def _work(request: Mapping[str, Any], parent: int, inherited: tuple[int, ...]) -
         os.close(number)
     _point(1, request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(1, 2)
-    _settle(request["env"], request["cwd"])
-    kernel = WaitingKernel()
+    settle(request["env"], request["cwd"])
+    adopt_orphans()
+    waiting = WaitingKernel()
     try:
-        code = main(request["job"], kernel)
+        code = main(request["job"], waiting)
     finally:
-        kernel.close()
+        waiting.close()
     sys.exit(code)
 
 
-class WaitingKernel:
-    """A process with everything imported, which becomes a kernel when it is told the command."""
-
-    def __init__(self) -> None:
-        context = multiprocessing.get_context("fork")
-        self._told, listens = context.Pipe()
-        self._process = context.Process(target=_become_kernel, args=(listens, os.getpid()))
-        self._process.start()
-        listens.close()
-        self.free = True
-
-    def launch(self, command: Sequence[str], env: Mapping[str, str], cwd: str) -> "KernelProcess":
-        """Let it become the kernel of `command`, which can be done once."""
-        self.free = False
-        told = {"arguments": list(command[3:]), "env": dict(env), "cwd": cwd}
-        self._told.send_bytes(json.dumps(told).encode())
-        return KernelProcess(self._process)
-
-    def close(self) -> None:
-        """Kill the process if it still runs."""
-        self._told.close()
-        if self._process.is_alive():
-            self._process.kill()
-        self._process.join()
-
-
-class KernelProcess:
-    """A forked process as the kernel's manager expects a `subprocess.Popen`."""
-
-    stdin = stdout = stderr = None
-
-    def __init__(self, process: BaseProcess) -> None:
-        self._process = process
-        self.pid: int = process.pid or 0
-
-    def poll(self) -> int | None:
-        return self._process.exitcode
-
-    def wait(self, timeout: float | None = None) -> int | None:
-        self._process.join(timeout)
-        return self._process.exitcode
-
-    def send_signal(self, number: int) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        self._process.kill()
-
-    def terminate(self) -> None:
-        self._process.terminate()
-
-
-def _become_kernel(listens: Connection, parent: int) -> None:
-    os.setsid()
-    die_with_parent(parent)
-    try:
-        told = json.loads(listens.recv_bytes())
-    except EOFError:
-        return
-    listens.close()
-    _settle(told["env"], told["cwd"])
-    from ipykernel import kernelapp
-
-    kernelapp.launch_new_instance(argv=told["arguments"])
-
-
-if __name__ == "__main__":
-    # As the module of its name, so that its classes are the same everywhere.
-    import_module("pixcl_bench.bench.run.warm").serve()
+def begin(arguments: Sequence[str]) -> None:
+    """Serve; there are no arguments."""
+    serve()

@@ -1,7 +1,7 @@
 """The process of one run: executes its notebook with papermill and writes down why it failed, if it
 does.
 
-`python -m pixcl_bench.bench.run.worker JOB.json`, started by the suite. The kernel is a child of
+`python start.py worker JOB.json`, started by the suite. The kernel is a child of
 this process and dies with it."""
 
 import ctypes
@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -22,29 +23,25 @@ from pixcl_bench.bench.config.builtin import working_folder
 from pixcl_bench.bench.config.grid import Run
 from pixcl_bench.bench.notebook import NotebookError, check_parameters
 from pixcl_bench.bench.records import store
+from pixcl_bench.bench.run.failures import (
+    EXECUTED,
+    UNSTARTED,
+    KernelStartError,
+    explain,
+    fail,
+)
+from pixcl_bench.bench.run.family import adopt_orphans
+from pixcl_bench.bench.run.kernel import COMMAND
 from pixcl_bench.bench.run.machine import memory_kills
-from pixcl_bench.bench.run.session import blank_record
 
 if TYPE_CHECKING:
-    from pixcl_bench.bench.run.warm import WaitingKernel
+    from pixcl_bench.bench.run.waiting import WaitingKernel
 
 _PR_SET_PDEATHSIG = 1
-_NO_MEMORY = ("out of memory", "cannot allocate memory", "can't allocate memory")
-_DETAIL = 2000
-EXECUTED = "executed.ipynb"
 STARTS = 3
 START_TIMEOUT = 120
 PAUSE = (0.2, 1.0)
 _LOG = logging.getLogger(__name__)
-
-
-class KernelStartError(RuntimeError):
-    """A kernel that died or never answered before any cell had run. `code`: its exit code
-    (negative: a signal), None where it had not ended. `start`: which start of the run this was."""
-
-    def __init__(self, message: str, code: int | None, start: int) -> None:
-        super().__init__(message)
-        self.code, self.start = code, start
 
 
 def die_with_parent(parent: int | None = None) -> None:
@@ -92,7 +89,7 @@ def execute(
     root, folder = Path(job["root"]), Path(job["folder"])
     given = parameters(job, run)
     notebook = root / run.notebook
-    known = papermill.inspect_notebook(str(notebook))
+    known = papermill.inspect_notebook(literal(notebook))
     if set(given) - set(known):
         check_parameters(given, notebook)
     for start in range(1, STARTS + 1):
@@ -101,8 +98,8 @@ def execute(
                 prefix=sockets_of(os.getpid()), ignore_cleanup_errors=True
             ) as place:
                 papermill.execute_notebook(
-                    str(notebook),
-                    str(folder / EXECUTED),
+                    literal(notebook),
+                    literal(folder / EXECUTED),
                     parameters=given,
                     kernel_name="python3",
                     cwd=str(working_folder(root, Path(job["results"]))),
@@ -124,6 +121,11 @@ def execute(
         time.sleep(random.uniform(*PAUSE))
 
 
+def literal(path: Path) -> str:
+    """A path for papermill, which fills in parameters where it finds braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
 def sockets_of(pid: int) -> str:
     """How the names of a worker's folders begin, among the system's temporary files: one for each
     start of a kernel, which a worker that is killed cannot remove."""
@@ -140,6 +142,16 @@ def addresses(folder: Path) -> dict[str, str]:
     # The manager appends -1 to -5. Its own choice of `ip` would put sockets into the working
     # folder.
     return {**given, "transport": "ipc", "ip": str(folder / "s")}
+
+
+def own_folders(folder: Path) -> dict[str, str]:
+    """Variables that keep IPython and Jupyter out of the folders of the user, by empty ones that
+    are made in `folder`."""
+    names = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+    own = {name: folder / "own" / name.lower() for name in names}
+    for place in own.values():
+        place.mkdir(parents=True, exist_ok=True)
+    return {name: str(place) for name, place in own.items()}
 
 
 def _can_listen(path: str) -> bool:
@@ -164,6 +176,7 @@ def _kernel_manager(
     `waiting`: the process that becomes the kernel, where it has not become one yet.
     """
     from jupyter_client.asynchronous import AsyncKernelClient
+    from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
     parent = os.getpid()
@@ -183,12 +196,17 @@ def _kernel_manager(
         wait_for_ready = _async_wait_for_ready
 
     class SuiteKernelManager(AsyncKernelManager):
-        """Starts the kernel bound to this process and remembers its process."""
+        """Starts the kernel bound to this process and remembers its process. No kernel that is
+        installed under some name is looked up: it is always this interpreter's."""
 
         def __init__(self, **kw: Any) -> None:
             super().__init__(**kw, **addresses(place), client_factory=SuiteKernelClient)
+            self._kernel_spec = KernelSpec(
+                argv=list(COMMAND), display_name="python3", language="python"
+            )
 
         async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
+            kw["env"] = {**kw.get("env", os.environ), **own_folders(place)}
             if waiting is not None and waiting.free:
                 self._fork(waiting, kernel_cmd, kw)
             else:
@@ -208,54 +226,6 @@ def _kernel_manager(
     return SuiteKernelManager
 
 
-def explain(
-    error: Exception, kernels: list[Any], kills_before: int | None
-) -> tuple[store.Reason, str]:
-    """The reason of a failure and its text."""
-    if isinstance(error, KernelStartError):
-        return unstarted(error, kills_before)
-    name = getattr(error, "ename", type(error).__name__)
-    text = str(getattr(error, "evalue", error)).strip()
-    if type(error).__name__ == "DeadKernelError":
-        code = kernels[-1].poll() if kernels and kernels[-1] is not None else None
-        return death(code, "the kernel", kills_before)
-    detail = f"{name}: {text}"[-_DETAIL:] if text else str(name)
-    cell = getattr(error, "exec_count", None)
-    if cell is not None:
-        detail += f" (cell [{cell}] of {EXECUTED})"
-    if name in ("MemoryError", "OutOfMemoryError") or any(
-        words in text.lower() for words in _NO_MEMORY
-    ):
-        return "out of memory", detail
-    return "error", detail
-
-
-def unstarted(error: KernelStartError, kills_before: int | None) -> tuple[store.Reason, str]:
-    """Why no kernel could be started, and how often that was tried."""
-    who = f"the kernel (the last of {error.start} starts, before any cell was run)"
-    if error.code is None:
-        return "error", f"{who} was given up: {error}; see run.log"
-    reason, detail = death(error.code, who, kills_before)
-    return reason, detail if detail.endswith("see run.log") else f"{detail}; see run.log"
-
-
-def death(code: int | None, who: str, kills_before: int | None) -> tuple[store.Reason, str]:
-    """Why a process that ended with this exit code (negative: a signal) may have died."""
-    if code is None or code >= 0:
-        return "error", f"{who} ended with exit code {code} without a record; see run.log"
-    name = signal.Signals(-code).name
-    if -code == signal.SIGKILL:
-        kills = memory_kills()
-        if kills is None or kills_before is None:
-            return (
-                "out of memory",
-                f"{who} was killed by {name}: the usual cause is that memory ran out",
-            )
-        if kills > kills_before:
-            return "out of memory", f"{who} was killed by {name} because memory ran out"
-    return "killed", f"{who} was killed by {name}"
-
-
 def main(path: str, waiting: "WaitingKernel | None" = None) -> int:
     """Run a job file; 0 where the notebook went through, 1 where not (then `failure.json` tells
     why). `waiting`: the process of the kernel, where this one was forked for the job."""
@@ -266,32 +236,22 @@ def main(path: str, waiting: "WaitingKernel | None" = None) -> int:
     warnings.filterwarnings("ignore", module="papermill|jupyter_client|nbformat")
     started, kills = store.now(), memory_kills()
     kernels: list[Any] = []
+    cause = None
     try:
         execute(job, kernels, waiting)
     except NotebookError as error:
         reason, detail = "error", str(error)
     except Exception as error:
         reason, detail = explain(error, kernels, kills)
+        if isinstance(error, KernelStartError) and reason != "out of memory":
+            cause = UNSTARTED
     else:
         return 0
-    fail(job, reason, detail, started)
+    fail(job, reason, detail, started, cause)
     return 1
 
 
-def fail(job: dict[str, Any], reason: Any, detail: str, started: str) -> store.Record:
-    """Write the failure of a job."""
-    record = blank_record(Run.model_validate(job["run"]), job["key"]).model_copy(
-        update={
-            "status": "failed",
-            "reason": reason,
-            "detail": detail,
-            "started": started,
-            "finished": store.now(),
-        }
-    )
-    store.write_failure(Path(job["folder"]), record)
-    return record
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+def begin(arguments: Sequence[str]) -> int:
+    """Run the job file that is the one argument."""
+    adopt_orphans()
+    return main(arguments[0])

@@ -41,6 +41,11 @@ def test_values_are_those_of_yaml_1_2() -> None:
     [
         ("a:\n  - 2024-01-02", 2, 5, "read as timestamp"),
         ("a: 1e999", 1, 4, "not a finite number"),
+        ("a: 1_20", 1, 4, "no number in YAML 1.2 (write 120)"),
+        ("a: [0b11]", 1, 5, "no number in YAML 1.2 (write 3)"),
+        ("a: !!int", 1, 4, "cannot be read"),
+        ("a: !!bool x", 1, 4, "cannot be read"),
+        ("a: {b: 1, b: 2}", 1, 11, "duplicate key 'b'"),
         ("&a [1, *a]", 1, 1, "an alias that contains itself"),
         ("a: 1\nb: [1", 2, 6, "not valid YAML"),
         ("a: 1\n---\nb: 1", 2, 1, "single document"),

@@ -26,14 +26,19 @@ from pixcl_bench.bench.config.reading import Config, load_config
 from pixcl_bench.bench.errors import UsageError
 from pixcl_bench.bench.notebook import NotebookError, check_parameters
 from pixcl_bench.bench.records.store import Record, scan
-from pixcl_bench.bench.run import machine, worker
-from pixcl_bench.bench.run.jobs import Job, kill_tree, supervise
+from pixcl_bench.bench.run import failures, machine, worker
+from pixcl_bench.bench.run.failures import LOST, UNSTARTED, explain, fail
+from pixcl_bench.bench.run.family import Family
+from pixcl_bench.bench.run.jobs import Job, supervise
 from pixcl_bench.bench.run.machine import default_jobs, resolve_device, usable_cores
-from pixcl_bench.bench.run.progress import Board, LiveScreen
+from pixcl_bench.bench.run.progress import Board, LiveScreen, running_row
 from pixcl_bench.bench.run.runner import Summary, make_jobs, run_grid
+from pixcl_bench.bench.run.start import order
+from pixcl_bench.bench.run.surroundings import environment_of, hidden_library, recorded
 from pixcl_bench.data.fetch import locked
 
 PACKAGE = str(ROOT)
+POSIX = pytest.mark.skipif(os.name != "posix", reason="sessions and signals")
 
 
 @pytest.fixture
@@ -122,6 +127,7 @@ def test_failures_are_recorded_and_the_grid_goes_on(
     assert why["m_memory"][0] == "out of memory"
     assert why["m_kill"][0] in ("out of memory", "killed")
     assert "SIGKILL" in why["m_kill"][1]
+    assert "GiB" in why["m_kill"][1]
     assert why["m_silent"][0] == "error"
     assert "run.finish" in why["m_silent"][1]
     assert why["m_sleep"] == ("time limit", "stopped after 5 s")
@@ -351,23 +357,48 @@ def test_live_screen(config: Config) -> None:
     assert "0 of 2 runs" in text.getvalue()
 
 
-def test_environment_of_a_run(config: Config) -> None:
-    [run] = plan(config, "study", methods=["plain"], datasets=["digits"], seeds=[0])
-    env = Job(run, "k", config.path, config.root, config.results).environment(
-        {"PATH": "p", "PYTHONPATH": "q"}
-    )
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_row_of_a_running_run(config: Config, width: int) -> None:
+    [run] = plan(config, "quick", methods=["plain"], seeds=[1])
+    names = {"task": "retrieval", "dataset": "periapical-left", "method": "claires_shuffled"}
+    job = Job(run.model_copy(update=names), "k", config.path, config.root, config.results)
+    job.folder.mkdir(parents=True)
+    (job.folder / "progress.json").write_text('{"step": 100, "total": 400}')
+    job.began = time.monotonic() - 60
+    row = running_row(job, width).plain
+    assert len(row) <= width
+    assert ("claires_shuffled/seed-1" in row) == (width > 60)
+    assert "seed-1" in row
+    assert row.endswith("100/400  1 min 0 s, 3 min 0 s left")
+
+
+def test_environment_of_a_run() -> None:
+    base = {"PATH": "p", "PYTHONPATH": os.pathsep.join(["q", "", "."]), "PYTHONHASHSEED": "3"}
+    env = environment_of({**base, "PIXCL_BENCH_DATA": "~/d", "MKL_CBWR": "AVX2"}, 2, "cpu")
     assert env["OMP_NUM_THREADS"] == env["MKL_NUM_THREADS"] == "2"
-    assert (env["PIXCL_BENCH_SUITE"], env["CUDA_VISIBLE_DEVICES"]) == ("1", "")
-    assert env["PYTHONPATH"] == os.pathsep.join([PACKAGE, "q"])
-    cuda = Job(
-        run.model_copy(update={"device": "cuda"}),
-        "k",
-        config.path,
-        config.root,
-        config.results,
-        gpu="3",
-    )
-    assert cuda.environment({})["CUDA_VISIBLE_DEVICES"] == "3"
+    assert (env["PATH"], env["CUDA_VISIBLE_DEVICES"], env["PYTHONHASHSEED"]) == ("p", "", "0")
+    here = str(Path.cwd())
+    places = env["PIXCL_BENCH_PATH"].split(os.pathsep)
+    assert places == list(dict.fromkeys([PACKAGE, str(Path("q").absolute()), here]))
+    assert "PYTHONPATH" not in env
+    assert env["PIXCL_BENCH_DATA"] == str(Path.home() / "d")
+    assert recorded(env) == {"MKL_CBWR": "AVX2"}
+    assert environment_of({}, 1, "cuda", "3")["CUDA_VISIBLE_DEVICES"] == "3"
+
+
+def test_the_search_path_of_a_run() -> None:
+    path = ["/python/lib", "/venv/site-packages", "/more/site-packages"]
+    assert order(path, ["/a", "/b"]) == [path[0], "/a", "/b", *path[1:]]
+    assert order(["/b", *path], ["/a", "/b"]) == [path[0], "/a", "/b", *path[1:]]
+    assert order(["/python/lib"], ["/a"]) == ["/python/lib", "/a"]
+
+
+def test_a_file_that_hides_a_library_is_refused(config: Config) -> None:
+    (config.root / "random.py").write_text("")
+    assert hidden_library(config.root, ["random", "numpy"]) is None
+    (config.root / "numpy.py").write_text("")
+    with pytest.raises(UsageError, match=r"numpy\.py hides the installed library 'numpy'"):
+        go(plan(config, "quick"), config)
 
 
 def test_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -410,19 +441,132 @@ def test_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     machine.gpus.cache_clear()
 
 
-def test_kill_tree_spares_itself() -> None:
+STUBBORN = """
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+sleep = [sys.executable, "-c", "import time; time.sleep(90)"]
+children = [subprocess.Popen(sleep), subprocess.Popen(sleep, start_new_session=True)]
+if os.fork() == 0:  # its own child outlives it
+    os.setsid()
+    if os.fork() == 0:
+        time.sleep(90)
+    os._exit(0)
+print("ready", flush=True)
+big = b"x" * 2**26
+sum(range(10**12))  # in C, where no handler runs
+"""
+
+
+@POSIX
+def test_a_family_ends_as_a_whole() -> None:
+    """Signals ignored, busy in C, children in sessions of their own, an orphan."""
+    start = "from pixcl_bench.bench.run.family import adopt_orphans as a; a()\n" + STUBBORN
     child = subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True
+        [sys.executable, "-c", start], start_new_session=True, stdout=subprocess.PIPE, text=True
     )
-    kill_tree(child.pid)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    family = Family(child.pid)
+    assert until(lambda: len(family.look()) >= (5 if sys.platform == "linux" else 3), 10)
+    assert until(lambda: bool(family.look()) and family.peak > 2**26, 10)
+    members = family.look()
+    began = time.monotonic()
+    family.kill()
     assert child.wait(10) == -signal.SIGKILL
-    kill_tree(child.pid)
+    assert until(lambda: not any(psutil.pid_exists(pid) for pid in members), 5)
+    assert time.monotonic() - began < 5
+    family.ended = True
+    family.kill()
+
+
+@POSIX
+def test_what_a_lost_worker_leaves_is_ended() -> None:
+    """The worker is gone; what it started lives on in a session that was seen before."""
+    start = (
+        "import subprocess, sys, time\n"
+        "code = 'import time; time.sleep(90)'\n"
+        "child = subprocess.Popen([sys.executable, '-c', code], start_new_session=True)\n"
+        "print(child.pid, flush=True)\ntime.sleep(90)"
+    )
+    worker = subprocess.Popen(
+        [sys.executable, "-c", start], start_new_session=True, stdout=subprocess.PIPE, text=True
+    )
+    assert worker.stdout is not None
+    child = int(worker.stdout.readline())
+    family = Family(worker.pid)
+    assert set(family.look()) == {worker.pid, child}
+    worker.kill()
+    worker.wait(10)
+    family.ended = True
+    family.kill()
+    assert until(lambda: not psutil.pid_exists(child), 5)
+
+
+class Ends:
+    """Stands in for the start of a worker: each attempt ends as planned, without a process."""
+
+    def __init__(self, *reasons: tuple[str, str | None]) -> None:
+        self.reasons, self.attempts = list(reasons), 0
+
+    def start(self, job: Job, warm: object = None) -> None:
+        job.process, job.started = None, "2024-01-01T00:00:00+00:00"
+        job.folder.mkdir(parents=True, exist_ok=True)
+
+    def poll(self, job: Job) -> Record:
+        reason, cause = self.reasons[min(self.attempts, len(self.reasons) - 1)]
+        self.attempts += 1
+        return job.noted(fail(job.spec(), reason, "as planned", job.started, cause))
+
+
+@pytest.mark.parametrize(
+    ("ends", "retries", "attempts"),
+    [
+        ([("killed", LOST)], 1, 2),
+        ([("killed", LOST)], 0, 1),
+        ([("error", UNSTARTED)], 3, 4),
+        ([("error", None)], 3, 1),
+        ([("killed", LOST), ("out of memory", None)], 3, 2),
+        ([("time limit", None)], 3, 1),
+    ],
+)
+def test_what_may_pass_is_tried_again(
+    config: Config,
+    monkeypatch: pytest.MonkeyPatch,
+    ends: list[tuple[str, str | None]],
+    retries: int,
+    attempts: int,
+) -> None:
+    fake = Ends(*ends)
+    monkeypatch.setattr(Job, "start", lambda job, warm=None: fake.start(job, warm))
+    monkeypatch.setattr(Job, "poll", lambda job: fake.poll(job))
+    runs = plan(config, "quick", methods=["plain"], seeds=[0])
+    summary, text = go(runs, config, retries=retries)
+    assert (fake.attempts, len(summary.failed)) == (attempts, 1)
+    assert ended(config)["plain-0"].notes["attempts"] == attempts
+    assert text.count("again") == attempts - 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("MemoryError", "", "out of memory"),
+        ("_ArrayMemoryError", "Unable to allocate 7.28 TiB for an array", "out of memory"),
+        ("OutOfMemoryError", "CUDA out of memory. Tried to allocate 20 GiB", "out of memory"),
+        ("RuntimeError", "DefaultCPUAllocator: can't allocate memory: you", "out of memory"),
+        ("RuntimeError", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when", "out of memory"),
+        ("RuntimeError", "DataLoader worker (pid 7) is killed by signal: Killed. ", "killed"),
+        ("RuntimeError", "shapes do not fit", "error"),
+    ],
+)
+def test_memory_that_ran_out_is_known_by_its_words(name: str, text: str, reason: str) -> None:
+    assert explain(type(name, (Exception,), {})(text), [], 0)[0] == reason
 
 
 @pytest.mark.parametrize(
     ("code", "kills", "reason"),
     [
-        (-9, (None, None), "out of memory"),
+        (-9, (None, None), "killed"),
         (-9, (1, 2), "out of memory"),
         (-9, (1, 1), "killed"),
         (-15, (1, 1), "killed"),
@@ -432,5 +576,5 @@ def test_kill_tree_spares_itself() -> None:
 def test_why_a_process_died(
     monkeypatch: pytest.MonkeyPatch, code: int, kills: tuple[Any, Any], reason: str
 ) -> None:
-    monkeypatch.setattr(worker, "memory_kills", lambda: kills[1])
-    assert worker.death(code, "the kernel", kills[0])[0] == reason
+    monkeypatch.setattr(failures, "memory_kills", lambda: kills[1])
+    assert failures.death(code, "the kernel", kills[0])[0] == reason

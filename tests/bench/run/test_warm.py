@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from toy_project import CELLS, CONFIG, make_project, notebook
 from pixcl_bench.bench.config.grid import plan
 from pixcl_bench.bench.config.reading import Config, load_config
 from pixcl_bench.bench.records.store import scan
-from pixcl_bench.bench.run import runner
+from pixcl_bench.bench.run import pools, runner
 from pixcl_bench.bench.run.jobs import Job, modules_of, warm_server
 from pixcl_bench.bench.run.runner import make_jobs, run_grid
 from pixcl_bench.bench.run.warm import WarmProcess, WarmServer, WarmStartError, can_fork
@@ -26,8 +27,13 @@ from pixcl_bench.bench.run.warm import WarmProcess, WarmServer, WarmStartError, 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="warm starts are for Linux")
 
 SURROUNDINGS = """
-import os, sys, random, numpy
+import os, sys, random, numpy, matplotlib
 surroundings = {
+    "raised": "raised" in globals(), "site": os.environ.get("SITE_OF_USER"),
+    "asserts": __debug__, "hash": os.environ.get("PYTHONHASHSEED"),
+    "warnings": os.environ.get("PYTHONWARNINGS"), "encoding": open(os.devnull).encoding.lower(),
+    "dpi": matplotlib.rcParams["figure.dpi"], "tf32": os.environ.get("NVIDIA_TF32_OVERRIDE"),
+    "data": os.environ.get("PIXCL_BENCH_DATA"), "random": random.__file__,
     "parent": os.getppid(), "group": os.getpgrp() == os.getpid(), "cwd": os.getcwd(),
     "path": sys.path[:3], "suite": os.environ["PIXCL_BENCH_SUITE"],
     "threads": os.environ["OMP_NUM_THREADS"], "backend": os.environ["MPLBACKEND"],
@@ -41,7 +47,7 @@ import json
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    return load_config(make_project(tmp_path))
+    return load_config(make_project(tmp_path / "{odd} [1] %41"))
 
 
 @pytest.fixture
@@ -61,35 +67,80 @@ def surroundings(config: Config, seed: int) -> dict[str, Any]:
     return found
 
 
-def test_a_warm_run_sees_what_a_cold_one_sees(
-    config: Config, monkeypatch: pytest.MonkeyPatch
+def hostile(root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files and variables of a user that reach into Python, IPython, Jupyter and matplotlib."""
+    bad = "raise SystemExit('this is not for runs')\n"
+    lines = 'c = get_config()\nc.InteractiveShellApp.exec_lines = ["raised = 1 / 0"]\n'
+    spec = {"argv": ["/bin/false", "{connection_file}"], "display_name": "x", "language": "python"}
+    files = {
+        "ipython/profile_default/ipython_config.py": lines,
+        "ipython/profile_default/ipython_kernel_config.py": lines,
+        "ipython/profile_default/startup/first.py": "raised = True\n" + bad,
+        "jupyter/kernels/python3/kernel.json": json.dumps(spec),
+        "startup.py": bad,
+        "places/sitecustomize.py": "import os; os.environ['SITE_OF_USER'] = '1'\n",
+        "places/random.py": bad,
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    (root / "random.py").write_text(bad)
+    (root / "ipython_config.py").write_text(lines)
+    (root / "matplotlibrc").write_text("figure.dpi: 7\n")
+    path = [str(folder / "places"), os.environ.get("PYTHONPATH", "")]
+    variables = {
+        "IPYTHONDIR": str(folder / "ipython"),
+        "JUPYTER_PATH": str(folder / "jupyter"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "startup.py"),
+        "PYTHONSTARTUP": str(folder / "startup.py"),
+        "PYTHONPATH": os.pathsep.join(filter(None, path)),
+        "PYTHONHASHSEED": "7",
+        "PYTHONWARNINGS": "error",
+        "PYTHONOPTIMIZE": "2",
+        "PYTHONUTF8": "0",
+        "LC_ALL": "C",
+        "PYTHONIOENCODING": "ascii",
+        "MPLBACKEND": "TkAgg",
+        "NVIDIA_TF32_OVERRIDE": "1",
+        "KMP_AFFINITY": "disabled",
+        "PIXCL_BENCH_DATA": "~/of-the-user",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_runs_see_nothing_of_their_surroundings_cold_or_warm(
+    config: Config, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = config.root / "nbs/benchmarks/toy.ipynb"
     path.write_text(notebook([*CELLS[:-1], SURROUNDINGS, CELLS[-1]]))
+    hostile(config.root, tmp_path_factory.mktemp("user"), monkeypatch)
     monkeypatch.setenv("PIXCL_BENCH_WARM", "0")
-    assert go(config, seeds=[0, 1]).done == 2
-    cold = [surroundings(config, seed) for seed in (0, 1)]
+    assert go(config, seeds=[0]).done == 1
+    cold = surroundings(config, 0)
     metrics = {r.seed: r.metrics for r in scan(config.results)}
     monkeypatch.setenv("PIXCL_BENCH_WARM", "1")
-    summary = run_grid(
-        plan(config, "quick", methods=["plain"], seeds=[0, 1]),
-        config=config,
-        results=config.results,
-        jobs=1,
-        force=True,
-        console=Console(file=io.StringIO()),
-    )
-    assert summary.done == 2
+    runs = plan(config, "quick", methods=["plain"], seeds=[0, 1])
+    console = Console(file=io.StringIO())
+    again = {"jobs": 1, "force": True, "console": console}
+    assert run_grid(runs, config=config, results=config.results, **again).done == 2
     warm = [surroundings(config, seed) for seed in (0, 1)]
-    assert {r.seed: r.metrics for r in scan(config.results)} == metrics
+    records = {r.seed: r for r in scan(config.results)}
+    assert records[0].metrics == metrics[0]
+    assert records[0].environment["variable_KMP_AFFINITY"] == "disabled"
     own = ("parent", "draws", "torch")
-    for one, other in zip(cold, warm, strict=True):
-        assert {k: v for k, v in one.items() if k not in own} == {
-            k: v for k, v in other.items() if k not in own
+    for found in warm:
+        assert {k: v for k, v in found.items() if k not in own} == {
+            k: v for k, v in cold.items() if k not in own
         }
-    assert [found["torch"] for found in (*cold, *warm)] == [False, False, True, True]
+    assert [found["torch"] for found in (cold, *warm)] == [False, True, True]
     assert len({found["parent"] for found in warm}) == 2, "each kernel has a worker of its own"
     assert warm[0]["draws"] != warm[1]["draws"], "random states are not those of the server"
+    assert (cold["raised"], cold["site"], cold["asserts"]) == (False, None, True)
+    assert (cold["hash"], cold["warnings"], cold["encoding"]) == ("0", None, "utf-8")
+    assert (cold["dpi"], cold["tf32"]) == (100.0, None)
+    assert cold["data"] == str(Path.home() / "of-the-user")
+    assert cold["random"] == random.__file__
 
 
 def test_a_server_is_started_only_for_more_runs_than_go_at_once(
@@ -101,7 +152,7 @@ def test_a_server_is_started_only_for_more_runs_than_go_at_once(
         asked.append(len(jobs))
         return warm_server(jobs)
 
-    monkeypatch.setattr(runner, "warm_server", count)
+    monkeypatch.setattr(pools, "warm_server", count)
     assert go(config, seeds=[0]).done == 1
     assert asked == []
     assert go(config, seeds=[1, 2]).done == 2

@@ -19,22 +19,24 @@ from toy_project import CELLS, make_project, notebook
 from pixcl_bench.bench.config.grid import Run, plan
 from pixcl_bench.bench.config.reading import Config, load_config
 from pixcl_bench.bench.records.store import Record, read_record
-from pixcl_bench.bench.run import worker
+from pixcl_bench.bench.run import failures, worker
+from pixcl_bench.bench.run.failures import KernelStartError, explain
 from pixcl_bench.bench.run.jobs import Job
 from pixcl_bench.bench.run.runner import make_jobs, run_grid
-from pixcl_bench.bench.run.worker import KernelStartError, addresses, explain
+from pixcl_bench.bench.run.worker import addresses
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="unix sockets")
 
-# Python imports `sitecustomize` before anything else: it counts the kernels started in a file and
-# ends those
-# that the plan names by their number ("last" stands for all that follow) before they have begun.
+# Stands in the way of `ipykernel`, the first that a kernel imports: it counts the kernels started
+# in a file and ends those that the plan names by their number (the last for all that follow)
+# before they have begun; the others get the real one.
 SITE = """\
+import importlib
 import os
 import sys
 import time
 
-if "ipykernel_launcher" in sys.orig_argv:
+if sys.argv[1:2] == ["kernel"]:
     with open({count!r}, "a+") as file:
         file.write("start\\n")
         file.seek(0)
@@ -45,6 +47,9 @@ if "ipykernel_launcher" in sys.orig_argv:
         time.sleep(100)
     elif act != "ok":
         os._exit(act)
+sys.path.remove({folder!r})
+del sys.modules["ipykernel"]
+importlib.import_module("ipykernel")
 """
 
 # Tells where its kernel listens, and what lies there while it runs.
@@ -69,8 +74,9 @@ class Kernels:
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, path)))
 
     def plan(self, *acts: int | str) -> None:
-        text = SITE.format(count=str(self.count), plan=acts)
-        (self.folder / "sitecustomize.py").write_text(text)
+        text = SITE.format(count=str(self.count), plan=acts, folder=str(self.folder))
+        (self.folder / "ipykernel").mkdir(exist_ok=True)
+        (self.folder / "ipykernel/__init__.py").write_text(text)
 
     @property
     def started(self) -> int:
@@ -211,7 +217,7 @@ def test_a_silent_kernel_at_unix_sockets(
         assert [process.poll() is not None for process in listed] == [True, True], "both are gone"
         told = json.loads((config.root / "where.json").read_text())
         assert told["transport"] == "ipc"
-        assert told["files"] == ["kernel.json", "s-1", "s-2", "s-3", "s-4", "s-5"]
+        assert told["files"] == ["kernel.json", "own", "s-1", "s-2", "s-3", "s-4", "s-5"]
         assert Path(told["ip"]).parent.parent == Path(short)
         assert not list(Path(short).iterdir()), "sockets and folder go with the kernel"
     assert not special(config.root)
@@ -289,6 +295,6 @@ def test_why_no_kernel_could_be_started(
     reason: str,
     words: str,
 ) -> None:
-    monkeypatch.setattr(worker, "memory_kills", lambda: kills[1])
+    monkeypatch.setattr(failures, "memory_kills", lambda: kills[1])
     told = explain(KernelStartError("it did not answer", code, 3), [], kills[0])
     assert told == (reason, f"the kernel (the last of 3 starts, before any cell was run) {words}")
