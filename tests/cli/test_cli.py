@@ -249,6 +249,21 @@ def test_status(call: Call, config: Config) -> None:
     assert "│ toy  │ digits   │ chance │" in out
 
 
+def test_verify_files_names_the_damaged_file(call: Call, config: Config) -> None:
+    finish(config, 0)
+    assert call("verify", "--files")[0] == 0
+    folder = config.results / "quick/toy/digits/plain/seed-0"
+    history = folder / "history.csv"
+    history.write_bytes(b"x" + history.read_bytes()[1:])
+    code, out, _ = call("verify", "--files", "--profile", "quick")
+    assert code == 1
+    assert out.startswith(f"{history}: was changed or damaged")
+    assert "2 records and " in out
+    code, out, _ = call("logs", "toy/digits/plain/0")
+    assert (code, out.splitlines()[0].startswith(f"{folder}: done, finished")) == (0, True)
+    assert call("logs", "toy/digits/plane/0")[0] == 2
+
+
 def last_row(text: str) -> list[str]:
     [row] = [line for line in text.splitlines() if line.startswith("│ all")]
     return row.strip("│ ").split("│")
