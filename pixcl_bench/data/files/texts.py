@@ -31,8 +31,8 @@ def read_text(path: Path, error: type[Exception] = ValueError) -> str:
     except UnicodeDecodeError as reason:
         raise error(
             f"{path}: is not {encoding.upper()} (byte {reason.object[reason.start]:#04x} at place"
-            f" {reason.start + len(mark)}); save it as UTF-8, for instance with iconv -f"
-            f" WINDOWS-1252 -t UTF-8 {path.name} > utf8{path.suffix}"
+            f" {reason.start + len(mark)}); save it as UTF-8 ('CSV UTF-8' in a spreadsheet), for"
+            f" instance with iconv -f WINDOWS-1252 -t UTF-8 {path.name} > utf8{path.suffix}"
         ) from reason
     if "\0" in text:
         raise error(

@@ -182,7 +182,9 @@ def test_a_patient_in_two_splits_is_refused(tmp_path: Path) -> None:
 def test_encodings_and_separators_are_named(tmp_path: Path) -> None:
     rows = [row | {"findings": "Füllung"} for row in rows_of()]
     folder = write(tmp_path, rows, encoding="latin-1")
-    with pytest.raises(ManifestError, match=r"is not UTF-8 \(byte 0xfc .*save it as 'CSV UTF-8'"):
+    with pytest.raises(
+        ManifestError, match=r"is not UTF-8 \(byte 0xfc .*'CSV UTF-8' in a spreadsheet"
+    ):
         read_manifest(folder)
     file = folder / "manifest.csv"
     file.write_text("image_id;path;patient_id\n")
