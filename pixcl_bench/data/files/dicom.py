@@ -53,7 +53,7 @@ def read_grey_dicom(path: Path, error: type[Exception] = PictureError) -> UInt8[
             padding = _padding(stored, content)
             return eight_bits(seen, padding if padding.any() else None, kind == "MONOCHROME1")
     except (pydicom.errors.InvalidDicomError, *UNREADABLE) as reason:
-        said = str(reason).replace(str(path), path.name)
+        said = " ".join(str(reason).replace(str(path), path.name).split())
         raise error(f"cannot be read as a DICOM image: {said}; {_REMEDY}") from reason
     raise error(
         f"a DICOM image {kind} of shape {stored.shape}, expected one grey picture; export the right"

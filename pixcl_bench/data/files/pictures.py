@@ -73,7 +73,7 @@ def opened(
     except error:
         raise
     except UNREADABLE as reason:
-        said = str(reason).replace(str(path), path.name)
+        said = " ".join(str(reason).replace(str(path), path.name).split())
         raise error(
             f"{path}: cannot be read as an image ({path.stat().st_size:,} bytes; {said}); copy it"
             " again, or convert it to PNG of 8 bits a channel"
