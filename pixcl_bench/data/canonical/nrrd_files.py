@@ -42,7 +42,7 @@ def load_nrrd(
     if steps is None:
         raise VolumeError(f"{path}: the header has neither 'spacings' nor 'space directions'")
     rows = np.asarray(steps, dtype=np.float64).reshape(voxels.ndim, -1)
-    placeless = np.isnan(rows).all(1)
+    placeless: NDArray[np.bool_] = np.asarray(np.isnan(rows).all(1))
     voxels = _without(voxels, placeless, path)
     unit = _unit(header, placeless, directions is not None, path)
     rows = rows[~placeless] * unit

@@ -56,7 +56,7 @@ def read_label_picture(
                 f"{path}: {reason}, which changes labels; get the original, or draw the label again"
                 " and save it as PNG"
             )
-        if image.format == "TIFF" and image.tag_v2.get(262) == 0 and not shown:  # type: ignore[attr-defined]
+        if image.format == "TIFF" and image.tag_v2.get(262) == 0 and not shown:
             raise error(f"{path}: the label stores white as 0 (WhiteIsZero); convert it to PNG")
         step = _step(image)
         return _contents(upright(image, path, "refuse", error), step, path, error)

@@ -107,14 +107,14 @@ def _pages(image: Image.Image) -> int:
     full = 0
     for page in range(count):
         image.seek(page)
-        full += not int(image.tag_v2.get(254, 0)) & 0b101  # type: ignore[attr-defined]
+        full += not int(image.tag_v2.get(254, 0)) & 0b101
     image.seek(0)
     return full
 
 
 def _channels(image: Image.Image) -> int:
     if image.format == "TIFF":
-        return int(image.tag_v2.get(277, 1))  # type: ignore[attr-defined]
+        return int(image.tag_v2.get(277, 1))
     return len(image.getbands())
 
 
@@ -126,7 +126,7 @@ def _depth(image: Image.Image) -> str:
         return "more than 8 bits"
     bits = [8]
     if image.format == "TIFF":
-        bits += list(image.tag_v2.get(258, (8,)))  # type: ignore[attr-defined]
+        bits += list(image.tag_v2.get(258, (8,)))
     if image.format == "JPEG2000":
         bits.append(_bits_of_jpeg2000(image))
     for _, _, _, given in image.tile:
