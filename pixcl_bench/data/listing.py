@@ -3,8 +3,8 @@
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path
+from unicodedata import normalize
 
 LISTS = (".txt", ".list", ".csv", ".tsv", ".json", ".xml", ".toml", ".yaml", ".yml", ".cfg")
 """Endings of lists and tables of labels: their content counts, where they are small."""
@@ -12,35 +12,33 @@ SMALL = 4 << 20
 """Bytes up to which the content of such a file is read."""
 LITTER = frozenset(
     (
-        *(".ds_store", "thumbs.db", "desktop.ini", "ehthumbs.db", ".directory", "__macosx"),
-        *(".trashes", ".spotlight-v100", ".fseventsd", ".temporaryitems", ".appledouble"),
+        *("thumbs.db", "desktop.ini", "ehthumbs.db", "ehthumbs_vista.db", "__macosx"),
         *("$recycle.bin", "system volume information", "lost+found", "@eadir"),
     )
 )
 """Files and folders that operating systems leave behind, in lower case."""
-_PATTERNS = ("._*", "*~", ".#*", "#*#", ".*.sw[op]", ".trash-*", ".nfs*")
 
 
 def is_litter(name: str) -> bool:
-    """Whether an operating system or an editor leaves files or folders of this name behind."""
+    """Whether a file or folder of this name is hidden (`.name`), or one that an operating system
+    or an editor leaves behind."""
     small = name.lower()
-    return small in LITTER or (
-        (small[0] in ".#" or small[-1] == "~") and any(fnmatchcase(small, p) for p in _PATTERNS)
-    )
+    edited = small[-1] == "~" or (len(small) > 2 and small[0] == small[-1] == "#")
+    return small[0] == "." or edited or small in LITTER
 
 
 def folder_digest(folder: Path) -> str:
     """sha256 (hex) over all files under `folder`: relative path, size and time of the last change.
 
     Of small lists and tables of labels (`LISTS`, up to `SMALL` bytes) the content counts instead of
-    the time, so that a copy of them is the same data. `LITTER` and empty folders do not count.
-    Links are followed; one that leads nowhere counts as such, one that leads back up is not
-    followed again.
+    the time, so that a copy of them is the same data. Hidden files, `LITTER` and empty folders do
+    not count. Links are followed; one that leads nowhere counts as such, one that leads back up is
+    not followed again. A file or folder that may not be read counts as such: what needs it names
+    it.
 
     Cost: the system is asked once about each file, which is most of the time (measured: 2 s for
     100,000 files on a busy virtual machine), and small lists are read. A change that keeps size and
-    time of a file is not seen. Raises `OSError` naming the path where a folder or a small list
-    cannot be read.
+    time of a file is not seen.
     """
     digest = hashlib.sha256()
     for lines in _listed(os.fspath(folder), "", ()):
@@ -50,27 +48,42 @@ def folder_digest(folder: Path) -> str:
 
 def _listed(place: str, shown: str, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
     """The lines of a folder's own files, then those of its folders, all by name."""
-    status = os.stat(place)
+    try:
+        status = os.stat(place)
+        with os.scandir(place) as found:
+            visible = [entry for entry in found if not is_litter(entry.name)]
+    except OSError as error:
+        yield f"{shown}\0{error.strerror}\n"
+        return
     here = (status.st_dev, status.st_ino)
     if here in above:
         return
-    with os.scandir(place) as found:
-        entries = sorted((e for e in found if not is_litter(e.name)), key=lambda e: e.name)
-    folders = [entry for entry in entries if entry.is_dir()]
-    inside = {entry.name for entry in folders}
-    yield "".join(f"{shown}{e.name}\0{_stamp(e)}\n" for e in entries if e.name not in inside)
-    for folder in folders:
-        yield from _listed(folder.path, f"{shown}{folder.name}/", (*above, here))
+    entries = sorted((normalize("NFC", entry.name), entry.name, entry) for entry in visible)
+    folders = [(name, entry) for name, _, entry in entries if _is_folder(entry)]
+    inside = {entry.name for _, entry in folders}
+    yield "".join(f"{shown}{n}\0{_stamp(e)}\n" for n, _, e in entries if e.name not in inside)
+    for name, folder in folders:
+        yield from _listed(folder.path, f"{shown}{name}/", (*above, here))
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _stamp(entry: "os.DirEntry[str]") -> str:
     try:
         status = entry.stat()
-    except FileNotFoundError:
+    except OSError:
         return "leads nowhere"
     if status.st_size <= SMALL and entry.name.lower().endswith(LISTS):
-        with open(entry.path, "rb") as file:
-            return f"{status.st_size}\0{hashlib.sha256(file.read()).hexdigest()}"
+        try:
+            with open(entry.path, "rb") as file:
+                return f"{status.st_size}\0{hashlib.sha256(file.read()).hexdigest()}"
+        except OSError:
+            pass  # it may not be read, so its time counts as that of other files does
     return f"{status.st_size}\0{status.st_mtime_ns}"
 
 

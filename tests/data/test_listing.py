@@ -103,6 +103,7 @@ def test_large_tables_count_by_time(home: Path, monkeypatch: pytest.MonkeyPatch)
     [
         *(".DS_Store", "thumbs.db", "Desktop.ini", "._1.png", "__MACOSX/1.png", ".Trashes/x"),
         *("notes.txt~", ".train.list.swp", ".#a.list", ".Trash-0/a", "$RECYCLE.BIN/x.png"),
+        *("#a.list#", ".hidden", ".git/HEAD", ".nfs0001"),
         "System Volume Information/x",
     ],
 )
@@ -114,7 +115,7 @@ def test_litter_does_not_count(home: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["x.png", ".hidden", "trash", "DS_Store", "a.swp", "_1.png", "~x", "#1.png"]
+    "name", ["x.png", "trash", "DS_Store", "a.swp", "_1.png", "~x", "#1.png", "a#"]
 )
 def test_what_looks_like_litter_and_is_none_counts(home: Path, name: str) -> None:
     before = folder_digest(home)
@@ -140,6 +141,31 @@ def test_a_link_that_leads_nowhere_is_no_error(home: Path) -> None:
     before = folder_digest(home)
     (home / "lost.png").symlink_to(home / "absent.png")
     assert folder_digest(home) != before
+
+
+def test_what_may_not_be_read_is_no_error(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prints = [folder_digest(home)]
+    (home / "loop").symlink_to("loop")
+    prints.append(folder_digest(home))
+    inside = os.scandir
+
+    def refused(place: str) -> object:
+        if place.endswith("/b"):
+            raise PermissionError(13, "Permission denied", place)
+        return inside(place)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    prints.append(folder_digest(home))
+    monkeypatch.setattr("builtins.open", lambda *_: (_ for _ in ()).throw(PermissionError(13, "")))
+    prints.append(folder_digest(home))
+    assert len(set(prints)) == len(prints)
+
+
+def test_a_name_counts_in_either_spelling(home: Path, tmp_path: Path) -> None:
+    put(home / "caf\u00e9.png", b"x")
+    there = folder_digest(home)
+    (home / "caf\u00e9.png").rename(home / "cafe\u0301.png")
+    assert folder_digest(home) == there
 
 
 def test_empty_folders_and_odd_names(home: Path) -> None:

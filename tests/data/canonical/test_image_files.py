@@ -84,7 +84,7 @@ def test_a_wrong_image_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImageFileError, match=r"small\.JPEG: 64 x 63 pixels, expected 64 x 64"):
         decode(tmp_path / "small.JPEG")
     (tmp_path / "half.JPEG").write_bytes(b"\xff\xd8 half")
-    with pytest.raises(ImageFileError, match=r"half\.JPEG cannot be read as an image"):
+    with pytest.raises(ImageFileError, match=r"half\.JPEG: cannot be read as an image"):
         decode(tmp_path / "half.JPEG")
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from pixcl_bench.data.canonical.chest_files import read_dicom
 from pixcl_bench.data.canonical.manifest import (
     COLUMNS,
     ManifestError,
@@ -24,8 +25,10 @@ from pixcl_bench.data.canonical.manifest import (
     read_manifest,
 )
 from pixcl_bench.data.catalogue import CatalogueError, load
+from pixcl_bench.data.files.dicom import _padding
 from pixcl_bench.data.sets.captions import ClinicalCaptions, PlainCaptions
 from pixcl_bench.data.sets.pairs import PairError, PairSet
+from pixcl_bench.data.sets.pixels import PixelError
 
 Cells = dict[str, str]
 
@@ -182,7 +185,9 @@ def test_a_patient_in_two_splits_is_refused(tmp_path: Path) -> None:
 def test_encodings_and_separators_are_named(tmp_path: Path) -> None:
     rows = [row | {"findings": "Füllung"} for row in rows_of()]
     folder = write(tmp_path, rows, encoding="latin-1")
-    with pytest.raises(ManifestError, match=r"is not UTF-8 \(byte 0xfc .*save it as 'CSV UTF-8'"):
+    with pytest.raises(
+        ManifestError, match=r"is not UTF-8 \(byte 0xfc .*'CSV UTF-8' in a spreadsheet"
+    ):
         read_manifest(folder)
     file = folder / "manifest.csv"
     file.write_text("image_id;path;patient_id\n")
@@ -351,6 +356,31 @@ def test_dicom_tables_padding_and_inversion(tmp_path: Path) -> None:
     small = np.array([[3, 200]], np.uint8)
     assert read_film(film(path, small)).tolist() == small.tolist()
     assert np.array(read_image(path)).shape == (1, 2, 3)
+
+
+def test_signed_padding_may_be_written_unsigned(tmp_path: Path) -> None:
+    stored = np.array([[-2000, -1000], [0, 1000]], np.int16)
+    signed = {"PixelRepresentation": 1, "PixelPaddingValue": -2000}
+    padding = _padding(stored, {"PixelPaddingValue": 65536 - 2000})
+    assert padding.tolist() == [[True, False], [False, False]]
+    path = film(tmp_path / "a.dcm", stored, **signed)
+    assert read_film(path).tolist() == [[0, 0], [128, 255]]
+
+
+def test_dicom_pixels_without_a_decoder_are_named(tmp_path: Path) -> None:
+    pydicom = pytest.importorskip("pydicom", reason="pydicom: not installed (the extra `dicom`)")
+    path = film(tmp_path / "a.dcm", np.zeros((4, 4), np.uint8))
+    content = pydicom.dcmread(path)
+    content.file_meta.TransferSyntaxUID = pydicom.uid.JPEGLSLossless
+    content.PixelData = pydicom.encaps.encapsulate([b"no pixels"])
+    content["PixelData"].VR = "OB"
+    content.save_as(path)
+    with pytest.raises(NotAnImage, match=r"cannot be read as a DICOM image: .*decompress it"):
+        read_film(path)
+    with pytest.raises(PixelError, match=r"a\.dcm: cannot be read .*put a\.png in its place"):
+        read_dicom(path)
+    with pytest.raises(NotAnImage, match="expected one grey picture"):
+        read_film(film(path, np.zeros((4, 4), np.uint8), PhotometricInterpretation="PALETTE COLOR"))
 
 
 def test_a_voi_table_is_applied(tmp_path: Path) -> None:

@@ -365,11 +365,12 @@ def test_la_from_the_original_files(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     lines(tmp_path / "LA" / "test.list", ids[7])
     listed = la2018(root=tmp_path, cache=cache)
     assert (listed.patients("train"), listed.patients("test")) == (tuple(ids[4:0:-1]), (ids[7],))
-    label = np.full((50, 40, 4), 7, np.uint8)
-    nrrd.write(str(home / ids[7] / "laendo.nrrd"), label)
+    laendo = home / ids[7] / "laendo.nrrd"
+    label, space = np.full((50, 40, 4), 7, np.uint8), nrrd.read_header(str(laendo))
+    nrrd.write(str(laendo), label)
     with pytest.raises(VolumeError, match=r"laendo\.nrrd: the header has neither"):
         la2018(root=tmp_path, cache=cache)
-    nrrd.write(str(home / ids[7] / "laendo.nrrd"), label, {"spacings": [0.625] * 3})
+    nrrd.write(str(laendo), label, space)
     with pytest.raises(
         VolumeError,
         match=(

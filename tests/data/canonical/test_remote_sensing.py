@@ -248,11 +248,11 @@ def test_images_that_cannot_be_used(tmp_path: Path) -> None:
         read_rgb(tmp_path / "text.png")
     save(tmp_path / "deep.png", np.zeros((4, 4), np.uint16))
     with pytest.raises(PixelError, match=r"deep\.png: pixels are of mode 'I;16'"):
-        read_mask(tmp_path / "deep.png", Coding(values={0: 0}))
+        read_rgb(tmp_path / "deep.png")
     save(tmp_path / "grey.png", np.zeros((4, 4), np.uint8))
     with pytest.raises(PixelError, match=r"grey\.png: the image has one channel"):
         read_rgb(tmp_path / "grey.png")
-    save(tmp_path / "rgb.png", np.zeros((4, 4, 3), np.uint8))
+    save(tmp_path / "rgb.png", np.eye(3, dtype=np.uint8).repeat(4, 0).reshape(4, 3, 3))
     with pytest.raises(PixelError, match=r"rgb\.png: the mask is coloured, expected one channel"):
         read_mask(tmp_path / "rgb.png", Coding(values={0: 0}))
 

@@ -316,7 +316,7 @@ def test_workers_change_nothing_and_leave_the_random_state(tmp_path: Path) -> No
 def test_a_file_that_is_no_image_is_named(tmp_path: Path, workers: int) -> None:
     paths = write_images(tmp_path, 2)
     paths[1].write_bytes(paths[1].read_bytes()[:300])
-    with pytest.raises(ImageFileError, match=r"1\.png cannot be read as an image"):
+    with pytest.raises(ImageFileError, match=r"1\.png: cannot be read as an image"):
         list(FolderImages(paths, 16, workers=workers).batches([torch.tensor([0, 1])], "cpu"))
 
 
