@@ -200,10 +200,12 @@ def _output(*command: str, cwd: Path | None = None) -> str | None:
     if shutil.which(command[0]) is None:
         return None
     try:
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=20)
+        done = subprocess.run(command, cwd=cwd, capture_output=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout if done.returncode == 0 else None
+    # A diff may hold bytes of any encoding.
+    text = done.stdout.decode("utf-8", "surrogateescape")
+    return text if done.returncode == 0 else None
 
 # %% ../nbs/foundations/00_runtime.ipynb #63e43403
 def git_state(folder: Path | None = None) -> dict[str, Any]:
@@ -216,10 +218,11 @@ def git_state(folder: Path | None = None) -> dict[str, Any]:
         _output("git", "rev-parse", "HEAD", cwd=here),
         _output("git", "diff", "HEAD", cwd=here),
     )
+    content = diff.encode("utf-8", "surrogateescape") if diff else b""
     return {
         "commit": commit.strip() if commit else None,
         "dirty": bool(diff),
-        "dirty_sha256": hashlib.sha256(diff.encode()).hexdigest() if diff else None,
+        "dirty_sha256": hashlib.sha256(content).hexdigest() if diff else None,
     }
 
 # %% ../nbs/foundations/00_runtime.ipynb #2ac91ddb

@@ -8,7 +8,6 @@ __all__ = ['read_film', 'read_dicom', 'decode_runs', 'read_runs', 'siim_pairs', 
 
 # %% ../../../nbs/data/canonical/11_chest_files.ipynb #e6a5e275
 import csv
-import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,6 +26,9 @@ from pixcl_bench.data.canonical.fundus_files import (
     read_picture,
     to_side,
 )
+from ..files.dicom import read_grey_dicom
+from ..files.names import files_below
+from ..files.texts import read_text
 from ..sets.pixels import PixelError
 from ..sets.splits import seeded_order
 
@@ -49,18 +51,6 @@ def read_film(path: Path, side: int = 2048) -> UInt8[np.ndarray, "side side"]:
         raise PixelError(f"{path}: every pixel is the same; copy the file again")
     return np.floor((values - low) / (high - low) * 255).astype(np.uint8)
 
-# %% ../../../nbs/data/canonical/11_chest_files.ipynb #19894b50
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    KeyError,
-    NotImplementedError,
-    RuntimeError,
-)
-
 # %% ../../../nbs/data/canonical/11_chest_files.ipynb #d18df50e
 def read_dicom(path: Path) -> UInt8[np.ndarray, "h w"]:
     """Read a grey DICOM image as 8 bits with bright bones.
@@ -71,38 +61,9 @@ def read_dicom(path: Path) -> UInt8[np.ndarray, "h w"]:
     if not path.is_file():
         raise PixelError(f"{path}: there is no such file")
     try:
-        pydicom = importlib.import_module("pydicom")
-    except ImportError as error:
-        raise PixelError(
-            f"{path}: to read DICOM, install pydicom: pip install 'pixcl_bench[dicom]'; or put"
-            f" {path.stem}.png in its place"
-        ) from error
-    try:
-        content = pydicom.dcmread(path)
-        values = np.asarray(content.pixel_array)
-        turned = str(content.PhotometricInterpretation) == "MONOCHROME1"
-    except (pydicom.errors.InvalidDicomError, *_UNREADABLE) as error:
-        raise PixelError(
-            f"{path}: cannot be read as a DICOM image ({error}); copy it again, or put"
-            f" {path.stem}.png in its place"
-        ) from error
-    if values.ndim != 2:
-        raise PixelError(
-            f"{path}: the image is of shape {values.shape}, expected one grey picture (height,"
-            " width)"
-        )
-    return _eight_bits(values, turned)
-
-# %% ../../../nbs/data/canonical/11_chest_files.ipynb #a0d4395d
-def _eight_bits(values: np.ndarray, turned: bool) -> UInt8[np.ndarray, "h w"]:
-    """Values of 8 bits are kept, others are stretched to 0..255.
-
-    `turned`: bright pixels have low values.
-    """
-    if values.dtype != np.uint8:
-        wide = values.astype(np.float64) - values.min()
-        values = np.floor(wide / max(1.0, wide.max()) * 255).astype(np.uint8)
-    return 255 - values if turned else values
+        return read_grey_dicom(path, PixelError)
+    except PixelError as error:
+        raise PixelError(f"{path}: {error}; or put {path.stem}.png in its place") from error
 
 # %% ../../../nbs/data/canonical/11_chest_files.ipynb #559750ae
 def decode_runs(
@@ -140,8 +101,8 @@ def read_runs(path: Path) -> dict[str, tuple[str, ...]]:
         raise PixelError(f"{path}: there is no such table of run lengths")
     rows: dict[str, tuple[str, ...]] = {}
     try:
-        lines = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
-    except (csv.Error, UnicodeDecodeError) as error:
+        lines = list(csv.reader(read_text(path, PixelError).splitlines()))
+    except csv.Error as error:
         raise PixelError(f"{path}: cannot be read as a table ({error})") from error
     for number, fields in enumerate(lines, 1):
         cells = [cell.strip() for cell in fields]
@@ -161,8 +122,8 @@ def read_runs(path: Path) -> dict[str, tuple[str, ...]]:
 # %% ../../../nbs/data/canonical/11_chest_files.ipynb #db56d539
 def _radiographs(folder: Path) -> dict[str, Path]:
     """The images of SIIM by name; a `.png` is preferred to a `.dcm`."""
-    found = {path.stem: path for path in sorted(folder.rglob("*.dcm"))}
-    return found | {path.stem: path for path in sorted(folder.rglob("*.png"))}
+    by_kind = (files_below(folder, (ending,), PixelError) for ending in (".dcm", ".png"))
+    return {path.stem: path for found in by_kind for path in found}
 
 # %% ../../../nbs/data/canonical/11_chest_files.ipynb #1f63164b
 def siim_pairs(folder: Path, *, seed: int) -> Pairs:

@@ -6,6 +6,7 @@
 __all__ = ['resample', 'decathlon_files', 'msd_heart', 'msd_pancreas']
 
 # %% ../../../nbs/data/canonical/04_decathlon.ipynb #ab6de293
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,9 +25,13 @@ from pixcl_bench.data.canonical.medical_files import (
     Volume,
     case_of,
     label_box,
+    label_on_grid,
     read_nifti,
 )
 from .medical_h5 import cohort
+from ..files.names import existing
+from ..files.texts import check_inside, read_text
+from ..listing import is_litter
 from ..sets.splits import part_sizes
 from ..sets.volumes import Case, VolumeError, VolumeSet, split_patients, z_score
 
@@ -53,34 +58,43 @@ def resample(
     return np.asarray(spaced(volume)[0].as_tensor().numpy(), np.float32)
 
 # %% ../../../nbs/data/canonical/04_decathlon.ipynb #57d2a151
-def decathlon_files(folder: Path) -> list[tuple[str, Path, Path]]:
-    """List name, image and label of the labelled cases of `dataset.json`, sorted by name.
-
-    Files `._*`, which macOS leaves behind, are skipped. Raises `VolumeError` naming the file and
-    the entry if the file is not such a list, is empty, or names a missing file.
-    """
-    from pixcl_bench import runtime  # noqa: F401 - before torchvision, which MONAI imports
-    from monai.data.decathlon_datalist import load_decathlon_datalist
-
-    path = folder / "dataset.json"
+def _entries(path: Path) -> list[tuple[str, str]]:
+    """The file names of image and label of each case that a `dataset.json` lists for training."""
+    text = read_text(path, VolumeError)
     try:
-        read = load_decathlon_datalist(path, True, "training")
-        items = [(Path(item["image"]), Path(item["label"])) for item in read]
+        read = json.loads(text)["training"]
+        return [(f"{item['image']}", f"{item['label']}") for item in read]
     except (ValueError, KeyError, TypeError) as error:
         raise VolumeError(
             f"{path}: not a list of the Decathlon ({type(error).__name__}: {error});"
             " unpack it again"
         ) from error
-    items = sorted({pair for pair in items if not pair[0].name.startswith("._")})
-    if not items:
+
+# %% ../../../nbs/data/canonical/04_decathlon.ipynb #abeb525b
+def decathlon_files(folder: Path) -> list[tuple[str, Path, Path]]:
+    """List name, image and label of the labelled cases of `dataset.json`, sorted by name.
+
+    Files `._*`, which macOS leaves behind, are skipped. Raises `VolumeError` naming the file and
+    the entry if the file is not such a list, is empty, or names a file that is missing, outside the
+    folder, or there with another label.
+    """
+    path = folder / "dataset.json"
+    pairs: dict[Path, Path] = {}
+    for entry in _entries(path):
+        for name in entry:
+            check_inside(name, f"{path}: 'training'", VolumeError)
+        image, label = (existing(folder / name) for name in entry)
+        if not is_litter(image.name) and pairs.setdefault(image, label) != label:
+            raise VolumeError(f"{path}: 'training' names {image.name} twice, with two labels")
+    if not pairs:
         raise VolumeError(f"{path}: 'training' lists no case")
-    for place in (place for pair in items for place in pair):
+    for place in (place for pair in sorted(pairs.items()) for place in pair):
         if not place.is_file():
             raise VolumeError(
                 f"{path}: 'training' names {place.name}, but there is no file {place}; unpack the"
                 " archive again"
             )
-    return [(image.name.partition(".")[0], image, label) for image, label in items]
+    return [(image.name.partition(".")[0], image, label) for image, label in sorted(pairs.items())]
 
 # %% ../../../nbs/data/canonical/04_decathlon.ipynb #a214fcbe
 def _decathlon(
@@ -103,7 +117,9 @@ def _decathlon(
         case_name, image, label = files[position]
 
         def build() -> Case:
-            return make(read_nifti(image, "ras"), read_nifti(label, "ras"), image, label, case_name)
+            scan, marks = read_nifti(image, "ras"), read_nifti(label, "ras")
+            marks = marks._replace(voxels=label_on_grid(scan, marks, image, label))
+            return make(scan, marks, image, label, case_name)
 
         return kept_case(info, case_name, (image, label), options, build, cache)
 

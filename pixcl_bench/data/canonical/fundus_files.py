@@ -4,27 +4,27 @@
 
 # %% auto #0
 __all__ = ['Box', 'SIDE', 'Pairs', 'Finder', 'ListRules', 'list_rules', 'read_picture', 'brightest', 'read_label',
-           'field_of_view', 'frame', 'shrunk', 'to_side', 'object_mask', 'Pair', 'merged_label', 'read_fundus',
-           'read_unlabelled_fundus', 'files_of', 'first_part', 'fundus_pairs']
+           'field_of_view', 'frame', 'shrunk', 'to_side', 'object_mask', 'Pair', 'on_disk', 'merged_label',
+           'read_fundus', 'read_unlabelled_fundus', 'files_of', 'first_part', 'fundus_pairs']
 
 # %% ../../../nbs/data/canonical/10_fundus_files.ipynb #a9a64c88
-import gzip
-import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
 # %% ../../../nbs/data/canonical/10_fundus_files.ipynb #71ad8c6d
 import numpy as np
 from jaxtyping import Bool, UInt8
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from scipy import ndimage
 
 # %% ../../../nbs/data/canonical/10_fundus_files.ipynb #74f800f3
 from ..catalogue import get_info
+from ..files import pictures
+from ..files.labels import read_label_picture
+from ..files.names import existing, files_by_stem
 from ..sets.pixels import PixelError
 
 # %% ../../../nbs/data/canonical/10_fundus_files.ipynb #2318c589
@@ -59,43 +59,13 @@ def list_rules(name: str) -> ListRules:
     red, green, blue = rules["colour"]
     return ListRules(**{**rules, "counts": (train, test), "colour": (red, green, blue)})
 
-# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #9bd9d810
-_MOST = 1 << 28  # bytes of an unpacked picture; a larger file is not a photograph but an attack
-
-# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #8daa486f
-def _content(path: Path) -> BytesIO:
-    if path.suffix.lower() != ".gz":
-        return BytesIO(path.read_bytes())
-    with gzip.open(path) as file:
-        content = file.read(_MOST + 1)
-    if len(content) > _MOST:
-        raise OSError(f"unpacked it has more than {_MOST:,} bytes")
-    return BytesIO(content)
-
 # %% ../../../nbs/data/canonical/10_fundus_files.ipynb #d6053ea3
-def read_picture(path: Path, mode: str) -> UInt8[np.ndarray, "h w *c"]:
+def read_picture(path: Path, mode: Literal["RGB", "L"]) -> UInt8[np.ndarray, "h w *c"]:
     """Read a picture file, packed with gzip or not, as "RGB" (h, w, 3) or "L" (h, w).
 
-    Raises `PixelError` naming the file if it is missing, not a picture, or deeper than 8 bits.
+    Raises `PixelError` naming the file for what `pixcl_bench.data.files.pictures` refuses.
     """
-    if not path.is_file():
-        raise PixelError(f"{path}: there is no such file")
-    try:
-        with Image.open(_content(path)) as image:
-            if image.mode.startswith(("I", "F")):
-                raise PixelError(
-                    f"{path}: pixels are of mode {image.mode!r}, expected 8 bits a channel"
-                )
-            return np.array(image.convert(mode))
-    except (
-        UnidentifiedImageError,
-        OSError,
-        EOFError,
-        zlib.error,
-        SyntaxError,
-        Image.DecompressionBombError,
-    ) as error:
-        raise PixelError(f"{path}: cannot be read as an image ({error}); copy it again") from error
+    return pictures.read_picture(path, mode, PixelError)
 
 # %% ../../../nbs/data/canonical/10_fundus_files.ipynb #6190e3ae
 def brightest(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w"]:
@@ -107,9 +77,15 @@ def read_label(path: Path, soft: bool = False) -> UInt8[np.ndarray, "h w"]:
     """Read a label file as 0..255.
 
     The value is that of the brightest channel, and 255 wherever it is above 0 unless `soft`. Raises
-    `PixelError` naming the file.
+    `PixelError` naming the file, also for a label that is stored with loss.
     """
-    values = brightest(read_picture(path, "RGB"))
+    stored = read_label_picture(path, PixelError, shown=True)
+    if stored.colours is not None:
+        values = brightest(stored.colours)
+    elif soft or stored.values is None:
+        values = read_picture(path, "L")
+    else:
+        values = stored.values
     return values if soft else np.where(values > 0, np.uint8(255), np.uint8(0))
 
 # %% ../../../nbs/data/canonical/10_fundus_files.ipynb #8e24d12f
@@ -194,6 +170,11 @@ class Pair:
     labels: tuple[Path, ...] = ()
     runs: tuple[str, ...] = ()
 
+# %% ../../../nbs/data/canonical/10_fundus_files.ipynb #191f6ea1
+def on_disk(pair: Pair) -> Pair:
+    """The pair with its files as the disk spells them: accents, and the case of an ending."""
+    return replace(pair, image=existing(pair.image), labels=tuple(map(existing, pair.labels)))
+
 # %% ../../../nbs/data/canonical/10_fundus_files.ipynb #413f3921
 Pairs = tuple[list[Pair], list[Pair]]  # training, test
 
@@ -246,12 +227,12 @@ def _as_label(mask: Bool[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
 
 # %% ../../../nbs/data/canonical/10_fundus_files.ipynb #70f35d78
 def read_unlabelled_fundus(path: Path, side: int) -> dict[str, np.ndarray] | None:
-    """Read `image` and `field` as `read_fundus` does, without a label.
+    """Read `image` and `field` as `read_fundus` does, without a label, turned as EXIF says.
 
     Returns None if the field of view is less than a quarter of the picture. Raises `PixelError`
     naming a file that is not an image.
     """
-    image = read_picture(path, "RGB")
+    image = pictures.read_picture(path, "RGB", PixelError, turn="apply")
     if brightest(image).max() <= 20:
         return None
     field = field_of_view(image, where=str(path))
@@ -270,14 +251,7 @@ def files_of(folder: Path, *endings: str) -> dict[str, Path]:
     Endings match in upper and lower case; hidden files are skipped. Raises `PixelError` if the
     folder is missing or holds no such file.
     """
-    listed = sorted(folder.iterdir()) if folder.is_dir() else []
-    named: dict[str, Path] = {}
-    for path in listed:
-        if not path.is_file() or path.name.startswith("."):
-            continue
-        fits = [ending for ending in endings if path.name.lower().endswith(ending.lower())]
-        if fits:
-            named.setdefault(path.name[: len(path.name) - len(fits[0])], path)
+    named = files_by_stem(folder, endings, PixelError)
     if not named:
         verb = "holds" if folder.is_dir() else "is no folder, so it holds"
         wanted = " or ".join(f"*{ending}" for ending in endings)

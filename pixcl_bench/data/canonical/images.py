@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STL_BYTES', 'published_files', 'check_files', 'published_splits', 'cifar10', 'cifar100', 'check_stl10', 'read_stl10',
-           'stl10', 'imagefolder']
+           'stl10', 'imagefolder', 'class_images']
 
 # %% ../../../nbs/data/canonical/00_images.ipynb #a0712a28
 import hashlib
@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 # %% ../../../nbs/data/canonical/00_images.ipynb #0830c63d
 import pixcl_bench.runtime  # noqa: F401  must be imported before torchvision
-from torchvision.datasets import CIFAR10, CIFAR100, STL10, ImageFolder
+from torchvision.datasets import CIFAR10, CIFAR100, STL10
 
 # %% ../../../nbs/data/canonical/00_images.ipynb #e9fcc530
 from ..sets.arrays import converted
 from ..catalogue import find_root, get_info
+from ..files.names import composed, files_below, visible
 from ..fingerprint import file_digest
 from pixcl_bench.data.sets.images import (
     FolderImages,
@@ -234,26 +235,59 @@ def imagefolder(
     one of the two folders. A file that is not an image raises `ImageFileError` when it is read.
     """
     info, found = get_info("imagefolder"), find_root("imagefolder", root)
-    train, test = (_list_images(found / "imagefolder" / part) for part in ("train", "val"))
-    if train.classes != test.classes:
-        odd = sorted(set(train.classes) ^ set(test.classes))
+    train, test = (class_images(found / "imagefolder" / part) for part in ("train", "val"))
+    if odd := sorted(set(train) ^ set(test)):
         raise ValueError(
             f"{found / 'imagefolder'}: these classes are not in both train and val:"
-            f" {', '.join(odd[:5])}"
+            f" {', '.join(odd[:5])}; rename or add their folders"
         )
-    paths, labels = zip(*(train.samples + test.samples), strict=True)
+    names = tuple(train)
+    samples = [
+        (path, names.index(name))
+        for part in (train, test)
+        for name, files in part.items()
+        for path in files
+    ]
+    paths, labels = zip(*samples, strict=True)
     if workers is None:
         workers = min(8, os.cpu_count() or 1)
     images = FolderImages(paths, image_size, workers)
-    splits = published_splits(np.array(labels), len(train.samples), split_seed, info.name)
-    names = tuple(train.classes)
+    count = sum(map(len, train.values()))
+    splits = published_splits(np.array(labels), count, split_seed, info.name)
     return make_image_set(
         info, images, torch.tensor(labels), splits, split_seed, class_names=names, root=found
     )
 
 # %% ../../../nbs/data/canonical/00_images.ipynb #e79f8448
-def _list_images(folder: Path) -> Any:
-    try:
-        return ImageFolder(folder)
-    except FileNotFoundError as error:
-        raise ValueError(f"{folder}: {error}") from error
+_PICTURES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+
+# %% ../../../nbs/data/canonical/00_images.ipynb #dd0ac64f
+def class_images(folder: Path) -> dict[str, list[Path]]:
+    """List the images of each class, which is a folder directly in `folder`; both sorted by name.
+
+    Hidden files and files with other endings do not count. Raises ValueError naming the folder if
+    it is missing or has no classes, and a class that holds no image, or folders with images.
+    """
+    if not folder.is_dir():
+        raise ValueError(
+            f"{folder}: there is no such folder; it should hold a folder for each class"
+        )
+    classes: dict[str, list[Path]] = {}
+    for home in (path for path in visible(folder) if path.is_dir()):
+        for deeper in (path for path in visible(home) if path.is_dir()):
+            if files_below(deeper, _PICTURES):
+                raise ValueError(
+                    f"{deeper}: is a folder with images inside the class {home.name!r}; a class has"
+                    f" all its images in one folder directly in {folder}"
+                )
+        found = [path for path in files_below(home, _PICTURES) if path.parent == home]
+        if not found:
+            raise ValueError(
+                f"{home}: the class {home.name!r} holds no image ({', '.join(_PICTURES)}); remove"
+                " the folder, or put its images there"
+            )
+        if classes.setdefault(composed(home.name), found) is not found:
+            raise ValueError(f"{folder}: two folders are named {home.name!r}, spelt in two ways")
+    if not classes:
+        raise ValueError(f"{folder}: holds no folder of a class")
+    return classes

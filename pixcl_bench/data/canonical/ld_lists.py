@@ -37,10 +37,13 @@ from pixcl_bench.data.canonical.fundus_files import (
     files_of,
     fundus_pairs,
     list_rules,
+    on_disk,
     read_fundus,
     read_unlabelled_fundus,
     to_side,
 )
+from ..files.names import files_below
+from ..files.texts import check_inside, read_text
 from ..info import DatasetInfo
 from ..listing import file_stamps
 from .neutral import TiledSet
@@ -56,9 +59,10 @@ def list_names() -> tuple[str, ...]:
 def _pairs_in(path: Path) -> list[Any]:
     if not path.is_file():
         raise PixelError(f"{path}: there is no such list; train.json and test.json go together")
+    text = read_text(path, PixelError)
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+        content = json.loads(text)
+    except ValueError as error:
         raise PixelError(f"{path}: cannot be read as JSON ({error})") from error
     if not isinstance(content, list):
         raise PixelError(
@@ -75,7 +79,9 @@ def _pair_of(item: Any, base: Path, where: str) -> Pair:
         raise PixelError(
             f"{where}: {json.dumps(item)[:80]} is no pair of file names [image, label]"
         )
-    return Pair(base / names[0], (base / names[1],))
+    for name in names:
+        check_inside(name, where, PixelError)
+    return on_disk(Pair(base / names[0], (base / names[1],)))
 
 # %% ../../../nbs/data/canonical/09_ld_lists.ipynb #529ac01b
 def read_pairs(path: Path | str, base: Path | str) -> list[Pair]:
@@ -138,6 +144,7 @@ def _by_rule(info: DatasetInfo, folder: Path, rules: ListRules, seed: int) -> Pa
         train, test = fundus_pairs(info.name, folder, rules)
     else:
         train, test = chest_pairs(info.name, folder, rules, seed=seed)
+    train, test = (list(map(on_disk, part)) for part in (train, test))
     if (len(train), len(test)) != rules.counts:
         raise PixelError(
             f"{info.name} in {folder}: found {len(train)} + {len(test)} images, expected"
@@ -162,6 +169,13 @@ def list_pairs(info: DatasetInfo, folder: Path, rules: ListRules, *, seed: int =
             f"{lists / 'test.json'}: {min(both)} is also in train.json, and so are {len(both) - 1}"
             " more"
         )
+    trained = {person_of(pair.image): pair.image for pair in train}
+    for number, pair in enumerate(test, 1):
+        if twin := trained.get(person_of(pair.image)):
+            raise PixelError(
+                f"{lists / 'test.json'}, pair {number}: {pair.image.name} and {twin.name} of"
+                " train.json are of one person, by their names; a person belongs to one list"
+            )
     return train, test
 
 # %% ../../../nbs/data/canonical/09_ld_lists.ipynb #a3bd5e14
@@ -200,7 +214,7 @@ def unlabelled_files(look: str, folder: Path) -> list[Path]:
             files_of(folder / "original_data" / "kaggle_training", ".jpeg", ".jpg").values()
         )
     place = folder / "CXR8" / "images"
-    if not (found := sorted(place.rglob("*.png"), key=lambda path: path.name)):
+    if not (found := files_below(place, (".png",), PixelError)):
         raise PixelError(f"{place}: holds no image *.png, which pretraining=True asks for")
     return found
 

@@ -9,6 +9,7 @@ __all__ = ['Root', 'FRACTIONS', 'LA_SPACING', 'LA_CODES', 'LA_MARGIN', 'LA_LEAST
 # %% ../../../nbs/data/canonical/01_medical.ipynb #40371804
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,8 @@ from torch import Tensor
 # %% ../../../nbs/data/canonical/01_medical.ipynb #8d91a22a
 from ..sets.arrays import converted
 from ..catalogue import CatalogueError, open_folder
+from ..files.names import existing, visible
+from ..files.texts import read_lines
 from ..info import DatasetInfo
 from ..listing import file_stamps
 from pixcl_bench.data.canonical.medical_files import (
@@ -31,6 +34,7 @@ from pixcl_bench.data.canonical.medical_files import (
     centre_box,
     expected,
     label_box,
+    label_on_grid,
     read_nifti,
     read_nrrd,
 )
@@ -138,7 +142,7 @@ def read_info_cfg(path: Path) -> dict[str, str]:
             f"{path}: there is no such file; it says which frames are end-diastole and end-systole"
         )
     facts = {}
-    for line in path.read_text(encoding="utf-8-sig").splitlines():
+    for _, line in read_lines(path, VolumeError):
         key, colon, value = line.partition(":")
         if colon:
             facts[key.strip()] = value.strip()
@@ -175,7 +179,7 @@ def _acdc_frame(patients: Path, case: str, where: str) -> Case:
         case,
         patient,
         image.voxels,
-        label.voxels,
+        label_on_grid(image, label, image_path, label_path),
         image.spacing,
         codes=_ACDC_CODES,
         image_path=image_path,
@@ -186,8 +190,8 @@ def _acdc_frame(patients: Path, case: str, where: str) -> Case:
 # %% ../../../nbs/data/canonical/01_medical.ipynb #ff1d9158
 def _nifti(stem: Path) -> Path:
     """The path with the ending `.nii.gz`, or `.nii` if only that file exists."""
-    plain = stem.with_name(f"{stem.name}.nii")
-    return plain if plain.is_file() else stem.with_name(f"{stem.name}.nii.gz")
+    plain, packed = (existing(stem.with_name(stem.name + end)) for end in (".nii", ".nii.gz"))
+    return plain if plain.is_file() and not packed.is_file() else packed
 
 # %% ../../../nbs/data/canonical/01_medical.ipynb #8ca1fc6c
 def acdc_split(patients: Sequence[str], seed: int) -> dict[str, list[str]]:
@@ -218,7 +222,7 @@ def read_acdc_nifti(folder: Path, patients: Path, seed: int) -> Cohort:
                 for s, cases in listed.items()
             }
         )
-    names = [path.name for path in sorted(patients.glob("patient*")) if path.is_dir()]
+    names = _patients(patients)
     split = acdc_split(names, seed)
     frames = {s: [f"{p}_{frame}" for p in split[s] for frame in _FRAMES] for s in VOLUME_SPLITS}
     return cohort(
@@ -229,11 +233,17 @@ def read_acdc_nifti(folder: Path, patients: Path, seed: int) -> Cohort:
 def _has_lists(folder: Path) -> bool:
     return any((folder / name).exists() for name in ("train_slices.list", "train.list"))
 
+# %% ../../../nbs/data/canonical/01_medical.ipynb #151e8813
+def _patients(folder: Path) -> list[str]:
+    """The names of the folders of patients, sorted."""
+    named = [path for path in visible(folder) if re.fullmatch(r"patient\d+", path.name)]
+    return [path.name for path in named if path.is_dir()]
+
 # %% ../../../nbs/data/canonical/01_medical.ipynb #9c2ebd68
 def _acdc_patients(folder: Path) -> Path | None:
     """The folder of ACDC's original files, or None if there is none."""
     for place in (folder / "training", folder / "database" / "training"):
-        if place.is_dir() and any(place.glob("patient*")):
+        if _patients(place):
             return place
     return None
 
@@ -272,7 +282,7 @@ def _la_case(files: Sequence[Path], case: str, crop: Crop) -> Case:
         case,
         case,
         image.voxels,
-        label.voxels,
+        label_on_grid(image, label, image_path, label_path),
         image.spacing,
         codes=LA_CODES,
         image_path=image_path,
@@ -291,20 +301,24 @@ def _la_case(files: Sequence[Path], case: str, crop: Crop) -> Case:
         case, case, made.image[box].contiguous(), made.label[box].contiguous(), made.spacing
     )
 
+# %% ../../../nbs/data/canonical/01_medical.ipynb #99eb1731
+def _la_cases(folder: Path) -> list[str]:
+    """The names of the folders that hold an image, sorted."""
+    homes = [path for path in visible(folder) if existing(path / "lgemri.nrrd").is_file()]
+    return [path.name for path in homes]
+
 # %% ../../../nbs/data/canonical/01_medical.ipynb #9c8de422
 def _la_folder(folder: Path) -> Path | None:
     """Find the original files: the first of the known folders that contains a case."""
     places = (folder / "Training Set", folder / "2018LA_Seg_Training Set", folder)
-    return next(
-        (place for place in places if place.is_dir() and any(place.glob("*/lgemri.nrrd"))), None
-    )
+    return next((place for place in places if _la_cases(place)), None)
 
 # %% ../../../nbs/data/canonical/01_medical.ipynb #12c25ba9
 def _la_lists(folder: Path, raw: Path, seed: int, fraction: float) -> Lists:
     """The lists beside the files; without them, 80/20 by a seed, with val taken from the 80."""
     if (folder / "train.list").exists():
         return field_lists(folder, seed=seed, name="la2018", fraction=fraction, keep=16)
-    ids = sorted(path.parent.name for path in raw.glob("*/lgemri.nrrd"))
+    ids = _la_cases(raw)
     train, test = part_sizes(len(ids), (0.8, 0.2))
     parts = split_patients(len(ids), (train, 0, test), seed, "la2018")
     val = carve(train, seed=seed, name="la2018", fraction=fraction, keep=16)

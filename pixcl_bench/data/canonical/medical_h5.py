@@ -33,6 +33,7 @@ from pixcl_bench.data.canonical.medical_files import (
     unit_range,
     write_h5,
 )
+from ..files.names import existing
 from ..sets.splits import seeded_order
 from ..sets.volumes import IGNORE, VOLUME_SPLITS, Case, VolumeError, VolumeSet
 
@@ -224,7 +225,7 @@ def _acdc_case(
     folder: Path, listed: CaseList, case: str, slices: CaseList | None, codes: Mapping[int, int]
 ) -> Case:
     path = folder / "data" / f"{case}.h5"
-    stacked = slices is not None and slices.path == listed.path and not path.exists()
+    stacked = slices is not None and slices.path == listed.path and not existing(path).exists()
     where = path
     if stacked:
         pair = _stack(folder, cast(CaseList, slices), case)
@@ -274,7 +275,7 @@ LA_FOLDER = "2018LA_Seg_Training Set"
 # %% ../../../nbs/data/canonical/03_medical_h5.ipynb #d399a496
 def la_file(folder: Path) -> Locator:
     """Return the function that gives the file of an id of LA 2018."""
-    return lambda case: folder / LA_FOLDER / case / "mri_norm2.h5"
+    return lambda case: existing(folder / LA_FOLDER / case / "mri_norm2.h5")
 
 # %% ../../../nbs/data/canonical/03_medical_h5.ipynb #c6668410
 def pancreas_file(folder: Path) -> Locator:
@@ -282,7 +283,7 @@ def pancreas_file(folder: Path) -> Locator:
 
     The lists may write `image0001`, `0001` or `image0001_norm.h5`.
     """
-    return lambda case: folder / "Pancreas_h5" / f"{pancreas_id(case)}_norm.h5"
+    return lambda case: existing(folder / "Pancreas_h5" / f"{pancreas_id(case)}_norm.h5")
 
 # %% ../../../nbs/data/canonical/03_medical_h5.ipynb #2323d667
 def pancreas_id(case: str) -> str:

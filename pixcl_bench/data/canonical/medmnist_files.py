@@ -8,6 +8,7 @@ __all__ = ['SIZES', 'package_facts', 'find_set', 'read_arrays', 'medmnist']
 # %% ../../../nbs/data/canonical/13_medmnist.ipynb #fa659c82
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 # %% ../../../nbs/data/canonical/13_medmnist.ipynb #7fab4d99
 from .images import check_files
 from ..catalogue import CatalogueError, open_folder
+from ..files.names import files_by_stem, visible
 from ..sets.arrays import converted
 from ..sets.images import ImageSet, TensorImages, check_labels, make_image_set
 
@@ -53,11 +55,13 @@ def find_set(folder: Path, size: int, facts: Mapping[str, Any]) -> tuple[str, Pa
     ending = "" if size == 28 else f"_{size}"
     found = {
         match[1]: path
-        for path in sorted(folder.glob("*.npz"))
+        for path in files_by_stem(folder, (".npz",)).values()
         if (match := re.fullmatch(rf"([a-z0-9]+){ending}", path.stem))
     }
     if len(found) != 1:
-        there = ", ".join(path.name for path in sorted(folder.glob("*.npz"))) or "no .npz"
+        there = (
+            ", ".join(path.name for path in visible(folder) if path.suffix == ".npz") or "no .npz"
+        )
         raise ValueError(f"{folder}: expected one file NAME{ending}.npz, found {there}")
     name, path = found.popitem()
     good = [n for n, f in facts.items() if f["task"] == "multi-class" and not n.endswith("3d")]
@@ -78,8 +82,11 @@ def read_arrays(path: Path, size: int, classes: int) -> dict[str, NDArray]:
         with np.load(path, allow_pickle=False) as file:
             images = [file[f"{part}_images"] for part in parts]
             labels = [file[f"{part}_labels"] for part in parts]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: not in the published form ({error})") from error
+    except (OSError, EOFError, ValueError, KeyError, zlib.error, zipfile.BadZipFile) as error:
+        found = f"{path.stat().st_size:,} bytes"
+        raise ValueError(
+            f"{path}: not in the published form ({found}; {error}); download it again"
+        ) from error
     for part, image, label in zip(parts, images, labels, strict=True):
         _check_part(f"{path}, {part}", image, label, size)
     stacked, flat = np.concatenate(images), np.concatenate(labels)[:, 0].astype(np.int64)

@@ -22,6 +22,8 @@ from PIL import Image
 from torch import Tensor
 
 # %% ../../../nbs/data/canonical/08_neutral.ipynb #13b1d5aa
+from ..files.names import existing, files_by_stem
+from ..files.texts import read_text
 from ..info import DatasetInfo
 from ..listing import file_stamps
 from pixcl_bench.data.sets.pixels import (
@@ -38,6 +40,7 @@ from pixcl_bench.data.canonical.tiles import (
     ListFile,
     Sheet,
     TileChoice,
+    colours_drawn,
     convert_sheets,
     natural_key,
     quick_tiles,
@@ -162,8 +165,8 @@ def read_meta(path: Path) -> Meta:
     Raises `PixelError` naming the file, the key, its value and what is expected.
     """
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        facts = json.loads(read_text(path))
+    except ValueError as error:
         raise PixelError(f"{path}: cannot be read as JSON ({error})") from error
     facts = facts if isinstance(facts, dict) else {}
     for key, (what, fits) in _WANTED.items():
@@ -290,18 +293,19 @@ def neutral_sheets(folder: Path) -> list[Sheet]:
     sheets = []
     for part in ("train", "val"):
         images, masks = folder / "images" / part, folder / "masks" / part
-        stems = sorted((path.stem for path in images.glob("*.png")), key=natural_key)
-        if not stems:
+        found = files_by_stem(images, (".png",), PixelError)
+        if not found:
             raise PixelError(
                 f"{images}: there is no image *.png; the neutral layout has some for training and"
                 " some for evaluation"
             )
         sheets += [
-            Sheet(images / f"{stem}.png", masks / f"{stem}.png", part, (stem,)) for stem in stems
+            Sheet(found[stem], existing(masks / found[stem].name), part, (stem,))
+            for stem in sorted(found, key=natural_key)
         ]
-    if len(twice := [sheet.image.name for sheet in sheets]) > len(set(twice)):
+    if len(twice := [sheet.stems[0] for sheet in sheets]) > len(set(twice)):
         name = next(name for name in twice if twice.count(name) > 1)
-        raise PixelError(f"{folder / 'images'}: {name} is in train and in val")
+        raise PixelError(f"{folder / 'images'}: {name}.png is in train and in val")
     return sheets
 
 # %% ../../../nbs/data/canonical/08_neutral.ipynb #96372e18
@@ -368,6 +372,7 @@ def neutral(
             f" {info.name}: {list(info.classes)}"
         )
     values = {k: k for k in range(len(meta.classes))} | {IGNORE: IGNORE}
+    drawn = colours_drawn(meta.palette)
     return tiled_set(
         info or _entry_of(meta),
         neutral_sheets(folder),
@@ -375,7 +380,7 @@ def neutral(
         palette=meta.palette,
         tile=meta.tile,
         image_size=image_size,
-        coding=Coding(values=values),
+        coding=Coding(values=values, drawn=drawn),
         choice=_own_lists(folder, choice),
         split_seed=split_seed,
         workers=workers,

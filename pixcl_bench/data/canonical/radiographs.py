@@ -20,12 +20,15 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64, UInt8
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 # %% ../../../nbs/data/canonical/05_radiographs.ipynb #9135e8f2
 from ..sets.arrays import converted
 from ..catalogue import open_folder
+from ..files.names import existing, files_by_stem
+from ..files.pictures import read_picture
+from ..files.texts import read_lines
 from ..info import DatasetInfo
 from ..sets.landmarks import LandmarkError, LandmarkSet, make_landmark_set
 from ..listing import file_stamps
@@ -38,22 +41,10 @@ Points = Float64[np.ndarray, "L 2"]
 def read_grey(path: Path) -> UInt8[np.ndarray, "h w"]:
     """Read an image file as 8-bit grey at its own size.
 
-    Raises `LandmarkError` naming the file if it is missing, not an image, or deeper than 8 bits.
+    Raises `LandmarkError` naming the file if it is missing, not an image, deeper than 8 bits, or
+    turned by EXIF, since the points count the pixels of the file.
     """
-    if not path.is_file():
-        raise LandmarkError(f"{path}: there is no such image")
-    try:
-        with Image.open(path) as image:
-            if image.mode.startswith(("I", "F")):
-                raise LandmarkError(
-                    f"{path}: pixels are of mode {image.mode!r}, expected 8 bits per channel,"
-                    " as published"
-                )
-            return np.array(image.convert("L"))
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise LandmarkError(
-            f"{path}: cannot be read as an image ({error}); copy it again"
-        ) from error
+    return read_picture(path, "L", LandmarkError)
 
 # %% ../../../nbs/data/canonical/05_radiographs.ipynb #6e53b0ac
 def _numbers(fields: Sequence[str]) -> list[float] | None:
@@ -76,8 +67,7 @@ def read_points(path: Path, count: int = 19) -> Points:
             f"{path}: this annotator's file is not there ({there} files are in {path.parent.name});"
             " the reference is the mean of both annotators, so put it there"
         )
-    text = path.read_text(encoding="utf-8-sig").splitlines()
-    lines = [(n, line) for n, line in enumerate(text, 1) if line.strip()]
+    lines = read_lines(path, LandmarkError)
     points: list[list[float]] = []
     for n, line in lines[:count]:
         values = _numbers(line.split(","))
@@ -107,8 +97,7 @@ def read_table(path: Path, ids: Sequence[str], count: int = 37) -> dict[str, Poi
     an id that is there twice or has no image, and an image without a row.
     """
     known, rows = {_plain(name) for name in ids}, dict[str, Points]()
-    text = path.read_text(encoding="utf-8-sig").splitlines()
-    numbered = [(n, line.strip()) for n, line in enumerate(text, 1) if line.strip()]
+    numbered = read_lines(path, LandmarkError)
     lines = [(n, line.rstrip(",").split(",")) for n, line in numbered]
     if lines and (_numbers(lines[0][1]) is None or _plain(lines[0][1][0]) not in known):
         lines = lines[1:]
@@ -294,7 +283,7 @@ def _cephalograms(folder: Path, counts: Sequence[int], landmarks: int) -> list[F
     )
     films = []
     for number, parts in enumerate(places, 1):
-        candidates = [folder / "RawImage" / part / f"{number:03d}.bmp" for part in parts]
+        candidates = [existing(folder / "RawImage" / p / f"{number:03d}.bmp") for p in parts]
         path = next((path for path in candidates if path.is_file()), candidates[0])
         sources = tuple(
             folder / annotator / f"{number:03d}.txt" for annotator in ("400_junior", "400_senior")
@@ -395,11 +384,7 @@ def _wrist(
 # %% ../../../nbs/data/canonical/05_radiographs.ipynb #bc3feba0
 def _hands(folder: Path, rules: HandRules, landmarks: int) -> list[Film]:
     """List the films in the order of their file names."""
-    paths = sorted(
-        path
-        for path in (folder / "jpg").iterdir()
-        if path.suffix.lower() == ".jpg" and not path.name.startswith(".")
-    )
+    paths = list(files_by_stem(folder / "jpg", (".jpg",), LandmarkError).values())
     if len(paths) != rules.count:
         raise LandmarkError(
             f"{folder / 'jpg'}: found {len(paths)} images .jpg, expected {rules.count}:"

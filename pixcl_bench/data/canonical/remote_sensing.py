@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 # %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #2141b662
 from ..catalogue import CatalogueError, get_info, open_folder
+from ..files.names import existing, files_by_stem
 from ..info import DatasetInfo
 from .neutral import TiledSet, list_beside, neutral, tiled_set
 from ..sets.pixels import IGNORE, PixelError, palette_of
@@ -23,6 +24,7 @@ from pixcl_bench.data.canonical.tiles import (
     Part,
     Sheet,
     TileChoice,
+    colours_drawn,
     group_of,
     natural_key,
     tile_starts,
@@ -80,8 +82,8 @@ def ortho_sheets(folder: Path, *, bands: str, labels: str, rules: PotsdamRules) 
     for part, names in parts.items():
         for name in sorted(names, key=natural_key):
             stems = tile_stems(f"top_potsdam_{name}_RGBIR", count)
-            image = images / f"top_potsdam_{name}_{kind}.tif"
-            mask = masks / f"top_potsdam_{name}_{ending}.tif"
+            image = existing(images / f"top_potsdam_{name}_{kind}.tif")
+            mask = existing(masks / f"top_potsdam_{name}_{ending}.tif")
             sheets.append(Sheet(image, mask, part, stems))
     return sheets
 
@@ -97,11 +99,7 @@ def _named(folder: Path) -> dict[str, Path]:
             f"{folder}: there is no such folder; tiles that are cut already must be in"
             " tiles/images and tiles/labels"
         )
-    return {
-        path.stem: path
-        for path in folder.iterdir()
-        if path.suffix.lower() in _TILE_FILES and not path.name.startswith(".")
-    }
+    return files_by_stem(folder, _TILE_FILES, PixelError)
 
 # %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #1214e05c
 def cut_sheets(folder: Path, *, rules: PotsdamRules, listed: bool) -> list[Sheet]:
@@ -225,13 +223,13 @@ def loveda_sheets(info: DatasetInfo, folder: Path, scene: str, rules: LoveDARule
     count, sheets = len(tile_starts(rules.size, rules.tile)) ** 2, list[Sheet]()
     for part, name in parts.items():
         place = _unpacked(folder, name) / scene
-        found = (place / "images_png").glob("*.png")
-        paths = sorted(found, key=lambda path: natural_key(path.stem))
-        if not paths:
+        found = files_by_stem(place / "images_png", (".png",), PixelError)
+        if not found:
             raise CatalogueError(info.how_to_get(f"{place / 'images_png'} holds no image"))
-        for path in paths:
-            stems = tile_stems(f"{name}_{scene}_{path.stem}", count)
-            sheets.append(Sheet(path, place / "masks_png" / path.name, part, stems))
+        for stem in sorted(found, key=natural_key):
+            stems = tile_stems(f"{name}_{scene}_{stem}", count)
+            mask = existing(place / "masks_png" / found[stem].name)
+            sheets.append(Sheet(found[stem], mask, part, stems))
     return sheets
 
 # %% ../../../nbs/data/canonical/06_remote_sensing.ipynb #5f32d450
@@ -260,13 +258,14 @@ def loveda(
     common |= {"workers": workers, "choice": choice}
     if (folder / scene / "meta.json").is_file():
         return neutral(folder / scene, info=info, **common)
+    drawn = {(0, 0, 0): IGNORE, **colours_drawn(palette_of(info))}
     return tiled_set(
         info,
         loveda_sheets(info, folder, scene.capitalize(), rules),
         where=str(folder),
         palette=palette_of(info),
         tile=rules.tile,
-        coding=Coding(values=LOVEDA_CODES, unknown=unknown),
+        coding=Coding(values=LOVEDA_CODES, unknown=unknown, drawn=drawn),
         **common,
     )
 

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Part', 'ListFile', 'QUICK_VAL', 'tile_starts', 'cut_tiles', 'join_tiles', 'tile_stems', 'group_of', 'natural_key',
-           'TileList', 'read_tile_list', 'listed_tiles', 'read_rgb', 'Coding', 'read_mask', 'Sheet', 'convert_sheets',
-           'TileChoice', 'quick_tiles', 'tile_splits']
+           'TileList', 'read_tile_list', 'listed_tiles', 'read_rgb', 'Coding', 'colours_drawn', 'read_mask', 'Sheet',
+           'convert_sheets', 'TileChoice', 'quick_tiles', 'tile_splits']
 
 # %% ../../../nbs/data/canonical/07_tiles.ipynb #6e0fe213
 import hashlib
@@ -17,16 +17,20 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 # %% ../../../nbs/data/canonical/07_tiles.ipynb #e0e9069e
 import numpy as np
 from jaxtyping import Int64, Shaped, UInt8
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 # %% ../../../nbs/data/canonical/07_tiles.ipynb #61b25b76
 from ..sets.arrays import Arrays, converted
 from ..fetch import cache_dir
+from ..files.labels import LabelPicture, read_label_picture
+from ..files.names import composed
+from ..files.pictures import opened, read_picture
+from ..files.texts import read_lines
 from ..listing import file_stamps
 from ..sets.pixels import IGNORE, ColourCodes, PixelError, decode_colours
 from ..sets.splits import random_parts, seeded_order
@@ -115,10 +119,10 @@ def read_tile_list(path: Path | str) -> TileList:
     if not path.is_file():
         raise PixelError(f"{path}: there is no such list; it should name one tile per line")
     seen: dict[str, int] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
-        if not line.strip():
-            continue
-        name = re.split(r"[/\\]", re.split(r"[\s,]", line.strip())[0])[-1]
+    for number, line in read_lines(path, PixelError):
+        first = re.match(r"(.*?\.(?:tiff?|png|jpe?g))(?:[\s,]|$)", line, flags=re.IGNORECASE)
+        name = first[1] if first else re.split(r"[\s,]", line)[0]
+        name = composed(re.split(r"[/\\]", name)[-1])
         stem = re.sub(r"\.(tiff?|png|jpe?g)$", "", name, flags=re.IGNORECASE)
         if stem in seen:
             raise PixelError(f"{path}: lines {seen[stem]} and {number} both name {stem!r}")
@@ -143,35 +147,18 @@ def listed_tiles(listed: TileList, there: Mapping[str, int], where: str) -> Int6
         )
     return np.sort(np.array([there[stem] for stem in listed.stems], np.int64))
 
-# %% ../../../nbs/data/canonical/07_tiles.ipynb #315393c4
-def _opened(path: Path) -> UInt8[np.ndarray, "h w *c"]:
-    """The channels of an image file as they are stored in it."""
-    if not path.is_file():
-        raise PixelError(f"{path}: there is no such image")
-    try:
-        with Image.open(path) as image:
-            if image.mode not in ("L", "P", "RGB", "RGBA", "RGBX", "CMYK"):
-                raise PixelError(
-                    f"{path}: pixels are of mode {image.mode!r}, expected 8 bits per channel"
-                )
-            for k, part in enumerate(image.tile):
-                # otherwise the library divides the colours by the fourth channel
-                if part[3] and part[3][0] == "RGBa":
-                    image.tile[k] = part._replace(args=("RGBA", *part[3][1:]))
-            return np.array(image)
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PixelError(f"{path}: cannot be read as an image ({error}); copy it again") from error
-
 # %% ../../../nbs/data/canonical/07_tiles.ipynb #2dad8c0d
 def read_rgb(path: Path) -> UInt8[np.ndarray, "h w 3"]:
-    """Read an image file of 8-bit RGB; a fourth channel is dropped.
+    """Read an image file of 8-bit RGB; the fourth channel of a TIFF is dropped.
 
-    Raises `PixelError` naming the file.
+    Raises `PixelError` naming the file for one channel, more than four, more than 8 bits, several
+    pictures, transparent pixels, or a damaged file.
     """
-    image = _opened(path)
-    if image.ndim != 3:
+    with opened(path, PixelError) as image:
+        single = len(image.getbands()) == 1
+    if single:
         raise PixelError(f"{path}: the image has one channel, expected RGB, or RGB and infrared")
-    return np.ascontiguousarray(image[..., :3])
+    return read_picture(path, "RGB", PixelError, fourth="band")
 
 # %% ../../../nbs/data/canonical/07_tiles.ipynb #72966976
 @dataclass(frozen=True)
@@ -179,12 +166,19 @@ class Coding:
     """How a mask file encodes the class, or 255 for ignored pixels.
 
     `colours` maps RGB colours and `values` maps the values of one channel to classes. `unknown`:
-    other colours or values are refused ("raise"), or become 255 ("ignore").
+    other colours or values are refused ("raise"), or become 255 ("ignore"). `drawn`: the colours in
+    which palettes draw the classes of `values`.
     """
 
     colours: ColourCodes = field(default_factory=dict)
     values: Mapping[int, int] = field(default_factory=dict)
     unknown: Literal["raise", "ignore"] = "raise"
+    drawn: ColourCodes = field(default_factory=dict)
+
+# %% ../../../nbs/data/canonical/07_tiles.ipynb #60a2cba0
+def colours_drawn(palette: Sequence[tuple[int, int, int]]) -> ColourCodes:
+    """The colours of classes 0, 1, ... for `Coding.drawn`; shared colours are left out."""
+    return {colour: k for k, colour in enumerate(palette) if palette.count(colour) == 1}
 
 # %% ../../../nbs/data/canonical/07_tiles.ipynb #a9d4715a
 def read_mask(path: Path, coding: Coding) -> UInt8[np.ndarray, "h w"]:
@@ -192,30 +186,57 @@ def read_mask(path: Path, coding: Coding) -> UInt8[np.ndarray, "h w"]:
 
     Raises `PixelError` naming the file, and the pixel whose colour or value is unknown.
     """
-    mask = _opened(path)
-    if mask.ndim == 3:
-        if not coding.colours:
-            raise PixelError(
-                f"{path}: the mask is coloured, expected one channel with the values"
-                f" {sorted(coding.values)}"
-            )
-        rgb = np.ascontiguousarray(mask[..., :3])
-        return decode_colours(rgb, coding.colours, unknown=coding.unknown, where=str(path))
+    stored = read_label_picture(path, PixelError)
+    values, colours = stored.values, stored.colours
+    if colours is not None and coding.colours and not (stored.palette and coding.values):
+        return decode_colours(colours, coding.colours, unknown=coding.unknown, where=str(path))
+    if values is None:
+        raise PixelError(
+            f"{path}: the mask is coloured, expected one channel with the values"
+            f" {sorted(coding.values)}"
+        )
     if not coding.values:
         raise PixelError(
             f"{path}: the mask has one channel, expected colours; say which value is which class"
             " (codes={value: class})"
         )
-    table, known = np.full(256, IGNORE, np.uint8), np.zeros(256, bool)
+    if stored.palette:
+        return _by_palette(stored, coding)
+    return _by_value(values, coding, path)
+
+# %% ../../../nbs/data/canonical/07_tiles.ipynb #8a2961a6
+def _by_palette(stored: LabelPicture, coding: Coding) -> UInt8[np.ndarray, "h w"]:
+    """The classes of a mask with a palette: by its colours, whatever the order of the palette."""
+    values, colours = cast(np.ndarray, stored.values), cast(np.ndarray, stored.colours)
+    used, at = np.unique(values, return_index=True)
+    drawn = [tuple(colour) for colour in colours.reshape(-1, 3)[at].tolist()]
+    if all(colour == (value,) * 3 for value, colour in zip(used.tolist(), drawn, strict=True)):
+        return _by_value(values, coding, stored.path)
+    mask = np.full(values.shape, IGNORE, np.uint8)
+    for value, colour in zip(used.tolist(), drawn, strict=True):
+        if colour in coding.drawn:
+            mask[values == value] = coding.drawn[colour]
+        elif not value == coding.values.get(value) == IGNORE:
+            raise PixelError(
+                f"{stored.path}: the palette draws the value {value} as {colour}, which is the"
+                " colour of no class, and some programs change the order of a palette; store the"
+                " class numbers as one grey channel"
+            )
+    return mask
+
+# %% ../../../nbs/data/canonical/07_tiles.ipynb #c652b6f0
+def _by_value(values: np.ndarray, coding: Coding, path: Path) -> UInt8[np.ndarray, "h w"]:
+    table, known = np.full(256, IGNORE, np.uint8), np.zeros(257, bool)  # 256: not in the table
     for value, index in coding.values.items():
         table[value], known[value] = index, True
-    if coding.unknown == "raise" and not known[mask].all():
-        y, x = (int(i) for i in np.argwhere(~known[mask])[0])
+    at = np.where((values >= 0) & (values < 256), values, 256).astype(np.int64)
+    if coding.unknown == "raise" and not known[at].all():
+        y, x = (int(i) for i in np.argwhere(~known[at])[0])
         raise PixelError(
-            f"{path}: value {mask[y, x]} at (y, x) = ({y}, {x}) is no class, nor are"
-            f" {int((~known[mask]).sum()) - 1} more pixels; known are {sorted(coding.values)}"
+            f"{path}: value {values[y, x]} at (y, x) = ({y}, {x}) is no class, nor are"
+            f" {int((~known[at]).sum()) - 1} more pixels; known are {sorted(coding.values)}"
         )
-    return table[mask]
+    return np.append(table, np.uint8(IGNORE))[at]
 
 # %% ../../../nbs/data/canonical/07_tiles.ipynb #fff00db0
 Part = Literal["train", "val"]
@@ -294,6 +315,7 @@ def _conversion_facts(coding: Coding, sheets: Sequence[Sheet], files: Sequence[P
         sorted((list(colour), index) for colour, index in coding.colours.items()),
         sorted(coding.values.items()),
         coding.unknown,
+        sorted((list(colour), index) for colour, index in coding.drawn.items()),
     ]
     return [file_stamps(files), [sheet.stems[0] for sheet in sheets], codes]
 

@@ -17,11 +17,13 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 # %% ../../../nbs/data/canonical/12_tiny_imagenet.ipynb #d7f013b5
 from .images import published_splits
 from ..catalogue import open_folder
+from ..files.names import existing, files_by_stem
+from ..files.pictures import read_picture
+from ..files.texts import check_inside, read_lines, read_text
 from ..sets.arrays import converted
 from ..sets.images import ImageFileError, ImageSet, TensorImages, make_image_set
 
@@ -31,7 +33,7 @@ def read_classes(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
     Raises ValueError naming the file if a class occurs twice or has no name, or if there is none.
     """
-    wnids = tuple((folder / "wnids.txt").read_text(encoding="utf-8").split())
+    wnids = tuple(read_text(folder / "wnids.txt").split())
     if not wnids or len(set(wnids)) != len(wnids):
         raise ValueError(f"{folder / 'wnids.txt'}: expected distinct classes, one a line")
     words = dict(_columns(folder / "words.txt", 2))
@@ -44,7 +46,7 @@ def read_classes(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _columns(path: Path, count: int) -> list[list[str]]:
     """The first `count` columns of a table with tabs; ValueError with the line that has fewer."""
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in read_lines(path):
         row = line.split("\t")
         if len(row) < count:
             raise ValueError(f"{path}, line {number}: {line!r} has fewer than {count} columns")
@@ -62,14 +64,15 @@ def list_images(folder: Path, wnids: Sequence[str]) -> tuple[list[Path], list[in
     paths: list[Path] = []
     labels: list[int] = []
     for wnid in wnids:
-        found = sorted((folder / "train" / wnid / "images").glob("*.JPEG"))
+        found = list(files_by_stem(folder / "train" / wnid / "images", (".jpeg",)).values())
         if not found:
             raise ValueError(f"{folder / 'train' / wnid / 'images'} holds no .JPEG")
         paths += found
         labels += [number[wnid]] * len(found)
     count, table = len(paths), folder / "val" / "val_annotations.txt"
     for line, (name, wnid) in enumerate(_columns(table, 2), 1):
-        path = folder / "val" / "images" / name
+        check_inside(name, f"{table}, line {line}")
+        path = existing(folder / "val" / "images" / name)
         if wnid not in number or not path.is_file():
             what = "file" if wnid in number else "class"
             raise ValueError(f"{table}, line {line}: no {what} {name if wnid in number else wnid}")
@@ -86,11 +89,7 @@ def decode(path: Path) -> UInt8[np.ndarray, "3 64 64"]:
 
     Raises `ImageFileError` naming the file if it is not an image of 64 x 64 pixels.
     """
-    try:
-        with Image.open(path) as image:
-            pixels = np.asarray(image.convert("RGB"))
-    except (OSError, UnidentifiedImageError, SyntaxError) as error:
-        raise ImageFileError(f"{path} cannot be read as an image: {error}") from error
+    pixels = read_picture(path, "RGB", ImageFileError)
     if pixels.shape != (SIDE, SIDE, 3):
         found = f"{pixels.shape[1]} x {pixels.shape[0]}"
         raise ImageFileError(f"{path}: {found} pixels, expected {SIDE} x {SIDE}")

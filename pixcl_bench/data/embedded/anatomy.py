@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 # %% ../../../nbs/data/embedded/02_anatomy.ipynb #d38d4b3c
 from ..sets.arrays import converted
 from ..catalogue import fetch_file, get_info
-from ..canonical.medical_files import read_nifti, read_nrrd
+from .volume_files import read_nifti, read_nrrd
 from ..sets.volumes import IGNORE, Case, VolumeSet, make_volume_set
 
 # %% ../../../nbs/data/embedded/02_anatomy.ipynb #8a962f9e

@@ -15,11 +15,12 @@ from typing import Any, Protocol, runtime_checkable
 # %% ../../../nbs/data/sets/00_images.ipynb #1460d7a1
 import torch
 from jaxtyping import Int64, UInt8
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 # %% ../../../nbs/data/sets/00_images.ipynb #d710b62f
+from ..files.pictures import opaque, opened, upright
 from ..info import DatasetInfo
 from .splits import SplitError, check_splits, split_digest
 
@@ -72,18 +73,17 @@ class ImageFileError(ValueError):
 def decode_square(path: Path | str, size: int) -> UInt8[Tensor, "3 s s"]:
     """Decode an image file and return its centre square as RGB of side `size`.
 
-    The shorter side of the image is first resized to `size * 256 / 224` pixels. Raises
-    `ImageFileError` with the name of the file if it is not a complete image.
+    A photograph is turned upright as EXIF says. The shorter side of the image is then resized to
+    `size * 256 / 224` pixels. Raises `ImageFileError` with the name of the file if it is not a
+    complete image, or is refused: more than 8 bits a channel, several pictures, transparent pixels.
     """
-    short = round(size * 256 / 224)
-    try:
-        with Image.open(path) as image:
-            image.draft("RGB", (short, short))  # JPEG can be halved while decoding
-            scale = short / min(image.size)
-            sides = (max(size, round(image.width * scale)), max(size, round(image.height * scale)))
-            small = image.convert("RGB").resize(sides, Image.Resampling.BILINEAR)
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError) as error:
-        raise ImageFileError(f"{path} cannot be read as an image: {error}") from error
+    path, short = Path(path), round(size * 256 / 224)
+    with opened(path, ImageFileError) as stored:
+        stored.draft("RGB", (short, short))  # JPEG can be halved while decoding
+        image = opaque(upright(stored, path, "apply", ImageFileError), path, ImageFileError)
+        scale = short / min(image.size)
+        sides = (max(size, round(image.width * scale)), max(size, round(image.height * scale)))
+        small = image.convert("RGB").resize(sides, Image.Resampling.BILINEAR)
     left, top = (sides[0] - size) // 2, (sides[1] - size) // 2
     square = small.crop((left, top, left + size, top + size))
     return (
