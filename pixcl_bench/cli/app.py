@@ -62,6 +62,8 @@ def _call() -> object:
         return app(standalone_mode=False) or OK
     except _ClickError as error:
         message = " ".join(error.format_message().split())
+        if len(message) > 400:  # it quotes what was typed
+            message = f"{message[:200]} ... {message[-150:]}"
         where = getattr(error, "ctx", None)
         if message and where is not None:
             message += f" (see {where.command_path} --help)"

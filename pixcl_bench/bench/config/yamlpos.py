@@ -220,7 +220,7 @@ class _Reader:
         try:
             value = self.constructor.construct_object(node)
         except (ValueError, LookupError, YAMLError):
-            self.note(node, path, f"{node.value!r} cannot be read")
+            self.note(node, path, f"{str(node.value)[:60]!r} cannot be read")
             return None
         if isinstance(value, int | float) and _OTHER_NUMBER.search(str(node.value)):
             self.note(node, path, f"{node.value} is no number in YAML 1.2", f"write {value}")
