@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import yaml
+from ruamel.yaml import YAML
 
 from pixcl_bench.bench.records.store import write_atomic
 from tools import quarto_filter
@@ -123,7 +123,7 @@ def page(source: Path, root: Path, out: Path) -> str:
     """The page of a notebook for the folder `out`."""
     made = json.loads(quarto_filter.apply(source.read_text(encoding="utf-8")))
     head = next((joined(c["source"]) for c in made["cells"] if c["cell_type"] == "raw"), "")
-    front = yaml.safe_load(head.strip().strip("-")) or {}
+    front = YAML(typ="safe").load(head.strip().strip("-")) or {}
     here = (out / source.relative_to(root)).parent
     return _PAGE.format(
         title=escape(str(front.get("title", source.stem))),
@@ -142,7 +142,7 @@ def relative(target: Path, here: Path) -> str:
 
 def _links(root: Path, out: Path, here: Path) -> str:
     """The links of the site's bar, as `_quarto.yml` has them."""
-    site = yaml.safe_load((root / "_quarto.yml").read_text(encoding="utf-8"))["website"]
+    site = YAML(typ="safe").load(root / "_quarto.yml")["website"]
     found = []
     for entry in site["navbar"]["left"]:
         href = relative((out / entry["href"]).with_suffix(".html"), here)

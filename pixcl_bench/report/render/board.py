@@ -29,7 +29,7 @@ def board_html(table: Table) -> "Markup":
     head += ["n", "rank", *(cost.title for cost in costs)]
     shared = Counter(row.rank for row in table.rows)
     scale = _scale(table)
-    rows = [
+    rows: list[list[str | Cell]] = [
         [
             cell(Span(unbroken(row_name(row, table)), "name"), strong=row.best),
             row.role,
