@@ -142,7 +142,11 @@ def relative(target: Path, here: Path) -> str:
 
 def _links(root: Path, out: Path, here: Path) -> str:
     """The links of the site's bar, as `_quarto.yml` has them."""
+<<<<<<< HEAD
     site = YAML(typ="safe").load((root / "_quarto.yml").read_text(encoding="utf-8"))["website"]
+=======
+    site = YAML(typ="safe").load(root / "_quarto.yml")["website"]
+>>>>>>> h-W
     found = []
     for entry in site["navbar"]["left"]:
         href = relative((out / entry["href"]).with_suffix(".html"), here)
