@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from ruamel.yaml import YAML
 
-from pixcl_bench.bench.records.store import write_atomic
+from pixcl_bench.bench.records.disk import write_atomic
 from tools import quarto_filter
 from tools.project import Cell, Notebook, directives, find_root, joined, notebooks
 from tools.project import code as code_of
@@ -142,11 +142,7 @@ def relative(target: Path, here: Path) -> str:
 
 def _links(root: Path, out: Path, here: Path) -> str:
     """The links of the site's bar, as `_quarto.yml` has them."""
-<<<<<<< HEAD
     site = YAML(typ="safe").load((root / "_quarto.yml").read_text(encoding="utf-8"))["website"]
-=======
-    site = YAML(typ="safe").load(root / "_quarto.yml")["website"]
->>>>>>> h-W
     found = []
     for entry in site["navbar"]["left"]:
         href = relative((out / entry["href"]).with_suffix(".html"), here)
