@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pixcl_bench.bench.config.reading import Config
-from pixcl_bench.bench.records.store import Record, write_atomic
+from pixcl_bench.bench.records.disk import write_atomic
+from pixcl_bench.bench.records.store import Record
 from pixcl_bench.report.render.tables import (
     count_text,
     legend,
