@@ -49,6 +49,7 @@ NAMES = (
     "brain-landmarks",
     "stereo",
     "cephalogram",
+    "cephalogram-framed",
     "hand",
     "isbi2015",
     "hand-atlas",
