@@ -128,7 +128,8 @@ def augmentation(
     return TwoViews(size=size, mean=mean, std=std, second=second, **first)
 
 
-class Unlabelled(Protocol):
+@runtime_checkable
+class UnlabelledSet(Protocol):
     """Images (n, c, h, w), uint8, and the indices of those that may be seen without labels."""
 
     @property
@@ -140,6 +141,7 @@ class Unlabelled(Protocol):
         """The indices of each split; `unlabelled` is among them."""
 
 
+@runtime_checkable
 class StatisticsSettings(Protocol):
     """The settings by which statistics are measured."""
 
@@ -155,7 +157,7 @@ class StatisticsSettings(Protocol):
 @torch.no_grad()
 def measure_statistics(
     encoder: nn.Module,
-    data: Unlabelled,
+    data: UnlabelledSet,
     settings: StatisticsSettings,
     *,
     seed: int,
