@@ -135,6 +135,7 @@ def test_the_built_in_entries_are_complete() -> None:
         0,
         0,
         19,
+        19,
         37,
         19,
         37,

@@ -12,6 +12,7 @@ from torch import Tensor
 from pixcl_bench.methods.contract.localiser import (
     Localiser,
     Matcher,
+    Preparation,
     PyramidMatcher,
     ResizedMatcher,
     Support,
@@ -333,8 +334,11 @@ def test_a_resized_matcher_says_and_does_what_its_inner_one_does() -> None:
         True,
     )
     assert float(matcher.losses({"image": torch.ones(2, 1, 2, 2)}, 0.5)["loss"]) == 4
-    matcher.prepare("given")  # type: ignore[arg-type]
-    assert Trained.seen == ["given"]
+    point = torch.zeros(1, 2)
+    shown = torch.zeros(1, 4, 4, dtype=torch.uint8)
+    given = Preparation(shown, None, Support(shown[:1].float(), point))
+    matcher.prepare(given)
+    assert Trained.seen == [given]
     inner = GreyValue()
     assert at_size(inner, None) is inner
     with pytest.raises(ValueError, match=r"match_size: .* got 0"):
