@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['GREY', 'Stage', 'Built', 'make_learner', 'luminance', 'two_views', 'UnlabelledImages', 'information_maps',
-           'Unlabelled', 'batches', 'pretrain', 'shown', 'measure_statistics', 'attach', 'Downstream', 'probe',
-           'percent', 'transfer_stages', 'RunResult', 'budget', 'run_dense_transfer']
+           'Unlabelled', 'batches', 'pretrain', 'shown', 'attach', 'Downstream', 'probe', 'percent', 'transfer_stages',
+           'RunResult', 'budget', 'run_dense_transfer']
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #3702fdb2
 import time
@@ -18,7 +18,7 @@ from typing import Any, Literal
 from .. import runtime
 import torch
 from jaxtyping import Float, Int64, UInt8
-from torch import Tensor, nn
+from torch import Tensor
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #61db3e5b
 from ..data.sets.pixels import PixelSet, labelled_subset
@@ -35,6 +35,7 @@ from pixcl_bench.tasks.training import (
     Trainings,
     augmentation,
     check_eval_split,
+    measure_statistics,
     timings,
     train_learner,
     untrained,
@@ -267,38 +268,6 @@ def shown(source: Unlabelled) -> Preparation:
     grey = source.all_grey()
     nothing = Support(grey[:1].float() / 255, torch.empty(0, 2, device=grey.device))
     return Preparation(grey, source.information, nothing)
-
-# %% ../../nbs/tasks/03_dense_transfer.ipynb #18fc1ba8
-@torch.no_grad()
-def measure_statistics(
-    encoder: MapEncoder,
-    data: PixelSet,
-    settings: DenseTransferSettings,
-    *,
-    seed: int,
-    device: torch.device,
-) -> None:
-    """Measure the running statistics of the encoder's batch normalisations on unlabelled images.
-
-    They become means over `settings.statistics` batches; with 0 they are not changed.
-    """
-    norms = [m for m in encoder.modules() if isinstance(m, nn.BatchNorm2d)]
-    if not norms or not settings.statistics:
-        return
-    usual = [m.momentum for m in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain mean over the batches
-    pool, size = data.splits["unlabelled"], min(settings.batch_size, len(data.splits["unlabelled"]))
-    encoder.to(device).train()
-    for rows, _ in zip(
-        epoch_order(len(pool), size, runtime.derive_seed(seed, "statistics")),
-        range(settings.statistics),
-        strict=False,
-    ):
-        encoder(data.images[pool[rows]].to(device).expand(-1, 3, -1, -1).float() / 255)
-    for norm, momentum in zip(norms, usual, strict=True):
-        norm.momentum = momentum
 
 # %% ../../nbs/tasks/03_dense_transfer.ipynb #a138dc9c
 Stage = Literal["frozen", "tuned"]

@@ -264,6 +264,13 @@ class LandmarksSettings(TrainingSettings):
     lr: Peak = 1.0e-4
     warmup: WarmUp = 0.0
     save_model: bool = Field(False, description="keep model.safetensors in the run's folder")
+    statistics: Annotated[int, Field(ge=0)] = Field(
+        20,
+        description=(
+            "batches of training images on which the batch statistics of a network that is not"
+            " trained are measured; 0: none"
+        ),
+    )
     supports: Annotated[int, Field(ge=1, le=50)] = Field(
         5, description="labelled images that are matched in turn; errors are averaged over them"
     )

@@ -1,7 +1,8 @@
 """What tasks share around the training loop.
 
 Its configuration from their settings, one training of a learner, the trainings of a run with their
-progress, what a training took, and the two views of an image.
+progress, what a training took, the two views of an image, and the statistics of batch
+normalisation.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -10,12 +11,12 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pixcl_bench import runtime
 from pixcl_bench.methods.contract.learner import Learner
 from pixcl_bench.tasks.settings import CosineSettings, TrainingSettings, ViewSettings
-from pixcl_bench.train import TrainConfig, TrainResult, fit
+from pixcl_bench.train import TrainConfig, TrainResult, epoch_order, fit
 from pixcl_bench.ops.views import TwoViews
 
 OnStep = Callable[[int, int], None]
@@ -125,6 +126,65 @@ def augmentation(
     second = {name: value for name, value in own.items() if value is not None}
     first = views.model_dump(exclude={"blur_2", "solarise_2"})
     return TwoViews(size=size, mean=mean, std=std, second=second, **first)
+
+
+@runtime_checkable
+class UnlabelledSet(Protocol):
+    """Images (n, c, h, w), uint8, and the indices of those that may be seen without labels."""
+
+    @property
+    def images(self) -> Tensor:
+        """The images, with 1 or 3 channels."""
+
+    @property
+    def splits(self) -> Mapping[str, Tensor]:
+        """The indices of each split; `unlabelled` is among them."""
+
+
+@runtime_checkable
+class StatisticsSettings(Protocol):
+    """The settings by which statistics are measured."""
+
+    @property
+    def batch_size(self) -> int:
+        """Images in a batch."""
+
+    @property
+    def statistics(self) -> int:
+        """The number of batches."""
+
+
+@torch.no_grad()
+def measure_statistics(
+    encoder: nn.Module,
+    data: UnlabelledSet,
+    settings: StatisticsSettings,
+    *,
+    seed: int,
+    device: torch.device,
+) -> None:
+    """Measure the running statistics of a network's batch normalisations on unlabelled images.
+
+    They become means over `settings.statistics` batches of images (b, 3, h, w) in [0, 1]; with 0
+    they are not changed. The network is left in its training mode.
+    """
+    norms = [m for m in encoder.modules() if isinstance(m, nn.BatchNorm2d)]
+    if not norms or not settings.statistics:
+        return
+    usual = [m.momentum for m in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over the batches
+    pool, size = data.splits["unlabelled"], min(settings.batch_size, len(data.splits["unlabelled"]))
+    encoder.to(device).train()
+    for rows, _ in zip(
+        epoch_order(len(pool), size, runtime.derive_seed(seed, "statistics")),
+        range(settings.statistics),
+        strict=False,
+    ):
+        encoder(data.images[pool[rows]].to(device).expand(-1, 3, -1, -1).float() / 255)
+    for norm, momentum in zip(norms, usual, strict=True):
+        norm.momentum = momentum
 
 
 @dataclass

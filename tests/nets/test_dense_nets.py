@@ -1,5 +1,7 @@
 """Dense networks: layers, published numbers of weights, shapes, and what they refuse."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -14,6 +16,7 @@ from pixcl_bench.nets.dense import (
     draw_weights,
     fresh_copy,
     ld_unet,
+    refined,
     vgg19_unet,
 )
 from pixcl_bench.nets.segmentation import count_parameters
@@ -157,3 +160,25 @@ def test_same_on_the_gpu() -> None:
     with torch.no_grad():
         here = net(images)[-1]
         torch.testing.assert_close(net.cuda()(images.cuda())[-1].cpu(), here, rtol=1e-2, atol=1e-3)
+
+
+def test_refined_adds_two_convolutions_and_keeps_the_rest(vgg: DenseNet) -> None:
+    torch.manual_seed(0)
+    plain = ld_unet(width=4, levels=3)
+    net = refined(copy.deepcopy(plain))
+    assert (plain.channels, net.channels) == ((16, 4, 8), (16, 4, 4))
+    weights = dict(net.named_parameters())
+    assert all(torch.equal(p, weights[name]) for name, p in plain.named_parameters())
+    # two convolutions with bias, each with the two vectors of its normalisation
+    expected = 4 * (8 + 4) * 9 + 2 * 4 + 2 * 2 * 4
+    assert count_parameters(net) - count_parameters(plain) == expected
+    images = torch.rand(2, 1, 16, 16)
+    maps, before = net(images), plain(images)
+    assert maps[-1].shape == (2, 4, 16, 16)
+    assert all(torch.equal(a, b) for a, b in zip(maps[:-1], before[:-1], strict=True))
+    maps[-1].square().sum().backward()
+    assert all(p.grad is not None for p in net.decoder.blocks[-1].parameters())
+    assert fresh_copy(net).channels == net.channels
+    for other in (net, vgg):
+        with pytest.raises(ValueError, match=r"refine: the last block .* has convolutions already"):
+            refined(other)

@@ -130,9 +130,16 @@ EVERY_METHOD: dict[str, tuple[str, dict[str, object]]] = {
         "baselines.landmarks.simclr_features:simclr_features",
         {"crop": 32, "hidden": 16, "out": 8},
     ),
+    "ld_untrained": (
+        "ld.learner:ld_untrained",
+        {"dim": 4, "crop": 32, "center": 5, "match_size": 48},
+    ),
     "ld": ("ld.learner:ld", {"dim": 4, "clusters": 3, "grid": 4, "crop": 32, "center": 5}),
     "cc2d": ("igu_aug.cross_patch:cc2d", CROSS),
-    "igu_aug": ("igu_aug.learner:igu_aug", {**CROSS, "intensity": "paper"}),
+    "igu_aug": (
+        "igu_aug.learner:igu_aug_matcher",
+        {**CROSS, "refine": True, "intensity": "paper"},
+    ),
     "one_shot_detector": ("igu_aug.detectors:one_shot_detector", {"first": "igu_aug", "crop": 32}),
     "pretrained_detector": ("igu_aug.detectors:pretrained_detector", {"first": "cc2d", "crop": 32}),
     "detector": ("igu_aug.detectors:detector", {}),
@@ -140,7 +147,7 @@ EVERY_METHOD: dict[str, tuple[str, dict[str, object]]] = {
 TRAINED = [
     name
     for name in EVERY_METHOD
-    if name not in ("random_init", "mean_position", "ncc", "daisy", "sift")
+    if name not in ("random_init", "mean_position", "ncc", "daisy", "sift", "ld_untrained")
 ]
 
 
@@ -321,6 +328,43 @@ def test_points_outside_their_image_are_refused() -> None:
 def test_settings_are_checked(wrong: dict[str, object], where: str) -> None:
     with pytest.raises(ValidationError, match=where):
         toy_settings(**wrong)
+
+
+# Networks that are not trained
+
+
+@pytest.mark.parametrize("name", ["random_init", "ld_untrained"])
+def test_an_untrained_network_gets_statistics_of_training_images_and_keeps_its_weights(
+    name: str,
+) -> None:
+    settings = toy_settings(batch_size=10, statistics=1)
+    target, args = EVERY_METHOD[name]
+    learner = learner_of(target, settings, args)
+    before = {k: v.clone() for k, v in learner.state_dict().items()}
+    landmarks.train(learner, toy_set(), settings, seed=0, device=CPU)
+    changed = [k for k, v in learner.state_dict().items() if not torch.equal(v, before[k])]
+    assert changed
+    assert all(k.endswith(("running_mean", "running_var", "num_batches_tracked")) for k in changed)
+    first = next(m for m in learner.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    seen: list[Tensor] = []
+    first.register_forward_hook(lambda module, given, out: seen.append(given[0]))
+    with torch.no_grad():
+        learner.eval().describe(toy_set().images[:10, None] / 255)  # type: ignore[operator, union-attr]
+    torch.testing.assert_close(first.running_mean, seen[0].mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
+
+
+def test_statistics_of_others_are_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    none = toy_settings(statistics=0)
+    learner = learner_of(EVERY_METHOD["random_init"][0], none)
+    before = {k: v.clone() for k, v in learner.state_dict().items()}
+    landmarks.train(learner, toy_set(), none, seed=0, device=CPU)
+    assert all(torch.equal(v, before[k]) for k, v in learner.state_dict().items())
+    called: list[object] = []
+    monkeypatch.setattr(landmarks, "measure_statistics", lambda *given, **more: called.append(more))
+    trained = toy_settings(steps=1)
+    learner = learner_of(EVERY_METHOD["cc2d"][0], trained, CROSS)
+    landmarks.train(learner, toy_set(), trained, seed=0, device=CPU)
+    assert not called
 
 
 # Runs

@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['Enlarge', 'Support', 'Preparation', 'Localiser', 'pixels', 'vectors_at_points', 'level_similarity',
-           'product_similarity', 'argmax_points', 'Matcher', 'PyramidMatcher', 'localiser_requirements',
-           'check_localiser']
+           'product_similarity', 'argmax_points', 'Matcher', 'PyramidMatcher', 'Resized', 'ResizedMatcher', 'at_size',
+           'localiser_requirements', 'check_localiser']
 
 # %% ../../../nbs/methods/contract/04_localiser.ipynb #605a4cf9
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 # %% ../../../nbs/methods/contract/04_localiser.ipynb #6c0f50e4
 import torch
@@ -21,6 +21,7 @@ from torch import Tensor
 # %% ../../../nbs/methods/contract/04_localiser.ipynb #2731203e
 from pixcl_bench.methods.contract.learner import (
     Learner,
+    LearnerWrapper,
     Requirement,
     check_gradients,
     check_losses,
@@ -271,6 +272,59 @@ class PyramidMatcher(Matcher):
             size,
             self.upsample,
         )
+
+# %% ../../../nbs/methods/contract/04_localiser.ipynb #625177f3
+class Resized(NamedTuple):
+    """The description of resized images, and the size (h, w) that the images have themselves."""
+
+    features: Any
+    size: tuple[int, int]
+
+# %% ../../../nbs/methods/contract/04_localiser.ipynb #8116ad93
+class ResizedMatcher(LearnerWrapper, Matcher):
+    """Match with `inner`, which sees every image resized to `side` x `side` pixels (bilinear).
+
+    Batches and losses are those of `inner`. Raises `ValueError` for a side below 1.
+    """
+
+    inner: Matcher
+
+    def __init__(self, inner: Matcher, side: int) -> None:
+        if side < 1:
+            raise ValueError(
+                f"match_size: images are matched at 1 pixel a side at least, got {side}"
+            )
+        super().__init__(inner)
+        self.side = side
+        self.trains, self.uses_labels = inner.trains, inner.uses_labels  # type: ignore[misc]
+
+    def information(self, images: UInt8[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
+        return self.inner.information(images)
+
+    def prepare(self, given: Preparation) -> None:
+        self.inner.prepare(given)
+
+    def describe(self, images: Float[Tensor, "b 1 h w"]) -> Resized:
+        """Return the description that `inner` gives of the resized images."""
+        shown = F.interpolate(images, size=(self.side, self.side), mode="bilinear")
+        return Resized(self.inner.describe(shown), (images.shape[2], images.shape[3]))
+
+    def at(self, features: Resized, points: Float[Tensor, "L 2"]) -> Any:
+        """Read the description at points that are given in pixels of the image itself."""
+        ratio = self.side / points.new_tensor(features.size)
+        return self.inner.at(features.features, (points + 0.5) * ratio - 0.5)
+
+    def similarity(self, features: Resized, vectors: Any) -> Float[Tensor, "b L h w"]:
+        """Return the similarity maps of `inner`, enlarged to the size of the images."""
+        found = self.inner.similarity(features.features, vectors)
+        # minus infinity times a weight of 0 is not a number
+        finite = found.clamp(min=torch.finfo(found.dtype).min / 2)
+        return F.interpolate(finite, size=features.size, mode="bilinear")
+
+# %% ../../../nbs/methods/contract/04_localiser.ipynb #5e443156
+def at_size(matcher: Matcher, side: int | None) -> Matcher:
+    """Return `matcher`, or a `ResizedMatcher` around it where a side in pixels is given."""
+    return matcher if side is None else ResizedMatcher(matcher, side)
 
 # %% ../../../nbs/methods/contract/04_localiser.ipynb #7d486491
 def _check_losses(learner: Localiser, batch: Mapping[str, Tensor]) -> dict[str, float]:

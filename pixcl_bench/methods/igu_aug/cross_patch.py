@@ -28,7 +28,7 @@ from pixcl_bench.methods.igu_aug.anchors import (
 from ...ops.jitter import draw_jitter, jitter
 from ..contract.localiser import PyramidMatcher
 from .windowed_nce import cross_patch_loss
-from ...nets.dense import DenseNet, fresh_copy
+from ...nets.dense import DenseNet, fresh_copy, refined
 
 # %% ../../../nbs/methods/igu_aug/04_cross_patch.ipynb #a830761d
 @dataclass(frozen=True, kw_only=True)
@@ -237,6 +237,7 @@ def crop_reader(
 def cc2d(
     *,
     network: DenseNet,
+    refine: bool = False,
     crops: CropOptions = CropOptions(),
     objective: ContrastOptions = ContrastOptions(),
     matcher: MatcherOptions = MatcherOptions(),
@@ -245,6 +246,8 @@ def cc2d(
 
     Defaults are the released code's for cephalograms. Ours are a margin of 0.1, the bicubic
     rotation, and the options of several anchors in a crop and of one network for images and crops.
+    So is `refine`: two convolutions for the finest map of a network that has none there.
     """
+    network = refined(network) if refine else network
     part = crop_reader(network, matcher, objective)  # initialised before the heads of `network`
     return CrossPatch(network=network, part=part, crops=crops, objective=objective, matcher=matcher)

@@ -35,7 +35,7 @@ from pixcl_bench.methods.igu_aug.detection_maps import (
     varied,
     vote,
 )
-from .learner import Guidance, igu_aug
+from .learner import Guidance, igu_aug_matcher
 from ..contract.localiser import Localiser, Preparation, Support, argmax_points
 from ...nets.dense import DenseNet, conv_bn, fresh_copy
 
@@ -314,6 +314,7 @@ class FirstStage:
 
     first: Literal["cc2d", "igu_aug"] = "cc2d"  # the method of the first stage
     pretrain: float = 0.5  # share of the steps before the detector is trained, in [0, 1); ours
+    refine: bool = False  # whether its network gets convolutions for the finest map; ours
     crops: CropOptions = field(default_factory=CropOptions)  # how crops are drawn
     objective: ContrastOptions = field(default_factory=ContrastOptions)  # its loss
     matcher: MatcherOptions = field(default_factory=MatcherOptions)  # its networks
@@ -332,9 +333,16 @@ class FirstStage:
         """Build the learner of the first stage."""
         crops, objective, matcher = self.crops, self.objective, self.matcher
         if self.first == "cc2d":
-            return cc2d(network=network, crops=crops, objective=objective, matcher=matcher)
-        return igu_aug(
+            return cc2d(
+                network=network,
+                refine=self.refine,
+                crops=crops,
+                objective=objective,
+                matcher=matcher,
+            )
+        return igu_aug_matcher(
             network=network,
+            refine=self.refine,
             crops=crops,
             objective=objective,
             matcher=matcher,

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Views', 'ViewOptions', 'draw_views', 'LDOptions', 'MatchOptions', 'Described', 'normalised', 'CentreMatcher',
-           'region_terms', 'patch_terms', 'Clustered', 'LD', 'ld']
+           'region_terms', 'patch_terms', 'Clustered', 'LD', 'ld', 'UntrainedLD', 'ld_untrained']
 
 # %% ../../../nbs/methods/ld/01_learner.ipynb #67d615f1
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ from pixcl_bench.methods.ld.local_discrimination import (
     region_vectors,
     turn,
 )
-from ..contract.localiser import Matcher, vectors_at_points
+from ..contract.localiser import Matcher, at_size, vectors_at_points
 from ...nets.dense import ClusterBranch, DenseNet, EmbeddingBranch
 
 # %% ../../../nbs/methods/ld/01_learner.ipynb #bccd33e8
@@ -349,13 +349,14 @@ def ld(
     options: LDOptions = LDOptions(),
     views: ViewOptions = ViewOptions(),
     matching: MatchOptions = MatchOptions(),
-) -> LD:
+    match_size: int | None = None,
+) -> Matcher:
     """Build LD, or patch discrimination alone (`regions=False`).
 
     `dim`: length of a pixel's vector; `clusters`: number of clusters. Both defaults are as
-    released.
+    released. `match_size`: side in pixels at which images are matched; None: their own.
     """
-    return LD(
+    learner = LD(
         network=network,
         embedding=EmbeddingBranch(network.channels[-1], dim),
         clustering=ClusterBranch(network.channels[-1], clusters) if regions else None,
@@ -363,3 +364,32 @@ def ld(
         options=options,
         matching=matching,
     )
+    return at_size(learner, match_size)
+
+# %% ../../../nbs/methods/ld/01_learner.ipynb #d3bba69c
+class UntrainedLD(LD):
+    """LD with its initial weights."""
+
+    batch_keys: ClassVar[tuple[str, ...]] = ()
+    trains: ClassVar[bool] = False
+
+# %% ../../../nbs/methods/ld/01_learner.ipynb #2579b53e
+def ld_untrained(
+    *,
+    network: DenseNet,
+    dim: int = 32,
+    options: LDOptions = LDOptions(),
+    views: ViewOptions = ViewOptions(),
+    matching: MatchOptions = MatchOptions(),
+    match_size: int | None = None,
+) -> Matcher:
+    """Build the floor `ld_untrained`, with the arguments of `ld` that matter without a training."""
+    learner = UntrainedLD(
+        network=network,
+        embedding=EmbeddingBranch(network.channels[-1], dim),
+        clustering=None,
+        views=views,
+        options=options,
+        matching=matching,
+    )
+    return at_size(learner, match_size)

@@ -297,3 +297,46 @@ def test_entries_say_that_no_number_compares() -> None:
         assert "Surrogate data" in info.notes
         assert len(info.fingerprint()) == 64
     assert infos[0].fingerprint() != infos[1].fingerprint()
+
+
+def test_framed_films_are_the_films_on_black_with_their_points() -> None:
+    images = np.zeros((5, 128, 128), np.uint8)
+    images[:] = 40
+    points = np.asarray([[40.0, 90.0], [64.0, 20.0]], np.float32)[None].repeat(5, 0)
+    for y, x in points[0].astype(int):
+        images[:, y - 4 : y + 5, x - 4 : x + 5] = 200
+    found = cephalogram_module.framed(images, points)
+    again = cephalogram_module.framed(images[:2], points[:2])
+    assert found["image"].dtype == np.uint8
+    np.testing.assert_array_equal(found["image"][:2], again["image"])
+    corners = set()
+    for image, places in zip(found["image"], found["points"], strict=True):
+        rows, columns = (np.flatnonzero((image > 0).any(axis)) for axis in (1, 0))
+        assert len(rows) == len(columns) == 84
+        corners.add((int(rows[0]), int(columns[0])))
+        expected = (points[0] + 0.5) * 84 / 128 - 0.5 + (rows[0], columns[0])
+        np.testing.assert_allclose(places, expected, atol=1e-4)
+        bright = np.argwhere(image > 150)
+        for place in places:  # each point is the middle of its bright square
+            near = bright[np.abs(bright - place).max(1) < 6]
+            np.testing.assert_allclose(near.mean(0), place, atol=0.5)
+    assert len(corners) == 5
+
+
+def test_the_framed_set_has_the_patients_and_millimetres_of_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, drawn = cephalogram_module, patients(cephalogram_module)
+    monkeypatch.setattr(module, "PATIENTS", COUNT)
+    monkeypatch.setattr(module, "PARTS", (40, 5, 15))
+    monkeypatch.setattr(
+        module, "draw_patients", lambda n, *, size: {k: v[list(n)] for k, v in drawn.items()}
+    )
+    films, data = (load(cache=tmp_path) for load in (module.cephalogram, module.cephalogram_framed))
+    assert (data.name, data.names) == ("cephalogram-framed", films.names)
+    assert all(torch.equal(data.splits[k], films.splits[k]) for k in films.splits)
+    apart = [(d.points[:, :1] - d.points) * d.spacing[:, None] for d in (films, data)]
+    torch.testing.assert_close(*apart, rtol=0, atol=1e-3)
+    info = get_info("cephalogram-framed")
+    assert "Surrogate data" in info.notes
+    assert info.fingerprint() != get_info("cephalogram").fingerprint()

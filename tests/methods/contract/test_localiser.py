@@ -2,7 +2,7 @@
 methods."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -12,9 +12,12 @@ from torch import Tensor
 from pixcl_bench.methods.contract.localiser import (
     Localiser,
     Matcher,
+    Preparation,
     PyramidMatcher,
+    ResizedMatcher,
     Support,
     argmax_points,
+    at_size,
     check_localiser,
     level_similarity,
     pixels,
@@ -275,3 +278,68 @@ def test_base_says_what_is_missing(batch: dict[str, Tensor], supports: list[Supp
         base.information(torch.zeros(1, 4, 4, dtype=torch.uint8))
     assert base.embed(batch["image"]).shape == (4, 64)
     assert base.prepare.__doc__
+
+
+# Matching at another size
+
+
+def test_matching_at_another_size_is_that_of_resized_images_enlarged() -> None:
+    torch.manual_seed(0)
+    inner = PyramidMatcher(network=ld_unet(width=2, levels=3)).eval()
+    images = F.avg_pool2d(torch.rand(2, 1, 40, 56), 9, 1)
+    points = torch.tensor([[3.0, 40.0], [20.0, 11.0]])
+    matcher = ResizedMatcher(inner, 16)
+    with torch.no_grad():
+        features = matcher.describe(images[:1])
+        found = matcher.similarity(matcher.describe(images), matcher.at(features, points))
+        small = F.interpolate(images, (16, 16), mode="bilinear")
+        ratio = torch.tensor([16 / 32, 16 / 48])
+        vectors = inner.at(inner.describe(small[:1]), (points + 0.5) * ratio - 0.5)
+        expected = inner.similarity(inner.describe(small), vectors)
+    assert found.shape == (2, 2, 32, 48)
+    torch.testing.assert_close(found, F.interpolate(expected, (32, 48), mode="bilinear"))
+    located = matcher.locate(images, [Support(images[0], points)])
+    assert torch.equal(located[0], argmax_points(found))
+
+
+def test_excluded_pixels_stay_excluded_at_another_size(ramp: Tensor) -> None:
+    class Dark(GreyValue):
+        def similarity(self, features: Any, vectors: Any) -> Tensor:
+            return super().similarity(features, vectors).masked_fill(features > 0.5, -torch.inf)
+
+    matcher = ResizedMatcher(Dark(), 12)
+    support = Support(ramp[0], torch.tensor([[5.0, 7.0]]))
+    row = matcher.locate(ramp, [support])[0, 0, 0, 0]
+    assert row.isfinite()
+    assert row <= 3  # the grey values above one half lie below
+
+
+def test_a_resized_matcher_says_and_does_what_its_inner_one_does() -> None:
+    class Trained(GreyValue):
+        batch_keys = ("image", "points")
+        trains = True
+        uses_labels = True
+        seen: ClassVar[list[Any]] = []
+
+        def losses(self, batch: Any, progress: float) -> dict[str, Tensor]:
+            return {"loss": batch["image"].sum() * progress}
+
+        def prepare(self, given: Any) -> None:
+            self.seen.append(given)
+
+    matcher = at_size(Trained(), 4)
+    assert (matcher.batch_keys, matcher.trains, matcher.uses_labels) == (
+        ("image", "points"),
+        True,
+        True,
+    )
+    assert float(matcher.losses({"image": torch.ones(2, 1, 2, 2)}, 0.5)["loss"]) == 4
+    point = torch.zeros(1, 2)
+    shown = torch.zeros(1, 4, 4, dtype=torch.uint8)
+    given = Preparation(shown, None, Support(shown[:1].float(), point))
+    matcher.prepare(given)
+    assert Trained.seen == [given]
+    inner = GreyValue()
+    assert at_size(inner, None) is inner
+    with pytest.raises(ValueError, match=r"match_size: .* got 0"):
+        at_size(inner, 0)

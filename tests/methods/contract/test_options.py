@@ -29,8 +29,8 @@ from pixcl_bench.methods.fba_net import fba_net, mc_net
 from pixcl_bench.methods.grass.learner import grass
 from pixcl_bench.methods.igu_aug.cross_patch import cc2d
 from pixcl_bench.methods.igu_aug.detectors import detector, one_shot_detector, pretrained_detector
-from pixcl_bench.methods.igu_aug.learner import igu_aug
-from pixcl_bench.methods.ld.learner import ld
+from pixcl_bench.methods.igu_aug.learner import igu_aug, igu_aug_matcher
+from pixcl_bench.methods.ld.learner import ld, ld_untrained
 from pixcl_bench.methods.ld.shape_guided import shape_guided
 from pixcl_bench.methods.ld.transfer import ld_dense
 from pixcl_bench.methods.patchmix import patchmix
@@ -45,8 +45,10 @@ BUILDERS: list[Callable[..., Any]] = [
     fba_net,
     grass,
     igu_aug,
+    igu_aug_matcher,
     ld,
     ld_dense,
+    ld_untrained,
     mc_net,
     mean_teacher,
     one_shot_detector,

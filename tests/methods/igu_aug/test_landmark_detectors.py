@@ -307,3 +307,11 @@ def test_the_large_network_fits() -> None:
     )
     maps = learner.eval().maps(torch.rand(1, 1, 32, 32))
     assert maps.mask.shape == (1, 2, 32, 32)
+
+
+@pytest.mark.parametrize("first", ["cc2d", "igu_aug"])
+def test_both_stages_get_the_refined_network(first: str) -> None:
+    for refine, finest in ((False, 4), (True, 2)):
+        learner = build(one_shot_detector, first=first, refine=refine, **FIRST)
+        assert learner.matcher.network.channels[-1] == finest
+        assert learner.network.channels[-1] == finest

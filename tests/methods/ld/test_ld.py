@@ -260,3 +260,20 @@ def test_options() -> None:
         M.ld(network=coarse)
     with pytest.raises(ValueError, match="odd number of pixels"):
         small(center=4).eval().describe(blobs(1)[0])
+
+
+def test_the_untrained_control_is_ld_before_its_first_step() -> None:
+    built = []
+    for builder in (M.ld, M.ld_untrained):
+        torch.manual_seed(0)
+        args = {"dim": 8, "crop": 16, "center": 3}
+        built.append(
+            builder(network=ld_unet(width=4, levels=3), **group_options(builder, args)).eval()
+        )
+    trains, floor = built
+    assert (trains.trains, floor.trains, floor.batch_keys) == (True, False, ())
+    own = trains.state_dict()
+    assert all(torch.equal(value, own[name]) for name, value in floor.state_dict().items())
+    images = blobs(4)[0]
+    support = Support(images[0], torch.tensor([[5.0, 9.0], [11.0, 3.0]]))
+    assert torch.equal(*(m.locate(images, [support]) for m in built))

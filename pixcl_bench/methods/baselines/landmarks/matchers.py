@@ -28,6 +28,7 @@ from pixcl_bench.methods.contract.localiser import (
     PyramidMatcher,
     Localiser,
     Support,
+    at_size,
     pixels,
     vectors_at_points,
 )
@@ -326,12 +327,14 @@ def random_init(
     upsample: Enlarge = "bilinear",
     matching: Literal["pyramid", "center"] = "pyramid",
     center: int = 57,
-) -> RandomMatcher:
+    match_size: int | None = None,
+) -> Matcher:
     """Build the floor `random_init`: an untrained network, matched as trained ones are.
 
-    `matching`: "pyramid" or "center"; `center`: window of the latter in pixels.
+    `matching`: "pyramid" or "center"; `center`: window of the latter in pixels; `match_size`: side
+    in pixels at which images are matched, None: their own.
     """
-    return RandomMatcher(
+    learner = RandomMatcher(
         network=network,
         dim=dim,
         levels=levels,
@@ -340,6 +343,7 @@ def random_init(
         matching=matching,
         center=center,
     )
+    return at_size(learner, match_size)
 
 # %% ../../../../nbs/methods/baselines/landmarks/00_matchers.ipynb #825e3b1b
 class MeanPosition(Localiser):

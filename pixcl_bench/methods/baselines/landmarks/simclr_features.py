@@ -22,6 +22,7 @@ from ....ops.affine import Geometry, recolour, take
 from ....ops.centre import center_pool, similarity_maps
 from pixcl_bench.methods.contract.localiser import (
     Matcher,
+    at_size,
     level_similarity,
     product_similarity,
     vectors_at_points,
@@ -155,13 +156,14 @@ def simclr_features(
     views: ViewOptions = ViewOptions(),
     matching: Literal["center", "pyramid"] = "center",
     center: int | None = None,
-) -> SimCLRFeatures:
+    match_size: int | None = None,
+) -> Matcher:
     """Build SimCLR of `network` with the projector linear - ReLU - linear.
 
     `hidden`, `out`: widths of the projector; `center`: window of the matching "center" in pixels,
-    an odd number.
+    an odd number; `match_size`: side in pixels at which images are matched, None: their own.
     """
-    return SimCLRFeatures(
+    learner = SimCLRFeatures(
         network=network,
         projector=simclr_projector(sum(network.channels), hidden, out),
         views=views,
@@ -169,3 +171,4 @@ def simclr_features(
         matching=matching,
         center=center,
     )
+    return at_size(learner, match_size)
