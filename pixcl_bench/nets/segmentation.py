@@ -124,12 +124,8 @@ class SegNet(nn.Module):
         divisor: int,
     ) -> None:
         super().__init__()
-        self.dims, self.num_classes, self.channels, self.divisor = (
-            dims,
-            num_classes,
-            tuple(channels),
-            divisor,
-        )
+        self.dims, self.num_classes = dims, num_classes
+        self.channels, self.divisor = tuple(channels), divisor
         self.added_norm: Norm = "batch"
         self._make_decoder = make_decoder
         self.encoder, self.decoder = encoder, make_decoder(up=up)

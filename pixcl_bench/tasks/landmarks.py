@@ -244,18 +244,15 @@ def train(
 ) -> TrainResult:
     """Prepare `learner` and train it in place.
 
-    Of a learner that does not train, the batch statistics are measured. `cache` is the folder in
-    which information maps are kept for other runs. Raises `ValueError` if a learner that trains
-    has no training part.
+    Of a learner that does not train, the batch statistics are measured. `cache` is the folder of
+    kept information maps. Raises `ValueError` if a learner that trains has no training part.
     """
     learner.to(device)
     if not len(data.splits["train"]):
         if not will_train(learner, settings):
             return untrained()
-        raise ValueError(
-            f"{data.name} has no training part, only pairs of images: take a method that does not "
-            "train, or another data set"
-        )
+        words = "has no training part, only pairs of images: take a method that does not train"
+        raise ValueError(f"{data.name} {words}")
     training = Training(data, learner, device, cache)
     prepare(learner, training, data, settings, seed=seed)
     if not will_train(learner, settings):

@@ -55,7 +55,8 @@ def test_an_unknown_folder_has_a_nearest_name(
     (tmp_path / "film").mkdir()
     code, _, err = call(*words)
     assert code == 2
-    assert err == "pixcl-bench: films: there is no such folder (did you mean 'film'?)\n"
+    place = tmp_path / "films"
+    assert err == f"pixcl-bench: {place}: there is no such folder (did you mean 'film'?)\n"
 
 
 def test_a_model_must_be_named(call: Call, tmp_path: Path) -> None:

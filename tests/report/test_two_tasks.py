@@ -278,7 +278,7 @@ def test_the_report_of_two_tasks(config, records, tmp_path):
         )
     ]
     assert sections == sorted(sections)
-    assert len(paths.figures) == 6
+    assert len(paths.figures) == 9
     assert "Semi-supervised segmentation on heart: 20 runs" in page
     assert page.count("<h3>Semi-supervised segmentation</h3>") == 1
     assert "holds exactly" in paths.claims_md.read_text()

@@ -15,7 +15,7 @@ from pixcl_bench.bench.config.grid import Run, plan
 from pixcl_bench.bench.config.reading import Config, load_config
 from pixcl_bench.bench.errors import DiskError, UsageError
 from pixcl_bench.bench.records import store
-from pixcl_bench.bench.run import machine, runner
+from pixcl_bench.bench.run import machine, pools
 from pixcl_bench.bench.run.again import draw, repeat, repeatable
 from pixcl_bench.bench.run.jobs import Job
 from pixcl_bench.bench.run.runner import Summary, run_grid
@@ -57,7 +57,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(Job, "start", start)
     monkeypatch.setattr(Job, "poll", lambda self: self.done())
-    monkeypatch.setattr(runner, "can_fork", lambda: False)
+    monkeypatch.setattr(pools, "can_fork", lambda: False)
     return done
 
 
