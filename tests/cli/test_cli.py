@@ -129,6 +129,7 @@ def test_without_a_configuration_the_package_s_own_is_used_and_told(
     assert not (empty / "results").exists()
 
 
+@pytest.mark.slow  # the built package is checked in the same way, in an environment of its own
 def test_init_writes_a_project_that_passes_its_check(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

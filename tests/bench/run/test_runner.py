@@ -99,7 +99,7 @@ def test_finished_runs_are_not_run_again(config: Config) -> None:
 MODES = ("raise", "memory", "kill", "silent", "sleep", "ok")
 
 
-@pytest.mark.parametrize("warm", ["0", "1"])
+@pytest.mark.parametrize("warm", [pytest.param("0", marks=pytest.mark.slow), "1"])
 def test_failures_are_recorded_and_the_grid_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm: str
 ) -> None:
