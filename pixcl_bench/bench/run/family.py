@@ -51,12 +51,15 @@ class Family:
         import psutil  # type: ignore[import-untyped, unused-ignore]
 
         used, living = 0, []
-        for process in self._members():
+        members = list(self._members())
+        for process in members:
             with suppress(psutil.Error):  # it ended just now, or is another user's
                 used += process.memory_info().rss
                 living.append(process.pid)
-            self.sessions.add(_session(process.pid))
-        self.sessions -= {0, _session(os.getpid())}
+        # Only sessions that one of them leads: a process that has just been forked is still in
+        # that of its parent, the server of warm starts, where other runs are at home.
+        led = {process.pid for process in members}
+        self.sessions |= led & {_session(pid) for pid in led}
         self.peak = max(self.peak, used)
         return living
 

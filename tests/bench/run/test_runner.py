@@ -503,6 +503,27 @@ def test_what_a_lost_worker_leaves_is_ended() -> None:
     assert until(lambda: not psutil.pid_exists(child), 5)
 
 
+@POSIX
+def test_a_run_that_has_no_session_yet_takes_no_server_with_it() -> None:
+    """A worker that has just been forked is still in the session of its server."""
+    start = (
+        "import subprocess, sys, time\n"
+        "code = 'import time; time.sleep(90)'\n"
+        "child = subprocess.Popen([sys.executable, '-c', code])\n"
+        "print(child.pid, flush=True)\ntime.sleep(90)"
+    )
+    server = subprocess.Popen(
+        [sys.executable, "-c", start], start_new_session=True, stdout=subprocess.PIPE, text=True
+    )
+    assert server.stdout is not None
+    family = Family(int(server.stdout.readline()))
+    assert family.look() == [family.pid]
+    family.kill()
+    assert server.poll() is None
+    server.kill()
+    server.wait(10)
+
+
 class Ends:
     """Stands in for the start of a worker: each attempt ends as planned, without a process."""
 
