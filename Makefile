@@ -77,7 +77,7 @@ notebooks-all: $(STAMP) ## every cell of every notebook
 	@OMP_NUM_THREADS=1 $(BIN)/nbdev_test --flags slow --n_workers 2 --path nbs --skip_folder_re '^([_.].*|benchmarks)$$' --timing
 
 pytest: $(STAMP) ## the tests, without those that repeat what notebooks check
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(ARGS)
 
 pytest-all: $(STAMP) ## every test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(ARGS)
