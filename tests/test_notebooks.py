@@ -112,6 +112,17 @@ def test_imports_stand_in_cells_of_their_own(path: Path) -> None:
         assert len(kinds) < 2, f"imports beside other code: {source[:200]}"
 
 
+def test_no_exported_cell_is_left_out() -> None:
+    """`make notebooks` skips cells marked slow: what others need must not be among them."""
+    marked = {
+        path.name: joined(cell["source"])[:60]
+        for path in PAGES
+        for cell in cells(path, "code")
+        if is_exported(cell) and "slow" in directives(cell)
+    }
+    assert marked == {}
+
+
 def test_exported_cells_are_short() -> None:
     exported = [c for path in PAGES for c in cells(path, "code") if is_exported(c)]
     assert len(exported) > 1000
