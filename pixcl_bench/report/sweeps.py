@@ -54,8 +54,11 @@ class Sweep:
         return found[0] if found else None
 
     def best(self, method: str, *, largest: bool) -> Trial:
-        """The trial with the best mean; the earlier one of two that are equal."""
+        """The trial with the best mean of those with the most seeds: others would be compared on
+        other seeds. The earlier one of two that are equal."""
         own = [trial for trial in self.trials if trial.method == method]
+        most = max(trial.interval.n for trial in own)
+        own = [trial for trial in own if trial.interval.n == most]
         pick = max if largest else min
         return pick(own, key=lambda trial: trial.interval.mean)
 

@@ -2,23 +2,21 @@
 
 import random
 import re
-import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
 import pytest
+from caller import Call, caller
 from toy_project import CONFIG, make_project
 from typer.main import get_command
 
-from pixcl_bench import cli
 from pixcl_bench.bench.config import reading
 from pixcl_bench.bench.run import runner
 
 LINES, FILES = 300, 100
 """How many command lines and configurations are drawn; some more are always tried."""
-Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -35,14 +33,7 @@ def call(
     monkeypatch.setattr("typer.main.get_command", lru_cache(get_command))
     monkeypatch.setattr("pixcl_bench.cli.run.show_results", lambda *all_of_it: None)
 
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["pixcl-bench", *words])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return run
+    return caller(monkeypatch, capsys)
 
 
 def values() -> list[str]:

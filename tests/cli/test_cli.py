@@ -5,10 +5,10 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from caller import Call, caller
 from project import ROOT
 from toy_project import CELLS, CONFIG, make_project, notebook
 
@@ -18,7 +18,6 @@ from pixcl_bench.bench.config.builtin import builtin_project, project_files
 from pixcl_bench.bench.config.reading import Config, load_config
 from pixcl_bench.bench.run.session import open_run
 
-Call = Callable[..., tuple[int, str, str]]
 HEAVY = ("torch", "timm", "pandas", "scipy", "matplotlib", "numpy", "papermill", "kornia")
 
 
@@ -34,14 +33,7 @@ def call(
     """Call the command in the toy project; returns the exit code, stdout and stderr."""
     monkeypatch.chdir(config.root)
 
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["pixcl-bench", *words])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return run
+    return caller(monkeypatch, capsys)
 
 
 def finish(config: Config, *seeds: int, methods: tuple[str, ...] = ("chance", "plain")) -> None:

@@ -5,13 +5,11 @@ import json
 import os
 import runpy
 import shutil
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from caller import Call, caller
 
-from pixcl_bench import cli
 from pixcl_bench.bench.config.grid import plan
 from pixcl_bench.bench.config.reading import check_config, load_config
 from pixcl_bench.bench.config.yamledit import add_entry
@@ -19,7 +17,6 @@ from pixcl_bench.bench.config.yamlpos import parse
 from pixcl_bench.bench.errors import UsageError
 from pixcl_bench.cli.scaffold import cells_of, module_text, templates
 
-Call = Callable[..., tuple[int, str, str]]
 ENTRY = {"title": "Mine", "role": "method", "learner": "mine:mine"}
 LINES = ["title: Mine", "role: method", "learner: mine:mine"]
 TASKS = ("image_ssl", "semi_seg", "landmarks", "dense_transfer", "shape_guided", "retrieval")
@@ -89,14 +86,7 @@ def test_what_is_no_block_is_refused(text: str) -> None:
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """Call a command; returns the exit code, stdout and stderr."""
 
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["pixcl-bench", *words])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return run
+    return caller(monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -1,28 +1,18 @@
 """`pixcl-bench index` and `pixcl-bench search`: what they print, and their exit codes."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from caller import Call, caller
 from colours import make_gallery
 
-from pixcl_bench import cli
 from pixcl_bench.app import opening
-
-Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["pixcl-bench", *words])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return run
+    return caller(monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -44,6 +44,11 @@ def test_a_tuning_names_the_best_values_with_an_id() -> None:
     assert [row.count("*") for row in rows] == [0, 1, 0], "a star for the best"
     assert "60.0" in rows[1]
     assert "PatchMix" in page
+    fewer = [r for r in records if (r.sweep["lr"], r.seed) != (2e-3, 104)]
+    [(_, page)] = html_sweeps(config, fewer)
+    rows = [row for row in page.split("<tr>") if "lr=" in row]
+    assert [row.count("*") for row in rows] == [0, 0, 1], "one seed is not compared with two"
+    assert "60.0 (n = 1)" in rows[1]
 
 
 def test_the_curves_of_a_pilot_and_its_answers() -> None:

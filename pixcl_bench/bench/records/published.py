@@ -1,8 +1,9 @@
 """Published records: compact, committed, with the commit they came from. The only source of
 numbers for pages."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pixcl_bench.bench.config.grid import Fingerprints, Run, make_run
 from pixcl_bench.bench.config.reading import Config
@@ -115,9 +116,15 @@ def _refusal(
     return ""
 
 
-def run_of(record: Record, config: Config, fingerprints: Fingerprints | None = None) -> Run | None:
+def run_of(
+    record: Record,
+    config: Config,
+    fingerprints: Fingerprints | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Run | None:
     """The run that the configuration asks for in the place of a record, or None where it knows
-    no such run. fingerprints: those of data sets, where many records are asked about."""
+    no such run. fingerprints: those of data sets, where many records are asked about. overrides:
+    the settings that were changed for it, where they are known to be more than those of a sweep."""
     from pixcl_bench.data.catalogue import CatalogueError
 
     try:
@@ -129,7 +136,7 @@ def run_of(record: Record, config: Config, fingerprints: Fingerprints | None = N
             seed=record.seed,
             profile=record.profile,
             device="cuda" if record.device == "cuda" else "cpu",
-            overrides=record.sweep,
+            overrides=overrides or record.sweep,
             data_fingerprint=None if fingerprints is None else fingerprints[record.dataset],
         )
     except (BenchError, CatalogueError):

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from pixcl_bench.bench.config.grid import Run, make_run
+from pixcl_bench.bench.config.grid import Run
 from pixcl_bench.bench.config.reading import Config
-from pixcl_bench.bench.errors import BenchError, UsageError
+from pixcl_bench.bench.errors import UsageError
 from pixcl_bench.bench.keys import run_key
+from pixcl_bench.bench.records.published import run_of
 from pixcl_bench.bench.records.rerun import digests, whole
 from pixcl_bench.bench.records.scan import look
 from pixcl_bench.bench.records.store import HISTORY, Record
@@ -52,21 +53,7 @@ def repeatable(config: Config, results: Path, profile: str | None = None) -> dic
 def run_again(config: Config, folder: Path, record: Record) -> Run | None:
     """The run of a record as the configuration has it today, with the settings that were changed
     for it; None where the configuration no longer knows it."""
-    from pixcl_bench.data.catalogue import CatalogueError
-
-    try:
-        return make_run(
-            config,
-            record.task,
-            dataset=record.dataset,
-            method=record.method,
-            seed=record.seed,
-            profile=record.profile,
-            device="cuda" if record.device == "cuda" else "cpu",
-            overrides=_overrides(folder) or record.sweep,
-        )
-    except (BenchError, CatalogueError):
-        return None
+    return run_of(record, config, overrides=_overrides(folder))
 
 
 def _overrides(folder: Path) -> dict[str, Any]:

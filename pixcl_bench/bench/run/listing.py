@@ -104,7 +104,7 @@ def fetch(names: Iterable[str], say: Callable[[str], None]) -> list[str]:
 
 def fetch_for(jobs: Iterable[Job], say: Callable[[str], None] = print) -> None:
     """Fetch what jobs need before any starts; `say` tells of each data set. One that must be
-    brought by hand fails in its own runs."""
+    brought by hand is left alone: `guards.preflight` refuses it."""
     needed = dict.fromkeys(job.run.dataset for job in jobs)
     fetch([name for name in needed if data_state(name) == "to be fetched"], say)
 

@@ -72,7 +72,8 @@ def tuned_lines(config: Config, sweep: Sweep) -> Iterator[str]:
 
 def html_sweeps(config: Config, records: Sequence[Record]) -> "Iterator[tuple[str, Markup]]":
     """Heading and table of each data set: a row for each combination of values, a column for each
-    method. The values are means over seeds with the 95 % interval."""
+    method. The values are means over seeds with the 95 % interval; a star marks the best of those
+    with the most seeds, and n stands where there are fewer."""
     for sweep in sweeps(config, records):
         yield f"{config.tasks[sweep.task].title}: {sweep.dataset}", _html_sweep(config, sweep)
 
@@ -81,11 +82,14 @@ def _html_sweep(config: Config, sweep: Sweep) -> "Markup":
     metric = _primary(config, sweep)
     best = {m: sweep.best(m, largest=metric.direction == "max").variant for m in sweep.methods}
     rows: list[list[str | Cell]] = []
+    most = max(trial.interval.n for trial in sweep.trials)
     for variant in sweep.variants:
         row: list[str | Cell] = [cell(code(variant)) if variant else "as it is"]
         for method in sweep.methods:
             trial = sweep.trial(method, variant)
             words = plus_minus(trial.interval, metric) if trial else NONE
+            if trial and trial.interval.n < most:
+                words += f" (n = {trial.interval.n})"
             row.append(f"{words} *" if trial and variant and best[method] == variant else words)
         rows.append(row)
     head = [header_name(metric), *(describe(config, sweep.task, m)[0] for m in sweep.methods)]
