@@ -238,3 +238,15 @@ def test_built_pages_can_be_read(browser: Any) -> None:
     assert state() == before
     pages = [(ROOT / "_docs" / name).with_suffix(".html") for name in SEEN]
     assert [str(flaw) for flaw in look.look(browser, pages)] == []
+
+
+def test_report_and_site_have_the_same_colours() -> None:
+    """The report is one file and the site has a sheet for each theme, so that they stand twice."""
+    found = re.compile(r"(--px-[a-z-]+): (#[0-9a-f]{6});")
+    report = (ROOT / "pixcl_bench/report/render/templates/style.css").read_text("utf-8")
+    light, dark = report.split("prefers-color-scheme: dark", 1)
+    for name, part in (("light", light), ("dark", dark)):
+        sheet = (ROOT / f"nbs/styles/pixcl-{name}.scss").read_text("utf-8")
+        colours = dict(found.findall(part))
+        assert len(colours) > 10
+        assert dict(found.findall(sheet)) == colours
