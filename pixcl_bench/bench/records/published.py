@@ -207,7 +207,7 @@ def _place(record: Record) -> RunName:
         record.task,
         record.dataset,
         record.method,
-        variant_name(record.sweep),
+        variant_name(dict(sorted(record.sweep.items()))),
         record.seed,
     )
 
